@@ -1,0 +1,44 @@
+"""Writing files so that a reader sees the old content or the new, never a half."""
+
+import hashlib
+import os
+import tempfile
+from pathlib import Path
+
+from benchmark.errors import UserError
+
+
+def write_atomic(path: Path, data: bytes) -> None:
+    """Write ``data`` to ``path`` through a temporary file beside it, flushed to disk, then renamed.
+
+    Raises:
+        UserError: the folder cannot be written (read-only, full disk); the old file is untouched.
+    """
+    name = None
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(
+            dir=path.parent, prefix=f".{path.name}.", suffix=".tmp", delete=False
+        ) as temporary:
+            name = temporary.name
+            temporary.write(data)
+            temporary.flush()
+            os.fsync(temporary.fileno())
+        os.replace(name, path)
+    except OSError as error:
+        if name is not None and os.path.exists(name):
+            os.unlink(name)
+        raise UserError(
+            f"{path}: cannot be written ({error.strerror}); free or choose another folder"
+        ) from error
+
+
+def sha256_bytes(data: bytes) -> str:
+    """Hexadecimal sha256 of bytes."""
+    return hashlib.sha256(data).hexdigest()
+
+
+def sha256_file(path: Path) -> str:
+    """Hexadecimal sha256 of a file's content."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
