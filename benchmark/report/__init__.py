@@ -1,0 +1,1 @@
+"""From committed records to tables and figures. Nothing here imports torch."""
