@@ -6,7 +6,7 @@ before training starts and a resumed run needs the step alone.
 
 import math
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 Shape = Callable[[float, float], float]
 T = TypeVar("T")
@@ -164,7 +164,7 @@ class Annealer:
         """Return ``kld`` times the weight; anything that a float can multiply."""
         if self.disable:
             return kld
-        return kld * self.weight  # type: ignore[operator, no-any-return]
+        return cast(T, cast(Any, kld) * self.weight)
 
     @property
     def weight(self) -> float:

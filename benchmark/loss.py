@@ -24,7 +24,7 @@ def gaussian_kl(mu: Tensor, logvar: Tensor) -> Tensor:
     References:
         Kingma & Welling, Auto-Encoding Variational Bayes, 2013, arXiv 1312.6114, appendix B.
     """
-    return 0.5 * (mu.square() + logvar.exp() - 1 - logvar)
+    return 0.5 * (mu.square() + logvar.expm1() - logvar)
 
 
 def token_nll(logits: Tensor, targets: Tensor, ignore_index: int = PAD) -> Tensor:

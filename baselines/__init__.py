@@ -1,0 +1,87 @@
+"""One file, one method; the folder is the registry.
+
+`names` lists the files without importing them, so a broken file breaks no other; `load` imports
+one.
+"""
+
+import ast
+import importlib.util
+import sys
+from dataclasses import is_dataclass
+from pathlib import Path
+from types import ModuleType
+
+from benchmark.baseline import Baseline
+from benchmark.errors import UserError, suggest
+
+FOLDER = Path(__file__).parent
+
+
+def names() -> list[str]:
+    """The baselines in the folder, sorted; a leading underscore hides a file."""
+    return sorted(p.stem for p in FOLDER.glob("*.py") if not p.stem.startswith("_"))
+
+
+def describe(name: str) -> str:
+    """The first line of a baseline's docstring, read without importing the file."""
+    try:
+        text = ast.get_docstring(ast.parse((FOLDER / f"{name}.py").read_text())) or ""
+    except SyntaxError as error:
+        return f"(syntax error in line {error.lineno})"
+    return text.split("\n", 1)[0]
+
+
+def load(name: str, file: Path | None = None) -> type[Baseline]:
+    """The one `Baseline` that a file defines.
+
+    Args:
+        name: a name from `names`, or with ``file`` any name.
+        file: a baseline outside the folder.
+
+    Raises:
+        UserError: no such baseline, a file that cannot be imported, or not exactly one Baseline.
+    """
+    path = file or FOLDER / f"{name}.py"
+    if file is None and name not in names():
+        raise UserError(f"baseline '{name}': unknown; {suggest(name, names())}")
+    module_name = f"baselines.{name}" if file is None else f"_outside_baseline_{name}"
+    module = sys.modules.get(module_name)
+    if module is None or module.__file__ != str(path):
+        module = _import(module_name, path)
+    own = [
+        value
+        for value in vars(module).values()
+        if isinstance(value, type)
+        and issubclass(value, Baseline)
+        and value.__module__ == module_name
+    ]
+    if len(own) != 1:
+        raise UserError(
+            f"{_shown(path)}: defines {len(own)} Baseline classes; one file, one method"
+        )
+    if "__dataclass_params__" not in vars(own[0]) or not is_dataclass(own[0]):
+        raise UserError(f"{_shown(path)}: {own[0].__name__} lacks @dataclass(frozen=True)")
+    return own[0]
+
+
+def _import(module_name: str, path: Path) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(module_name, path)
+    if spec is None or spec.loader is None or not path.is_file():
+        raise UserError(f"{path}: no such baseline file")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[module_name] = module
+    try:
+        spec.loader.exec_module(module)
+    except SyntaxError as error:
+        del sys.modules[module_name]
+        raise UserError(f"{_shown(path)}:{error.lineno}: syntax error: {error.msg}") from error
+    except Exception as error:
+        del sys.modules[module_name]
+        problem = f"{type(error).__name__}: {error}"
+        raise UserError(f"{_shown(path)}: cannot be imported: {problem}") from error
+    return module
+
+
+def _shown(path: Path) -> str:
+    """The path as a user knows it: baselines/NAME.py inside the folder."""
+    return f"baselines/{path.name}" if path.parent == FOLDER else str(path)

@@ -1,0 +1,24 @@
+"""Monotonic annealing: the KL weight rises once from 0 to 1 in a straight line.
+
+Source: Bowman et al., Generating Sentences from a Continuous Space, 2016, arXiv 1511.06349; the
+quarter of training is that of Fu et al., Cyclical Annealing Schedule, 2019, arXiv 1903.10145.
+"""
+
+from dataclasses import dataclass
+
+from benchmark.annealing import ramp
+from benchmark.baseline import Baseline
+
+
+@dataclass(frozen=True)
+class Monotonic(Baseline):
+    """``warmup`` is the part of training over which the weight rises."""
+
+    warmup: float = 0.25
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.warmup <= 1:
+            raise ValueError("warmup must lie between 0 and 1")
+
+    def weight(self, step: float, total: float) -> float:
+        return ramp(step, total, length=self.warmup)

@@ -1,0 +1,271 @@
+"""What a run is: frozen settings, strict reading, presets, and the id.
+
+The id's digest covers only what differs from the defaults below, so a new field renames no run.
+Whoever changes a default or a meaning raises `PROTOCOL`; a golden test of all defaults reminds.
+"""
+
+import hashlib
+import json
+import types
+import typing
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+import baselines
+from benchmark import data as corpora
+from benchmark.baseline import Baseline
+from benchmark.errors import UserError, suggest
+from benchmark.files import sha256_file
+
+PROTOCOL = 1  # rises when a default or the meaning of a field changes
+EVALUATION = 1  # the same, for evaluation
+
+Precision = Literal["fp32", "bf16"]
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    """The LSTM text VAE. The defaults are Fu et al. 2019 (arXiv 1903.10145) on PTB."""
+
+    embedding: int = 256
+    hidden: int = 256
+    latent: int = 32
+    dropout: float = 0.5  # on the decoder's embeddings and before the output layer
+    feed: Literal["hidden", "cell"] = "hidden"  # h0 = Linear(z), c0 = 0; or c0, h0 = tanh(c0)
+    bias: bool = True  # of the posterior, latent and output layers
+    init: float = 0.1  # weights from U(-init, init)
+    init_embedding: float = 0.1
+
+    def __post_init__(self) -> None:
+        if min(self.embedding, self.hidden, self.latent) < 1:
+            raise ValueError("embedding, hidden and latent must be at least 1")
+        if not 0 <= self.dropout < 1:
+            raise ValueError("dropout must be at least 0 and below 1")
+        if min(self.init, self.init_embedding) <= 0:
+            raise ValueError("init and init_embedding must be above 0")
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """How it is trained."""
+
+    epochs: int = 40
+    batch_size: int = 32  # sentences of exactly equal length
+    optimiser: Literal["adam", "sgd"] = "adam"
+    lr: float = 1e-3
+    clip: float = 5.0  # norm of the gradient of all parameters together
+
+    def __post_init__(self) -> None:
+        if min(self.epochs, self.batch_size) < 1:
+            raise ValueError("epochs and batch_size must be at least 1")
+        if min(self.lr, self.clip) <= 0:
+            raise ValueError("lr and clip must be above 0")
+
+
+@dataclass(frozen=True)
+class EvaluateConfig:
+    """How the chosen model is measured; has its own digest, so it renames no run."""
+
+    iw_samples: int = 500  # importance samples a sentence
+    bleu: bool = True  # greedy reconstruction
+    max_length: int = 200  # of a greedy reconstruction, tokens
+
+    def __post_init__(self) -> None:
+        if min(self.iw_samples, self.max_length) < 1:
+            raise ValueError("iw_samples and max_length must be at least 1")
+
+
+SECTIONS = {"model": ModelConfig, "train": TrainConfig, "evaluate": EvaluateConfig}
+
+PRESETS: dict[str, dict[str, dict[str, Any]]] = {
+    "fu2019_ptb": {},
+    "exact_small": {
+        "model": {"embedding": 32, "hidden": 64, "latent": 8, "dropout": 0.2},
+        "train": {"epochs": 10},
+        "evaluate": {"iw_samples": 100},
+    },
+    "exact": {
+        "model": {"embedding": 64, "hidden": 128, "latent": 16, "dropout": 0.2},
+        "train": {"epochs": 15},
+    },
+}
+
+
+@dataclass(frozen=True)
+class RunConfig:
+    """Everything that decides a run's result. Build it with `resolve`."""
+
+    data: str
+    baseline: str
+    seed: int
+    params: Mapping[str, Any] = field(default_factory=dict)  # the baseline's, all of them
+    precision: str = "fp32"
+    model: ModelConfig = ModelConfig()
+    train: TrainConfig = TrainConfig()
+    evaluate: EvaluateConfig = EvaluateConfig()
+    file: str | None = None  # a baseline outside the folder
+
+    def method(self) -> Baseline:
+        """The baseline with this run's hyper-parameters."""
+        found = baselines.load(self.baseline, Path(self.file) if self.file else None)
+        return build(found, self.params, f"baseline.{self.baseline}")
+
+    @cached_property
+    def digest(self) -> str:
+        """sha256 over what differs from the defaults, and over what the data and code mean."""
+        method = self.method()
+        content = {
+            "baseline": self.baseline,
+            "params": _changed(method),
+            "version": type(method).version,
+            "data": corpora.identity(self.data),
+            "seed": self.seed,
+            "precision": self.precision,
+            "protocol": PROTOCOL,
+            "model": _changed(self.model),
+            "train": _changed(self.train),
+        }
+        if self.file:
+            content["file"] = sha256_file(Path(self.file))
+        return _sha256(content)
+
+    @property
+    def evaluation_digest(self) -> str:
+        """Eight digits over the evaluation settings."""
+        return _sha256({"evaluation": EVALUATION, **_changed(self.evaluate)})[:8]
+
+    @property
+    def id(self) -> str:
+        """``data-baseline-seed-digest8``: names the run's folder and record."""
+        return f"{corpora.slug(self.data)}-{self.baseline}-{self.seed}-{self.digest[:8]}"
+
+    def to_dict(self) -> dict[str, Any]:
+        """All settings, for the record and for a manifest."""
+        out = asdict(self)
+        out["params"] = asdict(self.method())
+        return out
+
+    @staticmethod
+    def from_dict(table: Mapping[str, Any], where: str = "config") -> "RunConfig":
+        """The inverse of `to_dict`; UserError on anything unknown."""
+        table = dict(table)
+        sections = {name: table.pop(name, {}) for name in SECTIONS}
+        names = {"data", "baseline", "seed", "params", "precision", "file"}
+        _known(table, names, where)
+        return resolve(where=where, sections=sections, **table)
+
+
+def resolve(
+    data: str,
+    baseline: str,
+    seed: int,
+    params: Mapping[str, Any] | None = None,
+    precision: str = "fp32",
+    preset: str | None = None,
+    sections: Mapping[str, Mapping[str, Any]] | None = None,
+    file: str | None = None,
+    where: str = "command line",
+) -> RunConfig:
+    """A complete, checked `RunConfig`: defaults, then the preset, then ``sections``.
+
+    Args:
+        data: a data set, with settings for an exact language (``exact_small:mix=0.2``).
+        baseline: a file of ``baselines/``, or with ``file`` any name.
+        seed: of initialisation, order, noise and evaluation.
+        params: the baseline's hyper-parameters that differ from its defaults.
+        precision: ``"fp32"`` or ``"bf16"``.
+        preset: a name of `PRESETS`; by default the data's own, where there is one of its name.
+        sections: settings of ``model``, ``train`` and ``evaluate`` above the preset's.
+        file: the file of a baseline outside the folder.
+        where: how messages name the place, such as ``paper/main.toml``.
+
+    Raises:
+        UserError: anything unknown, of the wrong type or out of range.
+    """
+    corpora.check(data)
+    if type(seed) is not int or seed < 0:
+        raise UserError(f"{where}: seed: {seed!r} is not an integer of at least 0")
+    if precision not in typing.get_args(Precision):
+        raise UserError(f"{where}: precision: {precision!r}; there are bf16, fp32")
+    name = preset if preset is not None else data.split(":")[0]
+    if name not in PRESETS and preset is not None:
+        raise UserError(f"{where}: preset '{preset}': unknown; {suggest(preset, PRESETS)}")
+    given = sections or {}
+    _known(given, SECTIONS, where)
+    built = {
+        key: build(
+            cls,
+            {**PRESETS.get(name, {}).get(key, {}), **given.get(key, {})},
+            f"{where}: {key}",
+        )
+        for key, cls in SECTIONS.items()
+    }
+    method = baselines.load(baseline, Path(file) if file else None)
+    full = build(method, params or {}, f"{where}: baseline.{baseline}")
+    return RunConfig(
+        data=data,
+        baseline=baseline,
+        seed=seed,
+        params=asdict(full),
+        precision=precision,
+        file=file,
+        **built,  # type: ignore[arg-type]
+    )
+
+
+def build(cls: type[T], table: Mapping[str, Any], where: str) -> T:
+    """A dataclass from a table, strictly.
+
+    Raises:
+        UserError: an unknown key (with the nearest known one), a wrong type, a bad value.
+    """
+    hints = typing.get_type_hints(cls)
+    known = {f.name: hints[f.name] for f in fields(cls) if f.init}  # type: ignore[arg-type]
+    _known(table, known, where)
+    values = {key: _typed(value, known[key], f"{where}.{key}") for key, value in table.items()}
+    try:
+        return cls(**values)
+    except ValueError as error:
+        raise UserError(f"{where}: {error}") from error
+
+
+def _known(table: Mapping[str, Any], known: Any, where: str) -> None:
+    for key in table:
+        if key not in known:
+            raise UserError(f"{where}.{key}: unknown key; {suggest(key, known)}")
+
+
+def _typed(value: Any, hint: Any, where: str) -> Any:
+    """``value`` as a field of type ``hint`` takes it; an integer may stand for a float."""
+    if typing.get_origin(hint) is Literal:
+        if value not in typing.get_args(hint):
+            raise UserError(f"{where}: {value!r}; {suggest(str(value), typing.get_args(hint))}")
+        return value
+    if typing.get_origin(hint) in (typing.Union, types.UnionType):
+        options = [o for o in typing.get_args(hint) if o is not type(None)]
+        return None if value is None else _typed(value, options[0], where)
+    if hint is float and type(value) is int:
+        return float(value)
+    if type(value) is not hint:
+        raise UserError(f"{where}: {value!r} is not of type {getattr(hint, '__name__', hint)}")
+    if hint is float and not (float("-inf") < value < float("inf")):
+        raise UserError(f"{where}: {value!r} is not a finite number")
+    return value
+
+
+def _changed(settings: Any) -> dict[str, Any]:
+    """The fields that differ from their defaults."""
+    default = type(settings)()
+    return {
+        f.name: getattr(settings, f.name)
+        for f in fields(settings)
+        if getattr(settings, f.name) != getattr(default, f.name)
+    }
+
+
+def _sha256(content: dict[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
