@@ -35,8 +35,7 @@ class PosteriorGaps:
     def __init__(self, mu: Tensor, logvar: Tensor, z: Tensor) -> None:
         self.mu, self.logvar, self.z = (a.detach().to(torch.float64) for a in (mu, logvar, z))
         self.device = self.mu.device
-        reference = self.logvar.median(0).values
-        centre = self.mu.median(0).values
+        reference, centre = _middle(self.logvar), _middle(self.mu)
         ratio = self.logvar - reference  # (N, Z) ln(var_m / var_r)
         # expm1, so that it is exactly 0 for equal variances, whatever exp rounds to
         precision_gap = (-reference).exp() * torch.expm1(-ratio)  # 1/var_m - 1/var_r
@@ -68,13 +67,15 @@ class PosteriorGaps:
 
     def _mend(self, gap: Tensor, rows: slice, columns: slice) -> None:
         """Compute again, directly, the pairs that cancel and are near enough to count."""
-        reach = self.offset[rows].abs().amax(0)  # (Z,)
-        size = self.quadratic[columns].abs() @ (reach * reach) + self.slope[columns].abs() @ reach
-        column_error = self.round_off * (size + self.constant_size[columns])  # (C,)
-        row_error = self.own_error[rows]  # (R,)
-        if not bool(row_error.max() + column_error.max() > TOLERANCE):
+        y, row_error = self.offset[rows].abs(), self.own_error[rows]
+        quadratic, slope = self.quadratic[columns].abs(), self.slope[columns].abs()
+        constant = self.constant_size[columns]
+        reach = y.amax(0)  # (Z,) so that a glance at the columns clears most blocks
+        worst = (quadratic @ (reach * reach) + slope @ reach + constant).max()
+        if not bool(row_error.max() + self.round_off * worst > TOLERANCE):
             return
-        error = row_error[:, None] + column_error  # (R, C)
+        size = (y * y) @ quadratic.T + y @ slope.T + constant  # (R, C) sum of absolute terms
+        error = row_error[:, None] + self.round_off * size
         pairs = ((error > TOLERANCE) & (gap > -NEGLIGIBLE - error)).nonzero()
         for part in torch.split(pairs, PAIRS):
             n, m = part.unbind(1)
@@ -86,3 +87,12 @@ class PosteriorGaps:
         near = (z - self.mu[n]).square() * (-self.logvar[n]).exp() + self.logvar[n]
         far = (z - self.mu[m]).square() * (-self.logvar[m]).exp() + self.logvar[m]
         return 0.5 * (near - far).sum(1)
+
+
+def _middle(parameter: Tensor) -> Tensor:
+    """(Z,) lower median of each column.
+
+    Sorted, since ``torch.median`` along a dimension returns unset memory for an expanded tensor
+    (torch 2.13), and on CUDA refuses to run where deterministic algorithms are demanded.
+    """
+    return parameter.contiguous().sort(0).values[(parameter.shape[0] - 1) // 2]
