@@ -39,7 +39,7 @@ _REQUIRED: dict[str, type | tuple[type, ...]] = {
     "provenance": dict,
 }
 _NESTED: dict[str, tuple[str, ...]] = {
-    "config": ("data", "baseline", "seed", "preset", "precision"),
+    "config": ("data", "baseline", "seed", "precision", "params", "model", "train", "evaluate"),
     "data": ("name", "sha256"),
     "metrics": ("valid", "test", "last"),
     "updates": ("encoder", "decoder", "passes"),

@@ -1,0 +1,203 @@
+"""A study file: which baselines, data sets and seeds make up one table.
+
+::
+
+    [study]
+    data = ["ptb"]
+    seeds = [0, 1, 2, 3, 4]
+    preset = "fu2019_ptb"            # any field of it may be set in [model], [train], [evaluate]
+    precision = "fp32"
+    [train]
+    epochs = 40
+    [[baseline]]
+    name = "delayed_linear"
+    label = "delayed_linear_late"    # default: the name; not part of the id
+    delay = 0.25                     # the baseline's own hyper-parameters
+"""
+
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from benchmark.config import SECTIONS, RunConfig, resolve
+from benchmark.errors import UserError, suggest
+
+_TABLES = ("study", "baseline", *SECTIONS)
+_STUDY = ("data", "seeds", "preset", "precision")
+
+
+@dataclass(frozen=True)
+class Labelled:
+    """One run of a study: its settings and the table row it belongs to."""
+
+    label: str
+    config: RunConfig
+
+    @property
+    def id(self) -> str:
+        """The run's id; the label is no part of it."""
+        return self.config.id
+
+
+@dataclass(frozen=True)
+class Study:
+    """A study: ``configs`` hold all rows of the first seed, then all of the second, and so on."""
+
+    name: str
+    path: Path
+    configs: tuple[Labelled, ...]
+
+    @property
+    def labels(self) -> list[str]:
+        """The table's rows in the order of the file."""
+        return list(dict.fromkeys(run.label for run in self.configs))
+
+    def find(self, run_id: str) -> Labelled:
+        """The run with an id.
+
+        Raises:
+            UserError: the study has none.
+        """
+        ids = {run.id: run for run in self.configs}
+        if run_id not in ids:
+            raise UserError(f"{self.path}: no run '{run_id}'; {suggest(run_id, list(ids))}")
+        return ids[run_id]
+
+
+def load(path: Path | str, seeds: Sequence[int] | None = None) -> Study:
+    """Read a study, strictly.
+
+    Args:
+        path: the TOML file; its stem is the study's name.
+        seeds: keep only these of the study's seeds; None keeps all.
+
+    Raises:
+        UserError: naming file, key and nearest valid name: damaged TOML, anything unknown or of a
+            wrong type, an empty study, a label used twice, two rows that are one run.
+    """
+    path = Path(path)
+    table = _read(path)
+    _known(table, _TABLES, str(path))
+    head, rows = table.get("study", {}), table.get("baseline", [])
+    if not isinstance(head, dict):
+        raise UserError(f"{path}: study: must be a table, [study]")
+    _known(head, _STUDY, f"{path}: study")
+    if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
+        raise UserError(f"{path}: baseline: must be an array of tables, [[baseline]]")
+    data = _list(head, "data", str, path)
+    chosen = _choose(_list(head, "seeds", int, path), seeds, path)
+    if not rows:
+        raise UserError(f"{path}: the study is empty; add a [[baseline]] table with a name")
+    named = [_row(row, number, path) for number, row in enumerate(rows, start=1)]
+    _unique([label for label, _ in named], "label", path)
+    sections = {name: _section(table, name, path) for name in SECTIONS if name in table}
+    common = {key: _text(head, key, path) for key in ("preset", "precision") if key in head}
+    configs = tuple(
+        Labelled(label, _resolve(row, corpus, seed, common, sections, path))
+        for seed in chosen
+        for corpus in data
+        for label, row in named
+    )
+    _one_id_each(configs, path)
+    return Study(path.stem, path, configs)
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise UserError(f"{path}: no such study file") from None
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read ({error.strerror})") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise UserError(f"{path}: not valid TOML: {error}") from None
+
+
+def _known(table: Mapping[str, Any], known: Sequence[str], where: str) -> None:
+    for key in table:
+        if key not in known:
+            raise UserError(f"{where}{'.' if ': ' in where else ': '}{key}: unknown key; "
+                            f"{suggest(key, known)}")  # fmt: skip
+
+
+def _list(head: Mapping[str, Any], key: str, kind: type, path: Path) -> list[Any]:
+    """A list without repetition, of texts or of integers of at least 0."""
+    if key not in head:
+        raise UserError(f"{path}: study.{key}: missing; give a list")
+    value = head[key]
+    if not isinstance(value, list) or not all(type(item) is kind for item in value):
+        words = {str: "texts", int: "integers"}
+        raise UserError(f"{path}: study.{key}: {value!r} is not a list of {words[kind]}")
+    if not value:
+        raise UserError(f"{path}: study.{key}: the study is empty; the list must have an entry")
+    _unique(value, f"study.{key}", path)
+    return value
+
+
+def _text(head: Mapping[str, Any], key: str, path: Path) -> str:
+    if not isinstance(head[key], str):
+        raise UserError(f"{path}: study.{key}: {head[key]!r} is not a text")
+    return str(head[key])
+
+
+def _section(table: Mapping[str, Any], name: str, path: Path) -> dict[str, Any]:
+    if not isinstance(table[name], dict):
+        raise UserError(f"{path}: {name}: must be a table, [{name}]")
+    return dict(table[name])
+
+
+def _choose(seeds: list[int], wanted: Sequence[int] | None, path: Path) -> list[int]:
+    if wanted is None:
+        return seeds
+    absent = [seed for seed in wanted if seed not in seeds]
+    if absent or not wanted:
+        raise UserError(f"{path}: has no seed {absent[0] if absent else '(none given)'}; it has "
+                        f"{', '.join(map(str, seeds))}")  # fmt: skip
+    return [seed for seed in seeds if seed in wanted]
+
+
+def _row(row: dict[str, Any], number: int, path: Path) -> tuple[str, dict[str, Any]]:
+    where = f"{path}: baseline {number}"
+    if not isinstance(row.get("name"), str):
+        raise UserError(f"{where}: 'name' must be a text")
+    label = row.get("label", row["name"])
+    if not isinstance(label, str) or not label.strip():
+        raise UserError(f"{where}: 'label' must be a text")
+    if not isinstance(row.get("file", ""), str):
+        raise UserError(f"{where}: 'file' must be a text")
+    return label, {key: value for key, value in row.items() if key != "label"}
+
+
+def _resolve(
+    row: Mapping[str, Any],
+    data: str,
+    seed: int,
+    common: Mapping[str, str],
+    sections: Mapping[str, Mapping[str, Any]],
+    path: Path,
+) -> RunConfig:
+    params = {key: value for key, value in row.items() if key not in ("name", "file")}
+    file = str(path.parent / row["file"]) if "file" in row else None
+    try:
+        return resolve(data=data, baseline=row["name"], seed=seed, params=params, file=file,
+                       sections=sections, where=str(path), **common)  # fmt: skip
+    except UserError as error:
+        message = str(error)
+        raise UserError(message if message.startswith(str(path)) else f"{path}: {message}") from None
+
+
+def _unique(values: Sequence[object], what: str, path: Path) -> None:
+    for value in values:
+        if values.count(value) > 1:
+            raise UserError(f"{path}: {what} {value!r} occurs twice")
+
+
+def _one_id_each(configs: Sequence[Labelled], path: Path) -> None:
+    seen: dict[str, str] = {}
+    for run in configs:
+        if run.id in seen:
+            raise UserError(f"{path}: rows '{seen[run.id]}' and '{run.label}' are one run "
+                            f"({run.id}); remove one or change its settings")  # fmt: skip
+        seen[run.id] = run.label
