@@ -1,7 +1,7 @@
 """The result record: its shape, its checks, its provenance, and writing it once.
 
 A record is one JSON object on one line: sorted keys, no NaN. ``results/README.md`` tells its
-fields. Reading is strict: whatever is wrong is told with file, line and reason, and nothing is guessed.
+fields. Reading is strict: whatever is wrong is told with file, line and reason; nothing is guessed.
 """
 
 import json

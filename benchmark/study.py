@@ -185,7 +185,9 @@ def _resolve(
                        sections=sections, where=str(path), **common)  # fmt: skip
     except UserError as error:
         message = str(error)
-        raise UserError(message if message.startswith(str(path)) else f"{path}: {message}") from None
+        raise UserError(
+            message if message.startswith(str(path)) else f"{path}: {message}"
+        ) from None
 
 
 def _unique(values: Sequence[object], what: str, path: Path) -> None:

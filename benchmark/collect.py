@@ -1,0 +1,81 @@
+"""From the runs' folders to ``results/<study>.jsonl``: the only writer of that file."""
+
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from benchmark import records, status
+from benchmark.files import write_atomic
+from benchmark.records import Record
+
+if TYPE_CHECKING:
+    from benchmark.study import Study
+
+
+@dataclass(frozen=True)
+class Collected:
+    """``path`` written, runs ``counts`` by status, and ``notes`` for the user."""
+
+    path: Path
+    counts: dict[str, int]
+    notes: list[str]
+
+
+def collect(study: "Study", runs: Path, results: Path, prune: bool = False) -> Collected:
+    """Write one line for each run of the study, sorted by id, atomically.
+
+    A line is the run's record with ``status`` "done", or for a run without one its status alone;
+    beside it the ``label`` and ``row`` (place in the study) of its table row. A record collected
+    before stays, also when the runs folder no longer has it; where both exist and their metrics
+    differ, the collected one stays and a note says so. Records of runs that the study no longer
+    names stay too, with ``row`` null, unless ``prune``.
+
+    Raises:
+        UserError: a record or the collected file is damaged, or the file cannot be written;
+            nothing is changed then.
+    """
+    path = results / f"{study.name}.jsonl"
+    kept = {line["id"]: line for line in records.read_jsonl(path)} if path.exists() else {}
+    kept = {key: line for key, line in kept.items() if line.get("status", "done") == "done"}
+    rows = {label: row for row, label in enumerate(study.labels)}
+    lines: dict[str, Record] = {}
+    notes: list[str] = []
+    for run in study.configs:
+        base = {"label": run.label, "row": rows[run.label]}
+        file = runs / run.id / "record.json"
+        fresh = records.read(file) if file.exists() else None
+        old = kept.pop(run.id, None)
+        if old is not None and fresh is not None:
+            notes += _compare(old, fresh, path, file)
+        record = old or fresh
+        if record is not None:
+            lines[run.id] = {**record, **base, "status": "done"}
+        else:
+            lines[run.id] = _absent(run.id, runs, run.config.data, run.config.seed) | base
+    if kept:
+        fate = "dropped" if prune else "kept without a row (--prune drops them)"
+        notes.append(f"{path}: {len(kept)} records of runs that the study no longer names: {fate}")
+    if not prune:
+        lines |= {key: {**line, "row": None} for key, line in kept.items()}
+    text = "".join(records.dumps(lines[key]) + "\n" for key in sorted(lines))
+    write_atomic(path, text.encode())
+    counts = Counter(line["status"] for line in lines.values() if line["row"] is not None)
+    return Collected(path, dict(counts), notes)
+
+
+def _compare(old: Record, fresh: Record, path: Path, file: Path) -> list[str]:
+    found = [text for text in records.differences(old, fresh) if text.startswith("metrics")]
+    if not found:
+        return []
+    more = f" and {len(found) - 1} more" if len(found) > 1 else ""
+    return [f"{file}: differs from the record in {path}, which is kept: {found[0]}{more}"]
+
+
+def _absent(run_id: str, runs: Path, data: str, seed: int) -> Record:
+    """The line of a run without a record."""
+    now = status.state(runs / run_id)
+    line: Record = {"schema": records.SCHEMA, "id": run_id, "status": now.status}
+    if now.status == "failed":
+        line["error"] = now.detail
+    return line | {"config": {"data": data, "seed": seed}}

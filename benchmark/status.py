@@ -1,0 +1,98 @@
+"""The state of a study's runs, from their files alone: also on a copy of the runs folder."""
+
+import json
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from benchmark import claims
+from benchmark.records import STATUSES
+
+if TYPE_CHECKING:
+    from benchmark.study import Labelled, Study
+
+
+@dataclass(frozen=True)
+class State:
+    """One run's ``status`` (one of `records.STATUSES`) and what there is to say about it."""
+
+    status: str
+    detail: str = ""
+
+
+def state(folder: Path) -> State:
+    """The state of the run in a folder.
+
+    Done: there is a record. Running: a live claim. Failed: an error was noted. Stopped: a
+    checkpoint waits to be resumed. Otherwise missing.
+    """
+    if (folder / "record.json").exists():
+        return State("done")
+    if claims.holder(folder) is not None:
+        return State("running", progress(folder))
+    if (folder / "error.txt").exists():
+        return State("failed", last_line(folder / "error.txt"))
+    if (folder / "checkpoint.pt").exists():
+        return State("stopped", progress(folder))
+    return State("missing")
+
+
+def progress(folder: Path) -> str:
+    """How far a run is ("1,200/5,000, 40 s left"), or nothing where it has not said."""
+    try:
+        said: dict[str, Any] = json.loads((folder / "progress.json").read_text())
+        step, total, left = said["step"], said["total_steps"], said.get("seconds_left")
+        text = f"{step:,}/{total:,}"
+        phase = said.get("phase")
+        text = text if phase in (None, "training") else f"{phase}"
+        return text if left is None else f"{text}, {duration(left)} left"
+    except (OSError, ValueError, KeyError, TypeError):
+        return ""
+
+
+def last_line(path: Path) -> str:
+    """The last line of a text file that is not blank, or nothing."""
+    try:
+        lines = path.read_text(encoding="utf-8", errors="replace").split("\n")
+    except OSError:
+        return ""
+    return next((line.strip() for line in reversed(lines) if line.strip()), "")
+
+
+def duration(seconds: float) -> str:
+    """Seconds as a person says them: "40 s", "12 min", "3.5 h"."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+
+
+def pending(study: "Study", runs: Path) -> list["Labelled"]:
+    """The runs without a record, in the study's order."""
+    return [run for run in study.configs if not (runs / run.id / "record.json").exists()]
+
+
+def table(study: "Study", runs: Path) -> str:
+    """Rows by data set and label with the number of runs in each state; then the particulars."""
+    states = {run.id: state(runs / run.id) for run in study.configs}
+    counts: dict[tuple[str, str], Counter[str]] = {}
+    for run in study.configs:
+        key = (run.config.data, run.label)
+        counts.setdefault(key, Counter())[states[run.id].status] += 1
+    rows = [[data, label, *_cells(count)] for (data, label), count in counts.items()]
+    total = sum(counts.values(), Counter())
+    lines = _aligned([["data", "baseline", *STATUSES], *rows, ["all", "", *_cells(total)]])
+    for run in study.configs:
+        if (now := states[run.id]).status in ("running", "failed"):
+            lines.append(f"{now.status}: {run.id}{f': {now.detail}' if now.detail else ''}")
+    return "\n".join(lines)
+
+
+def _cells(count: Counter[str]) -> list[str]:
+    return [str(count[status] or "-") for status in STATUSES]
+
+
+def _aligned(rows: Sequence[Sequence[str]]) -> list[str]:
+    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+    return ["  ".join(f"{c:<{w}}" for c, w in zip(r, widths, strict=True)).rstrip() for r in rows]
