@@ -1,0 +1,62 @@
+"""The pictures: all there, the same file every time, the right curve in each panel, no torch."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from benchmark import study
+from benchmark.errors import UserError
+from benchmark.report import schedules
+
+QUICKSTART = Path(__file__).parent.parent / "paper" / "quickstart.toml"
+
+
+def test_four_figures_twice_the_same(tmp_path: Path) -> None:
+    first = schedules.plot_schedules(tmp_path / "a")
+    second = schedules.plot_schedules(tmp_path / "b")
+    assert [path.name for path in first] == [
+        f"{name}.{kind}"
+        for name in ("annealing_example", "shapes", "cyclical_shapes", "cyclical_switched")
+        for kind in ("png", "pdf")
+    ]
+    for one, other in zip(first, second, strict=True):
+        assert one.read_bytes() == other.read_bytes()
+        assert one.read_bytes()[:4] == (b"\x89PNG" if one.suffix == ".png" else b"%PDF")
+
+
+def test_a_study_has_one_panel_a_row(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    kept = []
+    save = schedules._save
+    monkeypatch.setattr(schedules, "_save", lambda f, *rest: kept.append(f) or save(f, *rest))
+    rows = study.load(QUICKSTART)
+    paths = schedules.plot_study(rows, tmp_path)
+    assert [path.name for path in paths] == [f"schedules_quickstart.{k}" for k in ("png", "pdf")]
+    panels = [axes for axes in kept[0].axes if axes.get_visible()]
+    assert [panel.get_title(loc="left") for panel in panels] == rows.labels
+    lines = {p.get_title(loc="left"): p.lines[0].get_xydata() for p in panels if p.lines}
+    assert set(rows.labels) - set(lines) == {"lstm_lm"}
+    x, y = lines["cyclical"].T
+    np.testing.assert_allclose(y, np.minimum(1, (x * 4 % 1) / 0.5), atol=1e-9)
+    assert (lines["none"][:, 1] == 1).all()
+    assert (lines["autoencoder"][:, 1] == 0).all()
+    assert "fraction" in kept[0].get_supxlabel()
+    assert "KL weight" in kept[0].get_supylabel()
+
+
+def test_a_folder_that_cannot_be_written_is_one_clear_line(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("not a folder")
+    with pytest.raises(UserError, match=r"file.*figures cannot be written"):
+        schedules.plot_schedules(tmp_path / "file")
+
+
+def test_drawing_needs_no_torch(tmp_path: Path) -> None:
+    code = (
+        "import sys; from pathlib import Path; from benchmark import study;"
+        "from benchmark.report.schedules import plot_schedules, plot_study;"
+        f"plot_study(study.load({str(QUICKSTART)!r}), Path({str(tmp_path)!r}));"
+        "assert 'torch' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
