@@ -89,8 +89,7 @@ def prepare(spec: str, root: Path, source: Path | None = None, progress: bool = 
     folder = root / slug(spec)
     meta: dict[str, Any] = {"spec": canonical(spec), "identity": identity(spec)}
     if isinstance(found, public.PublicCorpus):
-        _make(folder)
-        vocabulary, splits = public.read(found, folder, source, progress)
+        vocabulary, splits = public.read(found, root, source, progress)
     else:
         if source is not None:
             raise UserError(f"{spec}: is generated, not read from a folder; leave out --from")
@@ -221,13 +220,3 @@ def _mend(spec: str) -> str:
 def _prepared(spec: str, root: Path) -> store.Prepared | None:
     """The verified prepared form, or None."""
     return store.load(root / slug(spec), identity(spec), _mend(spec))
-
-
-def _make(folder: Path) -> None:
-    """Create a folder for temporary files."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UserError(
-            f"{folder}: cannot be made ({error.strerror}); choose another --data folder"
-        ) from None

@@ -147,6 +147,9 @@ class ExactLanguage:
 
         Args:
             sentences: a split, or lists of word ids without ``<s>`` and ``</s>``.
+
+        Raises:
+            ValueError: a sentence of a split is too short to hold ``<s>`` and ``</s>``.
         """
         split = sentences if isinstance(sentences, Split) else Split.of(sentences)
         budget = max(1, _CHUNK // self.settings.classes)
@@ -163,6 +166,8 @@ class ExactLanguage:
         """log p(x | c) of the sentences from ``start`` to ``stop``, (stop - start, C)."""
         settings = self.settings
         offsets = split.offsets[start : stop + 1] - split.offsets[start]
+        if (np.diff(offsets) < 2).any():
+            raise ValueError("a stored sentence has at least <s> and </s>")
         tokens = split.tokens[split.offsets[start] : split.offsets[stop]].astype(np.int64)
         inner = np.ones(len(tokens), dtype=bool)
         inner[offsets[:-1]] = inner[offsets[1:] - 1] = False

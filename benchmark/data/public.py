@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import glob
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -63,7 +64,7 @@ CORPORA = {PTB.name: PTB}
 
 
 def read(
-    corpus: PublicCorpus, scratch: Path, source: Path | None, progress: bool
+    corpus: PublicCorpus, root: Path, source: Path | None, progress: bool
 ) -> tuple[WordVocabulary, dict[str, Split]]:
     """Fetch or find the files, verify them, and turn them into sentences.
 
@@ -73,15 +74,15 @@ def read(
 
     Args:
         corpus: which.
-        scratch: an existing folder for temporary files; nothing stays in it.
+        root: the folder of prepared data; temporary files lie below it, nothing stays.
         source: a folder that holds the files, or None to download them.
         progress: say on standard error what is done.
 
     Raises:
-        UserError: a file is missing, unreadable or not the right one, or the network fails.
+        UserError: a file is missing, unreadable or not the right one, the network fails, or
+            ``root`` cannot be written.
     """
-    with tempfile.TemporaryDirectory(dir=scratch, prefix=f".{corpus.name}.") as name:
-        cache = Path(name)
+    with _scratch(root, corpus.name) as cache:
         paths = {
             split: _find(corpus, split, source)
             if source
@@ -115,21 +116,29 @@ def _find(corpus: PublicCorpus, split: str, source: Path) -> Path:
     return source / name
 
 
-def _download(corpus: PublicCorpus, split: str, cache: Path, progress: bool) -> Path:
-    """Download a split's file with the download manager of ``datasets``."""
+def _download(corpus: PublicCorpus, split: str, folder: Path, progress: bool) -> Path:
+    """Download a split's file into a folder.
+
+    ``datasets`` itself takes an address only where ``aiohttp`` is installed, which it no longer
+    requires; the session of ``huggingface_hub`` always comes with it.
+    """
+    from huggingface_hub import get_session
+
     url = corpus.url + corpus.files[split]
     if progress:
-        print(f"pcbench: downloading {url}", file=sys.stderr)
-    with _quiet_datasets() as datasets:
-        config = datasets.DownloadConfig(cache_dir=str(cache / "downloads"), max_retries=2)
-        try:
-            return Path(datasets.DownloadManager(download_config=config).download(url))
-        except Exception as error:  # whatever the network library of the day raises
-            reason = (str(error) or type(error).__name__).splitlines()[0]
-            raise UserError(
-                f"{url}: cannot be downloaded ({reason}); check the network, or fetch "
-                f"{', '.join(corpus.files.values())} elsewhere: {corpus.mend}"
-            ) from error
+        print(f"downloading {url}", file=sys.stderr)
+    try:
+        response = get_session().get(url, timeout=60, follow_redirects=True)
+        response.raise_for_status()
+    except Exception as error:  # whatever the network library of the day raises
+        reason = (str(error) or type(error).__name__).splitlines()[0]
+        raise UserError(
+            f"{url}: cannot be downloaded ({reason}); check the network, or fetch "
+            f"{', '.join(corpus.files.values())} elsewhere: {corpus.mend}"
+        ) from error
+    path = folder / corpus.files[split]
+    path.write_bytes(response.content)
+    return path
 
 
 def _verify(corpus: PublicCorpus, split: str, path: Path) -> None:
@@ -152,7 +161,7 @@ def _sentences(paths: dict[str, Path], cache: Path) -> dict[str, list[list[str]]
     with _quiet_datasets() as datasets:
         loaded = datasets.load_dataset(
             "text",
-            data_files={split: str(path) for split, path in paths.items()},
+            data_files={split: glob.escape(str(path)) for split, path in paths.items()},
             keep_linebreaks=False,
             cache_dir=str(cache / "cache"),
         )
@@ -161,6 +170,19 @@ def _sentences(paths: dict[str, Path], cache: Path) -> dict[str, list[list[str]]
         split: [words for words in (line.split() for line in text) if words]
         for split, text in lines.items()
     }
+
+
+@contextlib.contextmanager
+def _scratch(root: Path, name: str) -> Iterator[Path]:
+    """A temporary folder below ``root``, so that no cache is left in the user's home."""
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=root, prefix=f".{name}.") as folder:
+            yield Path(folder)
+    except OSError as error:
+        raise UserError(
+            f"{root}: cannot be written ({error.strerror or error}); free or choose another folder"
+        ) from error
 
 
 @contextlib.contextmanager
