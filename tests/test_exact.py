@@ -1,0 +1,179 @@
+"""The exact language against brute force, closed forms and frequencies."""
+
+import itertools
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from benchmark.data import exact, settings, store
+from benchmark.data.corpus import EOS, Split
+from benchmark.data.exact import ExactLanguage
+
+TINY = settings.ExactSettings(
+    classes=3, words=4, successors=2, topical=2, mix=0.4, stop=0.3, min_length=2, seed=5
+)
+
+
+def by_hand(language, words, c):
+    """p(words | c) of word numbers from 0, one factor after the other."""
+    s = language.settings
+    probability, previous = 1.0, None
+    for position, word in enumerate(words, start=1):
+        row = language.initial if previous is None else language.chain[previous]
+        probability *= (1 - s.mix) * row[word] + s.mix * language.topics[c][word]
+        if position >= s.min_length:
+            probability *= s.stop if position == len(words) else 1 - s.stop
+        previous = word
+    return probability if len(words) >= s.min_length else 0.0
+
+
+def enumerated(language, longest):
+    """Every sentence up to a length, as word ids, and p(x | c) by hand, (N, C)."""
+    s = language.settings
+    sentences = [
+        words
+        for length in range(1, longest + 1)
+        for words in itertools.product(range(s.words), repeat=length)
+    ]
+    table = [[by_hand(language, words, c) for c in range(s.classes)] for words in sentences]
+    return [[word + 3 for word in words] for words in sentences], np.array(table)
+
+
+def test_tables_are_distributions_of_the_stated_support():
+    language = ExactLanguage(TINY)
+    for table, support in (
+        (language.initial[None], 4),
+        (language.chain, 2),
+        (language.topics, 2),
+    ):
+        np.testing.assert_allclose(table.sum(axis=1), 1.0, atol=1e-15)
+        assert ((table > 0).sum(axis=1) == support).all()
+
+
+def test_log_prob_posterior_and_mass_agree_with_enumeration():
+    language = ExactLanguage(TINY)
+    sentences, table = enumerated(language, 6)
+    with np.errstate(divide="ignore"):
+        np.testing.assert_allclose(
+            language.class_log_prob(sentences), np.log(table), rtol=1e-12, atol=1e-12
+        )
+        np.testing.assert_allclose(
+            language.log_prob(sentences), np.log(table.mean(axis=1)), rtol=1e-12, atol=1e-12
+        )
+    possible = table.sum(axis=1) > 0
+    np.testing.assert_allclose(
+        language.posterior(sentences)[possible],
+        (table / table.sum(axis=1, keepdims=True).clip(1e-300))[possible],
+        atol=1e-12,
+    )
+    lengths = np.array([len(sentence) for sentence in sentences])
+    for longest in range(1, 7):
+        mass = math.fsum(np.exp(language.log_prob(sentences))[lengths <= longest])
+        formula = 1 - (1 - TINY.stop) ** max(0, longest - TINY.min_length + 1)
+        assert mass == pytest.approx(formula, abs=1e-12)
+        assert language.length_mass(longest) == pytest.approx(formula, abs=1e-15)
+
+
+def test_what_cannot_occur_has_no_probability():
+    language = ExactLanguage(TINY)
+    assert language.log_prob([[3], [3, 7], [3, 2, 4], []]).tolist() == [-np.inf] * 4
+    good = language.sample(1, 99)
+    assert np.isfinite(language.log_prob(good)).all()
+    cut = Split(good.tokens[:-1], good.offsets - np.array([0, 1]))  # without </s>
+    assert language.log_prob(cut).tolist() == [-np.inf]
+    with pytest.raises(ValueError, match="at least"):
+        language.log_prob(Split(good.tokens[:1], np.array([0, 1])))
+
+
+def test_sentences_come_as_often_as_they_should():
+    language = ExactLanguage(TINY)
+    split = language.sample(60_000, 99)
+    sentences, table = enumerated(language, 5)
+    number = {tuple(sentence): i for i, sentence in enumerate(sentences)}
+    observed = np.zeros((len(sentences) + 1, TINY.classes))
+    for i in range(len(split)):
+        words = tuple(split.sentence(i)[1:-1].tolist())
+        observed[number.get(words, len(sentences)), split.classes[i]] += 1
+    expected = np.vstack([table, 1 - table.sum(axis=0)]) / TINY.classes * len(split)
+    assert observed[expected == 0].sum() == 0
+    often = expected >= 5
+    rest = observed[~often].sum(), expected[~often].sum()
+    result = stats.chisquare(
+        np.append(observed[often], rest[0]), np.append(expected[often], rest[1])
+    )
+    assert often.sum() > 300
+    assert result.pvalue > 0.001
+
+
+def test_sample_is_framed_and_carries_its_log_prob():
+    language = ExactLanguage(TINY)
+    split = language.sample(500, 99)
+    assert (split.tokens[split.offsets[:-1]] == 1).all()
+    assert (split.tokens[split.offsets[1:] - 1] == EOS).all()
+    assert (split.lengths - 1).min() >= TINY.min_length
+    sentences = [split.sentence(i)[1:-1].tolist() for i in range(len(split))]
+    np.testing.assert_array_equal(split.log_prob, language.log_prob(sentences))
+
+
+def test_scoring_in_chunks_changes_nothing(monkeypatch):
+    language = ExactLanguage(TINY)
+    split = language.sample(500, 99)
+    monkeypatch.setattr(exact, "_CHUNK", 50)
+    np.testing.assert_array_equal(language.log_prob(split), split.log_prob)
+
+
+def test_entropy_and_information_of_fixed_length_agree_with_enumeration():
+    language = ExactLanguage(replace(TINY, stop=1.0, min_length=4))
+    _, table = enumerated(language, 4)
+    marginal = table.mean(axis=1)
+    entropy = -sum(p * math.log(p) for p in marginal if p > 0)
+    conditional = -sum(p * math.log(p) for p in table.ravel() if p > 0) / 3
+    found, information = language.entropy(), language.information()
+    assert abs(found.value - entropy) < 4 * found.error < 0.05
+    assert abs(information.value - (entropy - conditional)) < 4 * information.error < 0.02
+
+
+def test_entropy_without_classes_agrees_with_the_markov_chain():
+    language = ExactLanguage(replace(TINY, mix=0.0))
+    s = language.settings
+
+    def entropy(row):
+        return -sum(p * math.log(p) for p in row if p > 0)
+
+    rows = np.array([entropy(row) for row in language.chain])
+    truth = entropy(language.initial)
+    state, reached = language.initial, 1.0
+    for position in range(1, 400):
+        if position >= s.min_length:
+            truth += reached * entropy([s.stop, 1 - s.stop])
+            reached *= 1 - s.stop
+        truth += reached * float(state @ rows)
+        state = state @ language.chain
+    found = language.entropy()
+    assert abs(found.value - truth) < 4 * found.error < 0.05
+    assert language.information().value == pytest.approx(0.0, abs=1e-12)
+
+
+def test_same_seed_same_bytes_and_streams_differ():
+    def content(split):
+        return store.content_sha256(["x"], {"train": split})
+
+    one, other = ExactLanguage(TINY), ExactLanguage(TINY)
+    assert content(one.sample(100, 1)) == content(other.sample(100, 1))
+    assert content(one.sample(100, 1)) != content(one.sample(100, 2))
+    assert content(ExactLanguage(replace(TINY, seed=6)).sample(100, 1)) != content(
+        one.sample(100, 1)
+    )
+    digests = {content(one.fresh(seed, epoch)) for seed in (0, 1) for epoch in (0, 1)}
+    assert len(digests) == 4
+    assert content(one.fresh(1, 0)) == content(other.fresh(1, 0))
+
+
+def test_vocabulary_names_every_word():
+    words = ExactLanguage(replace(TINY, words=101)).vocabulary().words
+    assert words[3] == "w000"
+    assert words[-1] == "w100"
+    assert len(words) == 104
