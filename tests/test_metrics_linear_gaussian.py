@@ -130,7 +130,7 @@ def test_information_of_several_samples_lies_within_four_standard_errors() -> No
         information = coupled_mi(torch.from_numpy(model.mu), logvar, torch.from_numpy(z))
         assert not information.saturated
         estimates.append(information.mi)
-        holes = marginal_kl(analytic_kl(model.mu, model.variance).sum(1).mean(), information)
+        holes = marginal_kl(analytic_kl(model.mu, model.variance).sum(1).mean().item(), information)
         assert holes is not None
         assert abs(holes) < 0.2  # the aggregate posterior is the prior
     error = np.std(estimates, ddof=1) / math.sqrt(len(estimates))

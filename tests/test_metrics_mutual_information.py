@@ -162,6 +162,12 @@ def test_works_without_gradients_and_leaves_its_inputs_alone() -> None:
     assert all(torch.equal(a, b) for a, b in zip((mu, logvar, z), before, strict=True))
 
 
+def test_a_diverged_model_shows_as_nan() -> None:
+    mu, logvar, z = informative(1.0, seed=0, n=20)
+    mu[3, 4] = math.nan
+    assert math.isnan(coupled_mi(mu, logvar, z).mi)
+
+
 def test_refuses_what_is_not_a_set_of_posteriors() -> None:
     a = torch.zeros(4, 2)
     for bad in [(a, a, a[:3]), (a[:0], a[:0], a[:0]), (a[0], a[0], a[0])]:

@@ -70,9 +70,11 @@ class PosteriorGaps:
         y, row_error = self.offset[rows].abs(), self.own_error[rows]
         quadratic, slope = self.quadratic[columns].abs(), self.slope[columns].abs()
         constant = self.constant_size[columns]
-        reach = y.amax(0)  # (Z,) so that a glance at the columns clears most blocks
-        worst = (quadratic @ (reach * reach) + slope @ reach + constant).max()
-        if not bool(row_error.max() + self.round_off * worst > TOLERANCE):
+        reach = y.amax(0)  # (Z,) one bound for the block clears most blocks at once
+        worst = row_error.max() + self.round_off * (
+            (quadratic @ (reach * reach) + slope @ reach + constant).max()
+        )
+        if not bool((worst > TOLERANCE) & (gap.max() > -NEGLIGIBLE - worst)):
             return
         size = (y * y) @ quadratic.T + y @ slope.T + constant  # (R, C) sum of absolute terms
         error = row_error[:, None] + self.round_off * size
