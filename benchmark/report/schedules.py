@@ -115,7 +115,7 @@ def _switched() -> "Figure":
         axes.axvline(step, color="0.5", lw=1, ls=":")
         axes.text(
             step,
-            1.06,
+            1.1,
             f"set_cyclical({word == 'on'})",
             ha="center",
             color="0.3",

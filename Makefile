@@ -1,0 +1,42 @@
+# make demo | test | lint. Another Python: make PYTHON=python3.12 demo. Everything stays in .venv and .demo.
+PYTHON ?= python3
+JOBS ?= 2
+BIN := .venv/bin
+TORCH := $(shell grep '^torch==' constraints.txt)
+DEMO_RUNS := paper/quickstart.toml --seeds 0 --runs .demo/runs
+export OMP_NUM_THREADS = 1
+
+.PHONY: install demo clean-demo test lint
+
+install: .venv/installed
+
+# torch by its pin first: an unpinned one, and its libraries, would be gigabytes more.
+.venv/installed: constraints.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("Python 3.11 or later is needed: make PYTHON=python3.12 ...")'
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet -c constraints.txt $(TORCH)
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[dev]'
+	@touch $@
+
+# A second `make demo` keeps the finished runs and makes the table anew; `make clean-demo` forgets them.
+demo:
+	@if [ -d .demo/runs ]; then echo "make demo: finished runs in .demo/ are kept; make clean-demo starts afresh"; fi
+	@set -e; start=$$(date +%s); \
+	$(MAKE) --no-print-directory install; installed=$$(date +%s); \
+	$(BIN)/pcbench sweep $(DEMO_RUNS) --data .demo/data --jobs $(JOBS); trained=$$(date +%s); \
+	$(BIN)/pcbench collect $(DEMO_RUNS) --results .demo/results; \
+	$(BIN)/pcbench report paper/quickstart.toml --results .demo/results --out .demo/tables; \
+	$(BIN)/pcbench plot schedules --out .demo/figures; reported=$$(date +%s); \
+	echo "make demo: installing $$((installed - start)) s, training $$((trained - installed)) s," \
+	  "reporting $$((reported - trained)) s"
+
+clean-demo:
+	rm -rf .demo
+
+test: install
+	$(BIN)/python -m pytest -n 2 -rs
+
+lint: install
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy --strict
