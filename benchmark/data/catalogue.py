@@ -11,7 +11,7 @@ from benchmark.data.corpus import Corpus, Split
 from benchmark.data.exact import ExactLanguage
 from benchmark.data.streams import TEST, TRAIN, VALID
 from benchmark.data.vocabulary import WordVocabulary
-from benchmark.errors import UserError
+from benchmark.errors import UserError, suggest
 
 # Content of the presets as generated; a difference means that the generator changed.
 CONTENT = {
@@ -203,9 +203,7 @@ def _lookup(spec: str) -> public.PublicCorpus | tuple[str, settings.ExactSetting
             raise UserError(f"{spec}: {name} has no settings; write {name}")
         return public.CORPORA[name]
     if name not in settings.PRESETS:
-        raise UserError(
-            f"{name}: unknown data set; did you mean '{settings.nearest(name, descriptions())}'?"
-        )
+        raise UserError(f"{name}: unknown data set; {suggest(name, descriptions())}")
     return settings.parse(spec)
 
 

@@ -1,12 +1,10 @@
 """Settings of the exact language, its presets, and how a name such as ``exact:mix=0.2`` is read."""
 
-import difflib
 import json
 import math
-from collections.abc import Iterable
 from dataclasses import asdict, dataclass, fields, replace
 
-from benchmark.errors import UserError
+from benchmark.errors import UserError, suggest
 from benchmark.files import sha256_bytes
 
 GENERATOR_VERSION = 1  # raised when equal settings would generate other sentences
@@ -89,11 +87,6 @@ DESCRIPTIONS = {
 }
 
 
-def nearest(word: str, choices: Iterable[str]) -> str:
-    """The choice most like ``word``."""
-    return difflib.get_close_matches(word, list(choices), n=1, cutoff=0.0)[0]
-
-
 def parse(spec: str) -> tuple[str, ExactSettings]:
     """Read ``preset`` or ``preset:key=value,...``; returns the preset's name and the settings.
 
@@ -102,7 +95,7 @@ def parse(spec: str) -> tuple[str, ExactSettings]:
     """
     name, colon, text = spec.partition(":")
     if name not in PRESETS:
-        raise UserError(f"{name}: unknown data set; did you mean '{nearest(name, PRESETS)}'?")
+        raise UserError(f"{name}: unknown data set; {suggest(name, PRESETS)}")
     preset = PRESETS[name]
     if not colon:
         return name, preset
@@ -113,9 +106,7 @@ def parse(spec: str) -> tuple[str, ExactSettings]:
         if not equals:
             raise UserError(f"{spec}: {item.strip()!r} is no setting; write key=value")
         if key not in kinds:
-            raise UserError(
-                f"{spec}: {key}: unknown setting; did you mean '{nearest(key, kinds)}'?"
-            )
+            raise UserError(f"{spec}: {key}: unknown setting; {suggest(key, kinds)}")
         if key in overrides:
             raise UserError(f"{spec}: {key}: set twice; keep one")
         overrides[key] = _value(spec, key, value, kinds[key])
