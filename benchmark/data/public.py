@@ -159,12 +159,18 @@ def _verify(corpus: PublicCorpus, split: str, path: Path) -> None:
 def _sentences(paths: dict[str, Path], cache: Path) -> dict[str, list[list[str]]]:
     """Read verified text files through ``datasets``; the words of each line that has any."""
     with _quiet_datasets() as datasets:
-        loaded = datasets.load_dataset(
-            "text",
-            data_files={split: glob.escape(str(path)) for split, path in paths.items()},
-            keep_linebreaks=False,
-            cache_dir=str(cache / "cache"),
-        )
+        try:
+            loaded = datasets.load_dataset(
+                "text",
+                data_files={split: glob.escape(str(path)) for split, path in paths.items()},
+                keep_linebreaks=False,
+                cache_dir=str(cache / "cache"),
+            )
+        except datasets.exceptions.DatasetGenerationError as error:
+            raise UserError(
+                f"{cache.parent}: preparing the text below it failed ({error.__cause__ or error}); "
+                "free or choose another folder"
+            ) from error
         lines = {split: list(loaded[split]["text"]) for split in paths}
     return {
         split: [words for words in (line.split() for line in text) if words]
