@@ -1,0 +1,218 @@
+"""The command line: ``pcbench``, also ``python -m benchmark``.
+
+Parsing only; `benchmark.commands` does the work and imports what each command needs. Exit status:
+0 done, 1 a run failed or a check found something, 2 bad input, 75 interrupted (the same command
+resumes).
+"""
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TypeAlias
+
+from benchmark import commands
+from benchmark.errors import UserError
+
+_Parser: TypeAlias = argparse.ArgumentParser
+_Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Parse, do, and turn what went wrong into one line and an exit status."""
+    arguments = parser().parse_args(argv)
+    try:
+        commands.warn_of_other_baselines()
+        status: int = arguments.do(arguments)
+        sys.stdout.flush()
+        return status
+    except UserError as error:
+        print(f"pcbench: {error}", file=sys.stderr)
+        return commands.status_of(error)
+    except KeyboardInterrupt:
+        print("pcbench: interrupted", file=sys.stderr)
+        return 130
+    except BrokenPipeError:  # the reader, such as `head`, has gone
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+
+
+def parser() -> _Parser:
+    """The whole command line."""
+    top = _Parser(
+        "pcbench",
+        description="A reproducible benchmark of posterior collapse in text VAEs.",
+        epilog="example:\n  pcbench sweep paper/quickstart.toml --jobs 2\n"
+        "  pcbench collect paper/quickstart.toml\n  pcbench report paper/quickstart.toml",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    sub = top.add_subparsers(metavar="COMMAND", required=True)
+    _run(sub)
+    _sweep(sub)
+    _collect(sub)
+    _report(sub)
+    _evaluate(sub)
+    _data(sub)
+    _plot(sub)
+    do = _command(sub, "baselines", "list the baselines", "pcbench baselines")
+    do.set_defaults(do=commands.baselines)
+    do = _command(sub, "doctor", "what a bug report must tell", "pcbench doctor")
+    _folders(do)
+    do.set_defaults(do=commands.doctor)
+    return top
+
+
+def _command(sub: _Commands, name: str, what: str, *examples: str) -> _Parser:
+    word = "example" if len(examples) == 1 else "examples"
+    return sub.add_parser(
+        name,
+        help=what,
+        description=f"{what[0].upper()}{what[1:]}.",
+        epilog=f"{word}:\n  " + "\n  ".join(examples),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+
+
+def _folders(do: _Parser, data: bool = True) -> None:
+    do.add_argument(
+        "--runs", type=Path, metavar="DIR", help="runs ($PCBENCH_RUNS, or results/runs)"
+    )
+    if data:
+        do.add_argument(
+            "--data-dir", "--data", type=Path, metavar="DIR", dest="data_dir",
+            help="prepared data ($PCBENCH_DATA, or .data)",
+        )  # fmt: skip
+
+
+def _device(do: _Parser) -> None:
+    do.add_argument("--device", choices=["cpu", "cuda"], default="cpu", help="default: cpu")
+
+
+def _seeds(text: str) -> list[int]:
+    return [int(seed) for seed in text.split(",")]
+
+
+_seeds.__name__ = "list of integers"  # argparse's message names it
+
+
+def _run(sub: _Commands) -> None:
+    do = _command(
+        sub, "run", "train and evaluate one run, or resume it",
+        "pcbench run paper/quickstart.toml --id exact_small-none-0-1234abcd",
+        "pcbench run --data exact_small --baseline cyclical --set cycles=8 --set train.epochs=3",
+    )  # fmt: skip
+    do.add_argument("study", nargs="?", type=Path, metavar="STUDY", help="a study file")
+    do.add_argument("--id", help="the run of STUDY; `pcbench sweep STUDY --list` prints all")
+    do.add_argument(
+        "--data",
+        metavar="NAME",
+        help="without STUDY: the data set, such as exact_small; with STUDY: as --data-dir",
+    )
+    do.add_argument("--baseline", metavar="NAME", help="without STUDY: the baseline")
+    do.add_argument("--file", type=Path, help="without STUDY: a baseline outside baselines/")
+    do.add_argument("--seed", type=int, help="without STUDY: default 0")
+    do.add_argument("--preset", help="without STUDY: default the data's own")
+    do.add_argument("--precision", choices=["fp32", "bf16"], help="without STUDY: default fp32")
+    do.add_argument(
+        "--set", action="append", default=[], metavar="KEY=VALUE",
+        help="without STUDY: the baseline's cycles=8, or train.epochs=3, model.latent=16",
+    )  # fmt: skip
+    _device(do)
+    _folders(do, data=False)
+    do.add_argument("--data-dir", type=Path, metavar="DIR", help="prepared data ($PCBENCH_DATA)")
+    do.add_argument(
+        "--keep", choices=["none", "best", "all"], default="best", help="weights kept at the end"
+    )
+    do.add_argument("--quiet", action="store_true", help="no progress bar")
+    do.add_argument("--dry-run", action="store_true", help="print the id and settings, train not")
+    do.set_defaults(do=commands.run)
+
+
+def _sweep(sub: _Commands) -> None:
+    do = _command(
+        sub, "sweep", "run all of a study that has no record yet",
+        "pcbench sweep paper/quickstart.toml --jobs 2",
+        "pcbench sweep paper/main.toml --seeds 0,1 --device cuda",
+        "pcbench sweep paper/main.toml --status",
+    )  # fmt: skip
+    do.add_argument("study", type=Path, metavar="STUDY", help="a study file")
+    do.add_argument("--jobs", type=int, default=1, metavar="N", help="runs at a time, default 1")
+    do.add_argument("--seeds", type=_seeds, metavar="0,1", help="only these seeds")
+    _device(do)
+    _folders(do)
+    what = do.add_mutually_exclusive_group()
+    what.add_argument("--list", action="store_true", help="print all ids, one a line")
+    what.add_argument("--pending", action="store_true", help="print the ids without a record")
+    what.add_argument("--dry-run", action="store_true", help="print what would run")
+    what.add_argument("--status", action="store_true", help="print the state of all runs")
+    do.set_defaults(do=commands.sweep)
+
+
+def _collect(sub: _Commands) -> None:
+    do = _command(
+        sub, "collect", "gather a study's records in results/STUDY.jsonl",
+        "pcbench collect paper/quickstart.toml",
+    )  # fmt: skip
+    do.add_argument("study", type=Path, metavar="STUDY", help="a study file")
+    do.add_argument("--seeds", type=_seeds, metavar="0,1", help="only these seeds are expected")
+    do.add_argument("--results", type=Path, default=Path("results"), metavar="DIR")
+    do.add_argument("--prune", action="store_true", help="drop records the study no longer names")
+    _folders(do, data=False)
+    do.set_defaults(do=commands.collect)
+
+
+def _report(sub: _Commands) -> None:
+    do = _command(
+        sub, "report", "print and write the table of a collected study",
+        "pcbench report paper/quickstart.toml", "pcbench report quickstart --out /tmp/tables",
+    )  # fmt: skip
+    do.add_argument("study", metavar="STUDY", help="a study file, or its name")
+    do.add_argument("--results", type=Path, default=Path("results"), metavar="DIR")
+    do.add_argument("--out", type=Path, default=Path("paper/tables"), metavar="DIR")
+    do.set_defaults(do=commands.report)
+
+
+def _evaluate(sub: _Commands) -> None:
+    do = _command(
+        sub, "evaluate", "measure a finished run's weights again; its record stays",
+        "pcbench evaluate exact_small-none-0-1234abcd",
+    )  # fmt: skip
+    do.add_argument("id", metavar="ID")
+    _device(do)
+    _folders(do)
+    do.set_defaults(do=commands.evaluate)
+
+
+def _data(sub: _Commands) -> None:
+    do = _command(sub, "data", "list, prepare and show data sets", "pcbench data list")
+    inner = do.add_subparsers(metavar="WHAT", required=True)
+    one = _command(inner, "list", "list the data sets", "pcbench data list")
+    _folders(one)
+    one.set_defaults(do=commands.data_list)
+    one = _command(
+        inner, "prepare", "download or read, verify and prepare a data set",
+        "pcbench data prepare ptb", "pcbench data prepare ptb --from ~/ptb",
+    )  # fmt: skip
+    one.add_argument("name", metavar="NAME")
+    one.add_argument("--from", type=Path, dest="source", metavar="DIR", help="the original files")
+    _folders(one)
+    one.set_defaults(do=commands.data_prepare)
+    one = _command(inner, "show", "a prepared data set's figures", "pcbench data show exact_small")
+    one.add_argument("name", metavar="NAME")
+    _folders(one)
+    one.set_defaults(do=commands.data_show)
+
+
+def _plot(sub: _Commands) -> None:
+    do = _command(sub, "plot", "draw figures", "pcbench plot schedules")
+    inner = do.add_subparsers(metavar="WHAT", required=True)
+    one = _command(
+        inner, "schedules", "draw the annealing shapes, or the weight curves of a study",
+        "pcbench plot schedules", "pcbench plot schedules paper/quickstart.toml",
+    )  # fmt: skip
+    one.add_argument("study", nargs="?", type=Path, metavar="STUDY", help="a study file")
+    one.add_argument("--out", type=Path, default=Path("paper/figures"), metavar="DIR")
+    one.set_defaults(do=commands.plot_schedules)

@@ -1,0 +1,291 @@
+"""What each command does. Imports stand inside, so that `pcbench --help` is instant."""
+
+import json
+import sys
+import tomllib
+import traceback
+from argparse import Namespace
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from benchmark.errors import UserError, suggest
+
+if TYPE_CHECKING:
+    from benchmark.config import RunConfig
+
+RESUMABLE = 75
+
+
+def status_of(error: UserError) -> int:
+    """The exit status for an error: 75 where trying again may help, else 2."""
+    from benchmark.claims import Claimed
+
+    return RESUMABLE if isinstance(error, Claimed) else 2
+
+
+def warn_of_other_baselines() -> None:
+    """Say so when the current folder holds other ``baselines/`` than the imported ones."""
+    from benchmark.provenance import checkout
+
+    here, used = Path("baselines"), checkout() / "baselines"
+    if (here / "__init__.py").is_file() and here.resolve() != used:
+        print(
+            f"pcbench: warning: this folder's baselines/ is not the one in use, {used}; "
+            "install this checkout with `pip install -e .`",
+            file=sys.stderr,
+        )
+
+
+def run(arguments: Namespace) -> int:
+    """``pcbench run``."""
+    config = _of_study(arguments) if arguments.study else _of_flags(arguments)
+    runs = _runs(arguments)
+    folder = runs / config.id
+    if arguments.dry_run:
+        print(json.dumps({"id": config.id, **config.to_dict()}, indent=2))
+        return 0
+    if (folder / "record.json").exists():
+        raise UserError(f"{folder}/record.json: a record exists already; delete it to run again")
+    from benchmark import claims, training
+
+    with claims.claim(folder), _noted(folder):
+        try:
+            record = training.run(
+                config,
+                runs,
+                _data_root(arguments),
+                device=arguments.device,
+                progress=not arguments.quiet,
+                keep=arguments.keep,
+            )
+        except training.Interrupted as error:
+            print(f"pcbench: {config.id}: interrupted; the same command resumes ({error})")
+            return RESUMABLE
+    test = record["metrics"]["test"]
+    shown = [f"{name} {test[name]:.2f}" for name in ("neg_elbo", "kl", "mi") if _number(test, name)]
+    print(f"{config.id}: done: {', '.join(shown)}")
+    return 0
+
+
+def _number(table: dict[str, Any], name: str) -> bool:
+    return isinstance(table.get(name), int | float)
+
+
+@contextmanager
+def _noted(folder: Path) -> Iterator[None]:
+    """Leave the reason of a failure in the run's error.txt; remove that of an earlier one."""
+    path = folder / "error.txt"
+    path.unlink(missing_ok=True)
+    try:
+        yield
+    except Exception as error:
+        plain = isinstance(error, UserError)
+        text = f"{error}\n" if plain else traceback.format_exc()
+        try:
+            path.write_text(text)
+        except OSError:
+            print(f"pcbench: {path}: cannot be written either", file=sys.stderr)
+        raise
+
+
+def _of_study(arguments: Namespace) -> "RunConfig":
+    from benchmark import data, study
+
+    given = [name for name in ("baseline", "file", "seed", "preset", "precision")
+             if getattr(arguments, name) is not None]  # fmt: skip
+    if given or arguments.set:
+        raise UserError(f"run: --{(given or ['set'])[0]} goes without STUDY; set it in the study")
+    if arguments.id is None:
+        raise UserError("run: --id is missing; `pcbench sweep STUDY --list` prints all ids")
+    if arguments.data in data.names() and not Path(arguments.data).is_dir():
+        raise UserError("run: the study names the data; with STUDY, --data is a folder")
+    return study.load(arguments.study).find(arguments.id).config
+
+
+def _of_flags(arguments: Namespace) -> "RunConfig":
+    from benchmark.config import resolve
+
+    if not arguments.data or not arguments.baseline:
+        raise UserError("run: give STUDY and --id, or --data NAME and --baseline NAME")
+    if arguments.id is not None:
+        raise UserError("run: --id goes with STUDY")
+    params, sections = _settings(arguments.set)
+    return resolve(
+        data=arguments.data,
+        baseline=arguments.baseline,
+        seed=arguments.seed or 0,
+        params=params,
+        precision=arguments.precision or "fp32",
+        preset=arguments.preset,
+        sections=sections,
+        file=str(arguments.file) if arguments.file else None,
+    )
+
+
+def _settings(pairs: list[str]) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
+    """``cycles=8`` to the baseline's settings; ``train.epochs=3`` to those of a section."""
+    from benchmark.config import SECTIONS
+
+    params: dict[str, Any] = {}
+    sections: dict[str, dict[str, Any]] = {}
+    for pair in pairs:
+        key, equals, text = pair.partition("=")
+        section, dot, name = key.rpartition(".")
+        if not equals or not key:
+            raise UserError(f"--set {pair}: write KEY=VALUE, such as train.epochs=3")
+        if dot and section not in SECTIONS:
+            raise UserError(f"--set {pair}: unknown section; {suggest(section, SECTIONS)}")
+        table = sections.setdefault(section, {}) if dot else params
+        if name in table:
+            raise UserError(f"--set {pair}: {key} is given twice")
+        table[name] = _value(text)
+    return params, sections
+
+
+def _value(text: str) -> Any:
+    """As TOML reads it; what is no TOML is a text."""
+    try:
+        return tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        return text
+
+
+def _runs(arguments: Namespace) -> Path:
+    from benchmark import records
+
+    return arguments.runs or records.default_runs()
+
+
+def _data_root(arguments: Namespace) -> Path:
+    from benchmark import data
+
+    given = arguments.data_dir
+    if given is None and getattr(arguments, "study", None) and getattr(arguments, "data", None):
+        given = Path(arguments.data)
+    return given or data.default_root()
+
+
+def sweep(arguments: Namespace) -> int:
+    """``pcbench sweep``."""
+    from benchmark import status, study
+    from benchmark import sweep as pool
+
+    loaded = study.load(arguments.study, arguments.seeds)
+    runs = _runs(arguments)
+    if arguments.list:
+        print("\n".join(run.id for run in loaded.configs))
+    elif arguments.pending:
+        sys.stdout.write("".join(f"{run.id}\n" for run in status.pending(loaded, runs)))
+    elif arguments.status:
+        print(status.table(loaded, runs))
+    elif arguments.dry_run:
+        todo = status.pending(loaded, runs)
+        for run in todo:
+            print(f"would run {run.id} ({run.label}) in {runs / run.id}")
+        print(f"{len(todo)} of {len(loaded.configs)} runs, {arguments.jobs} at a time")
+    else:
+        return pool.sweep(loaded, runs, _data_root(arguments), arguments.jobs, arguments.device)
+    return 0
+
+
+def collect(arguments: Namespace) -> int:
+    """``pcbench collect``."""
+    from benchmark import collect as collecting
+    from benchmark import study
+
+    loaded = study.load(arguments.study, arguments.seeds)
+    done = collecting.collect(loaded, _runs(arguments), arguments.results, arguments.prune)
+    for note in done.notes:
+        print(f"pcbench: {note}", file=sys.stderr)
+    counts = ", ".join(f"{number} {status}" for status, number in sorted(done.counts.items()))
+    print(f"{done.path}: {counts}")
+    return 0
+
+
+def report(arguments: Namespace) -> int:
+    """``pcbench report``."""
+    from benchmark.report import report as reporting
+
+    print(reporting.report(arguments.study, arguments.results, arguments.out))
+    return 0
+
+
+def evaluate(arguments: Namespace) -> int:
+    """``pcbench evaluate``."""
+    from benchmark import evaluation
+
+    found = evaluation.evaluate_run(
+        arguments.id, _runs(arguments), _data_root(arguments), arguments.device
+    )
+    print(json.dumps(found, indent=2, sort_keys=True))
+    return 0
+
+
+def data_list(arguments: Namespace) -> int:
+    """``pcbench data list``."""
+    from benchmark import data
+
+    for name, what in data.descriptions().items():
+        ready = "prepared" if data.is_prepared(name, _data_root(arguments)) else "-"
+        print(f"{name:<14} {ready:<9} {what}")
+    return 0
+
+
+def data_prepare(arguments: Namespace) -> int:
+    """``pcbench data prepare``."""
+    from benchmark import data
+
+    print(data.prepare(arguments.name, _data_root(arguments), arguments.source))
+    return 0
+
+
+def data_show(arguments: Namespace) -> int:
+    """``pcbench data show``."""
+    from benchmark import data
+
+    for key, value in data.describe(arguments.name, _data_root(arguments)).items():
+        rows = value.items() if isinstance(value, dict) else [("", value)]
+        for name, item in rows:
+            cells = item.items() if isinstance(item, dict) else [("", item)]
+            text = ", ".join(f"{k} {_shown(v)}".strip() for k, v in cells)
+            print(f"{f'{key} {name}'.strip():<20}{text}")
+    return 0
+
+
+def _shown(value: object) -> str:
+    return f"{value:.4f}" if isinstance(value, float) else str(value)
+
+
+def plot_schedules(arguments: Namespace) -> int:
+    """``pcbench plot schedules``."""
+    from benchmark.report import schedules
+
+    if arguments.study is None:
+        paths = schedules.plot_schedules(arguments.out)
+    else:
+        from benchmark import study
+
+        paths = schedules.plot_study(study.load(arguments.study), arguments.out)
+    for path in paths:
+        print(path)
+    return 0
+
+
+def baselines(arguments: Namespace) -> int:
+    """``pcbench baselines``."""
+    import baselines as folder
+
+    for name in folder.names():
+        print(f"{name:<19} {folder.describe(name)}")
+    return 0
+
+
+def doctor(arguments: Namespace) -> int:
+    """``pcbench doctor``."""
+    from benchmark import doctor as examination
+
+    for name, value in examination.examine(_runs(arguments), _data_root(arguments)):
+        print(f"{name:<19} {value}")
+    return 0

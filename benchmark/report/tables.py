@@ -1,0 +1,183 @@
+"""The table of a study: one row a label, ELBO, KL and MI first.
+
+Figures are of the test split, in nats per sentence, natural logarithm.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from benchmark.report.consistency import SATURATION
+from benchmark.report.statistics import shown, summarise
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Record = dict[str, Any]
+
+DASH = "–"
+COLLAPSED = 0.1  # nats of test MI and of z_use below which a model has collapsed
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column's ``title``, the metric it shows, its digits; ``only`` on exact languages."""
+
+    title: str
+    metric: str
+    digits: int = 2
+    only: bool = False
+
+
+COLUMNS = (
+    Column("ELBO", "elbo"),
+    Column("KL", "kl"),
+    Column("MI", "mi"),
+    Column("rec", "rec"),
+    Column("IW-NLL", "iw_nll"),
+    Column("PPL (ELBO)", "ppl_elbo"),
+    Column("PPL (IW)", "ppl_iw"),
+    Column("z_use", "z_use"),
+    Column("AU", "au", 1),
+    Column("marginal KL", "marginal_kl"),
+    Column("BLEU", "bleu"),
+    Column("excess", "excess", only=True),
+    Column("recovered", "recovered", only=True),
+    Column("recovered (mean)", "recovered_mean", only=True),
+)
+_LAST = ("collapsed / n", "updates (encoder / decoder)", "hours a run")
+
+LEGEND = (
+    "Test split, nats per sentence (natural logarithm); perplexities per token. ELBO is the bound "
+    "itself: higher is better. Over seeds: mean ± half the width of Student's 95 % interval (n ≥ "
+    "3), the range (n = 2), or the value (n = 1). Collapsed: MI and z_use both below 0.1 nats. "
+    "IW-NLL of `lstm_lm` is its exact NLL."
+)
+
+
+def frame(lines: Sequence[Record]) -> "pd.DataFrame":
+    """One row a run of the study, with or without a record; metrics of the test split.
+
+    Columns: id, status, data, label, row, seed, error; the metrics (``elbo`` is minus
+    ``neg_elbo``), iw_upper_bound; encoder, decoder (updates), seconds.
+    """
+    import pandas as pd
+
+    rows = []
+    for line in lines:
+        row = {key: line.get(key) for key in ("id", "label", "row", "error")}
+        row |= {"status": line.get("status", "done")}
+        row |= {key: line.get("config", {}).get(key) for key in ("data", "seed")}
+        if row["status"] == "done":
+            test = line["metrics"]["test"]
+            row |= {k: v for k, v in test.items() if v is None or isinstance(v, int | float)}
+            row |= {"elbo": -test["neg_elbo"], "seconds": line["cost"]["seconds"]}
+            row |= {name: line["updates"][name] for name in ("encoder", "decoder")}
+        rows.append(row)
+    table = pd.DataFrame(rows)
+    return table[table["row"].notna()].sort_values(["row", "seed"], kind="stable")
+
+
+def markdown(name: str, lines: Sequence[Record]) -> str:
+    """The study's tables, one a data set, with legend and footnotes.
+
+    Args:
+        name: the study's.
+        lines: of its collected file.
+    """
+    table = frame(lines)
+    parts = [f"# {name}", LEGEND]
+    for data, group in table.groupby("data", sort=False):
+        records = [line for line in lines if line.get("config", {}).get("data") == data]
+        parts += [f"## {data}", *_truth(records), *_table(group)]
+    stray = sum(line.get("row") is None for line in lines)
+    if stray:
+        parts.append(f"{stray} records belong to runs that the study no longer names; not shown.")
+    return "\n\n".join(parts) + "\n"
+
+
+def _truth(records: Sequence[Record]) -> list[str]:
+    """The exact language's entropy and I(x; c) with their Monte Carlo errors."""
+    told = [line["data"] for line in records if (line.get("data") or {}).get("entropy") is not None]
+    if not told:
+        return []
+    figures = told[0]
+    entropy = f"{figures['entropy']:.3f} ± {figures['entropy_se']:.3f}"
+    information = f"{figures['information']:.3f} ± {figures['information_se']:.3f}"
+    return [
+        f"True entropy {entropy} nats per sentence; I(x; c) {information} nats "
+        "(± one Monte Carlo standard error). `excess`: IW-NLL above the truth on the same "
+        "sentences; `recovered`: nats of the class that a linear probe reads from samples of z."
+    ]
+
+
+def _table(group: "pd.DataFrame") -> list[str]:
+    """A Markdown table and its footnotes."""
+    exact = "excess" in group and bool(group["excess"].notna().any())
+    columns = [column for column in COLUMNS if exact or not column.only]
+    rows = [["baseline", *(column.title for column in columns), *_LAST]]
+    notes: list[str] = []
+    for label, runs in group.groupby("label", sort=False):
+        done = runs[runs["status"] == "done"]
+        mark = ""
+        if len(done) < len(runs):
+            notes.append(f"{len(notes) + 1}. {label}: {_lacking(runs)}.")
+            mark = f" [{len(notes)}]"
+        cells = [_cell(done, column) for column in columns] + _ends(done)
+        rows.append([f"{label}{mark}", *cells])
+    return [_markdown(rows), *(["\n".join(notes)] if notes else [])]
+
+
+def _cell(done: "pd.DataFrame", column: Column) -> str:
+    """Summary of a metric, with its bound's sign; a dash unless every run has it."""
+    if not len(done) or column.metric not in done or done[column.metric].isna().any():
+        return DASH
+    saturated = _saturated(done)
+    if column.metric == "marginal_kl" and saturated:
+        return DASH
+    bounded = "iw_upper_bound" in done and bool((done["iw_upper_bound"] == True).any())  # noqa: E712
+    sign = "≥ " if column.metric == "mi" and saturated else ""
+    sign = "≤ " if column.metric in ("iw_nll", "ppl_iw") and bounded else sign
+    values = [float(value) for value in done[column.metric]]
+    return sign + shown(summarise(values), column.digits)
+
+
+def _saturated(done: "pd.DataFrame") -> bool:
+    """Whether some run's MI is so near its cap that it is a lower bound only."""
+    if "mi_cap" not in done:
+        return False
+    return bool((done["mi"].astype(float) > done["mi_cap"].astype(float) - SATURATION).any())
+
+
+def _ends(done: "pd.DataFrame") -> list[str]:
+    """Collapsed seeds, updates and hours."""
+    if not len(done):
+        return [DASH] * len(_LAST)
+    known = done[["mi", "z_use"]].astype(float) if "z_use" in done else done[[]]
+    collapsed = DASH
+    if len(known.columns) and not known.isna().any(axis=None):
+        collapsed = str(int((known < COLLAPSED).all(axis=1).sum()))
+    updates = " / ".join(f"{done[name].mean():,.0f}" for name in ("encoder", "decoder"))
+    return [f"{collapsed} / {len(done)}", updates, f"{done['seconds'].mean() / 3600:.2g}"]
+
+
+def _lacking(runs: "pd.DataFrame") -> str:
+    """How many runs have no record, and why."""
+    absent = runs[runs["status"] != "done"]
+    counts = ", ".join(f"{n} {status}" for status, n in absent["status"].value_counts().items())
+    errors = [str(e) for e in absent["error"].dropna().unique()]
+    return f"{len(absent)} of {len(runs)} runs without a record ({counts})" + "".join(
+        f"; {error}" for error in errors
+    )
+
+
+def _markdown(rows: Sequence[Sequence[str]]) -> str:
+    """Rows, the first of which is the head, as an aligned Markdown table."""
+    escaped = [[cell.replace("|", "\\|").replace("\n", " ") for cell in row] for row in rows]
+    widths = [max(len(row[i]) for row in escaped) for i in range(len(rows[0]))]
+    head, *body = [
+        [f"{c:<{w}}" if i == 0 else f"{c:>{w}}" for i, (c, w) in enumerate(zip(r, widths, strict=True))]
+        for r in escaped
+    ]  # fmt: skip
+    rule = ["-" * w if i == 0 else "-" * (w - 1) + ":" for i, w in enumerate(widths)]
+    return "\n".join(f"| {' | '.join(row)} |" for row in (head, rule, *body))
