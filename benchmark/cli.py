@@ -126,6 +126,12 @@ def _run(sub: _Commands) -> None:
     do.add_argument(
         "--keep", choices=["none", "best", "all"], default="best", help="weights kept at the end"
     )
+    do.add_argument(
+        "--checkpoint-seconds", type=float, default=60.0, metavar="S", help="default: 60"
+    )
+    do.add_argument(
+        "--threads", type=int, default=1, help="of the CPU, default 1; results differ by it"
+    )
     do.add_argument("--quiet", action="store_true", help="no progress bar")
     do.add_argument("--dry-run", action="store_true", help="print the id and settings, train not")
     do.set_defaults(do=commands.run)

@@ -6,7 +6,7 @@ import tomllib
 import traceback
 from argparse import Namespace
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -47,21 +47,27 @@ def run(arguments: Namespace) -> int:
         print(json.dumps({"id": config.id, **config.to_dict()}, indent=2))
         return 0
     if (folder / "record.json").exists():
-        raise UserError(f"{folder}/record.json: a record exists already; delete it to run again")
-    from benchmark import claims, training
+        raise UserError(
+            f"{folder}/record.json: a record exists already and is kept; to run it again choose "
+            "another --runs folder"
+        )
+    from benchmark.run import Interrupted
+    from benchmark.run import run as train
 
-    with claims.claim(folder), _noted(folder):
+    with _noted(folder):
         try:
-            record = training.run(
+            record = train(
                 config,
                 runs,
                 _data_root(arguments),
                 device=arguments.device,
                 progress=not arguments.quiet,
                 keep=arguments.keep,
+                checkpoint_seconds=arguments.checkpoint_seconds,
+                threads=arguments.threads,
             )
-        except training.Interrupted as error:
-            print(f"pcbench: {config.id}: interrupted; the same command resumes ({error})")
+        except Interrupted as error:
+            print(f"pcbench: {error}; the same command resumes", file=sys.stderr)
             return RESUMABLE
     test = record["metrics"]["test"]
     shown = [f"{name} {test[name]:.2f}" for name in ("neg_elbo", "kl", "mi") if _number(test, name)]
@@ -76,17 +82,19 @@ def _number(table: dict[str, Any], name: str) -> bool:
 @contextmanager
 def _noted(folder: Path) -> Iterator[None]:
     """Leave the reason of a failure in the run's error.txt; remove that of an earlier one."""
+    from benchmark.claims import Claimed
+
     path = folder / "error.txt"
-    path.unlink(missing_ok=True)
+    with suppress(OSError):
+        path.unlink()
     try:
         yield
     except Exception as error:
-        plain = isinstance(error, UserError)
-        text = f"{error}\n" if plain else traceback.format_exc()
-        try:
-            path.write_text(text)
-        except OSError:
-            print(f"pcbench: {path}: cannot be written either", file=sys.stderr)
+        if not isinstance(error, Claimed):
+            known = isinstance(error, UserError)
+            with suppress(OSError):  # the error itself may be that nothing can be written
+                folder.mkdir(parents=True, exist_ok=True)
+                path.write_text(f"{error}\n" if known else traceback.format_exc())
         raise
 
 
@@ -214,11 +222,9 @@ def report(arguments: Namespace) -> int:
 
 def evaluate(arguments: Namespace) -> int:
     """``pcbench evaluate``."""
-    from benchmark import evaluation
+    from benchmark.run import evaluate_run
 
-    found = evaluation.evaluate_run(
-        arguments.id, _runs(arguments), _data_root(arguments), arguments.device
-    )
+    found = evaluate_run(arguments.id, _runs(arguments), _data_root(arguments), arguments.device)
     print(json.dumps(found, indent=2, sort_keys=True))
     return 0
 

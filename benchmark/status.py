@@ -40,13 +40,11 @@ def state(folder: Path) -> State:
 
 
 def progress(folder: Path) -> str:
-    """How far a run is ("1,200/5,000, 40 s left"), or nothing where it has not said."""
+    """How far a run is ("train 1,200/5,000, 40 s left"), or nothing where it has not said."""
     try:
         said: dict[str, Any] = json.loads((folder / "progress.json").read_text())
-        step, total, left = said["step"], said["total_steps"], said.get("seconds_left")
-        text = f"{step:,}/{total:,}"
-        phase = said.get("phase")
-        text = text if phase in (None, "training") else f"{phase}"
+        left = said.get("seconds_left")
+        text = f"{said['phase']} {said['step']:,}/{said['total']:,}"
         return text if left is None else f"{text}, {duration(left)} left"
     except (OSError, ValueError, KeyError, TypeError):
         return ""

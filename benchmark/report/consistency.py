@@ -92,11 +92,10 @@ _RULES: tuple[Callable[[Figures], Iterator[str]], ...] = (
 
 
 def _tokens(line: Record, split: str) -> float | None:
-    """Tokens per sentence of the split that a group of metrics was measured on."""
-    counts = line["data"].get("tokens_per_sentence")
-    name = "test" if split == "last" else split
-    value = counts.get(name) if isinstance(counts, dict) else None
-    return float(value) if value else None
+    """Scored tokens per sentence of the split that a group of metrics was measured on."""
+    name = "valid" if split == "valid" else "test"
+    tokens, sentences = (line["data"].get(f"{name}_{what}") for what in ("tokens", "sentences"))
+    return tokens / sentences if tokens and sentences else None
 
 
 def _perplexities(figures: Figures, tokens: float | None) -> Iterator[str]:

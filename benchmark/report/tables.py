@@ -176,8 +176,7 @@ def _markdown(rows: Sequence[Sequence[str]]) -> str:
     escaped = [[cell.replace("|", "\\|").replace("\n", " ") for cell in row] for row in rows]
     widths = [max(len(row[i]) for row in escaped) for i in range(len(rows[0]))]
     head, *body = [
-        [f"{c:<{w}}" if i == 0 else f"{c:>{w}}" for i, (c, w) in enumerate(zip(r, widths, strict=True))]
-        for r in escaped
-    ]  # fmt: skip
+        [row[0].ljust(widths[0]), *map(str.rjust, row[1:], widths[1:])] for row in escaped
+    ]
     rule = ["-" * w if i == 0 else "-" * (w - 1) + ":" for i, w in enumerate(widths)]
     return "\n".join(f"| {' | '.join(row)} |" for row in (head, rule, *body))
