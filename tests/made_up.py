@@ -1,0 +1,39 @@
+"""Records as runs write them, made up: for the tests of everything that only reads records."""
+
+from typing import Any
+
+
+def record(run_id: str = "ptb-none-0-0123abcd", **metrics: Any) -> dict[str, Any]:
+    """A consistent record of a short PTB run; ``metrics`` change those of the test split."""
+    data, baseline, seed, _ = run_id.rsplit("-", 3)
+    test = {
+        "neg_elbo": 101.5, "rec": 100.0, "kl": 1.5, "mi": 1.25, "mi_cap": 8.2324, "mi_batch": 1.0,
+        "marginal_kl": 0.25, "au": 3, "au_0.05": 2, "au_0.2": 1, "iw_nll": 101.0, "iw_gap_se": 0.01,
+        "ppl_elbo": 102.653, "ppl_iw": 100.337, "ess": 50.0, "z_use": 1.0, "bleu": 2.5,
+        "excess": None, "recovered": None, "recovered_mean": None,
+    }  # fmt: skip
+    plain = {key: test[key] for key in ("neg_elbo", "rec", "kl", "mi", "mi_cap")}
+    return {
+        "schema": 1,
+        "id": run_id,
+        "config": {
+            "data": data, "baseline": baseline, "seed": int(seed), "params": {}, "file": None,
+            "precision": "fp32", "model": {}, "train": {}, "evaluate": {},
+        },
+        "data": {"name": data, "sha256": "0" * 64, "test_sentences": 3761, "test_tokens": 82430},
+        "metrics": {"valid": plain, "last": plain, "test": test | metrics},
+        "curve": [{"step": 10, "weight": 1.0, "lr": 1e-3, "neg_elbo": 101.0, "kl": 1.0}],
+        "kl_spectrum": [1.0, 0.5],
+        "loss_by_position": {"mean": [5.0, 6.0], "count": [2, 2]},
+        "updates": {"encoder": 10, "decoder": 10, "passes": 1.0},
+        "best_step": 10,
+        "parameters": 100,
+        "cost": {
+            "seconds": 36.0, "tokens": 10, "tokens_per_second": 1.0, "peak_mb": 1.0,
+            "device": "cpu",
+        },
+        "provenance": {
+            "commit": None, "code_sha256": "0" * 64, "dirty": None, "python": "3.11", "torch":
+            "2.13", "cpu": "AVX2", "threads": 1,
+        },
+    }  # fmt: skip
