@@ -53,10 +53,17 @@ class Twin:
     def progress(self, since: float = 0.0) -> dict[str, Any] | None:
         """What the run says of itself, if it has said it since a moment."""
         for path in self.runs.glob("*/progress.json"):
-            if path.stat().st_mtime > since:
-                found: dict[str, Any] = json.loads(path.read_text())
-                return found
+            try:
+                if path.stat().st_mtime > since:
+                    found: dict[str, Any] = json.loads(path.read_text())
+                    return found
+            except FileNotFoundError:  # the run has just finished
+                return None
         return None
+
+    @property
+    def done(self) -> bool:
+        return any(self.runs.glob("*/record.json"))
 
     def resumed(self) -> list[dict[str, Any]]:
         """The log's lines about resuming."""
@@ -80,7 +87,7 @@ def wait_for(twin: Twin, process: "subprocess.Popen[bytes]", phase: str | None) 
 
 
 def disturb(twin: Twin, kills: int, evaluation: int, rng: random.Random) -> list[str]:
-    """Kill the twin up to ``kills`` times; the phase at each kill. Ends when it has a record.
+    """Kill the twin up to ``kills`` times, then let it finish; the phase at each kill.
 
     Args:
         evaluation: kills inside the evaluation still wanted: the last ones wait for it.
@@ -99,9 +106,13 @@ def disturb(twin: Twin, kills: int, evaluation: int, rng: random.Random) -> list
             return phases
         process.kill()
         process.wait()
+        if twin.done:  # too late to be a kill of a run in progress
+            return phases
         said = twin.progress()
-        phases.append(said["phase"] if said else "train")
-        print(f"  kill {len(phases)}: {said}", flush=True)
+        assert said is not None
+        phases.append(said["phase"])
+        place = f"{said['phase']} {said['step']}/{said['total']}"
+        print(f"  kill {len(phases)}: {place}", flush=True)
     twin.finish(twin.start())
     return phases
 

@@ -1,0 +1,51 @@
+"""The README keeps its word: its example baseline is complete, its commands and links exist."""
+
+import re
+import shlex
+from dataclasses import asdict
+from pathlib import Path
+
+import pytest
+
+import baselines
+from benchmark.cli import parser
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text()
+BLOCKS = re.findall(r"```(\w+)\n(.*?)```", README, flags=re.DOTALL)
+
+
+def test_the_example_baseline_is_one_short_complete_file(tmp_path: Path) -> None:
+    (code,) = [text for language, text in BLOCKS if language == "python" and "(Baseline)" in text]
+    assert len(code.splitlines()) <= 30
+    file = tmp_path / "beta.py"
+    file.write_text(code)
+    method = baselines.load("beta", file)(beta=0.2)
+    assert asdict(method) == {"beta": 0.2}
+    assert {method.weight(step, 10) for step in range(10)} == {0.2}
+    assert method.selection_weight == 0.2
+
+
+def commands() -> list[str]:
+    shell = [line for language, text in BLOCKS if language == "sh" for line in text.splitlines()]
+    return [*shell, *re.findall(r"`(pcbench run [^`]*)`", README)]
+
+
+@pytest.mark.parametrize("line", [line for line in commands() if line.startswith("pcbench")])
+def test_each_command_is_understood(line: str) -> None:
+    arguments = parser().parse_args(shlex.split(line, comments=True)[1:])
+    study = getattr(arguments, "study", None)
+    assert study is None or (ROOT / study).is_file()
+
+
+def test_links_and_make_targets_exist() -> None:
+    for target in re.findall(r"\]\(([^)#:]+)\)", README):
+        assert (ROOT / target).is_file()
+    rules = set(re.findall(r"^([\w-]+):", (ROOT / "Makefile").read_text(), flags=re.MULTILINE))
+    named = set(re.findall(r"\bmake (?:PYTHON=\S+ )?([a-z][\w-]*)", README))
+    assert {"demo", "test"} <= named <= rules
+
+
+def test_the_results_have_their_place() -> None:
+    start = README.index("<!-- results:quickstart -->")
+    assert start < README.index("<!-- /results:quickstart -->") < README.index("make demo    #")
