@@ -10,6 +10,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -56,6 +57,7 @@ def sweep(
     """
     if jobs < 1:
         raise UserError(f"--jobs: {jobs} is not at least 1")
+    _writable(runs)
     todo = pending(study, runs)
     done = len(study.configs) - len(todo)
     options = ["--runs", str(runs), "--data-dir", str(data), "--device", device]
@@ -69,6 +71,18 @@ def sweep(
     if pool.interrupted:
         return INTERRUPTED
     return 1 if pool.failed else 0
+
+
+def _writable(runs: Path) -> None:
+    """Refuse a runs folder that cannot be written once, not once a run."""
+    try:
+        runs.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=runs) as file:
+            file.write(b"x")
+    except OSError as error:
+        raise UserError(
+            f"{runs}: cannot be written ({error.strerror}); choose another folder by --runs"
+        ) from error
 
 
 @dataclass

@@ -1,0 +1,195 @@
+"""The table, its statistics, and what it refuses to believe."""
+
+import math
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from made_up import record
+
+from benchmark import records
+from benchmark.errors import UserError
+from benchmark.report import consistency, report, tables
+from benchmark.report.statistics import shown, summarise
+
+TOKENS = 82430 / 3761  # a sentence
+
+
+def line(label: str, row: int, seed: int, **metrics: Any) -> dict[str, Any]:
+    """A collected line; every run's BLEU differs, so that none repeats another."""
+    found = record(f"ptb-{label}-{seed}-0123abcd", **{"bleu": row + seed / 10, **metrics})
+    return found | {"label": label, "row": row, "status": "done"}
+
+
+def missing(label: str, row: int, seed: int, **more: Any) -> dict[str, Any]:
+    return {
+        "schema": 1, "id": f"ptb-{label}-{seed}-0123abcd", "status": "missing", "label": label,
+        "row": row, "config": {"data": "ptb", "seed": seed},
+    } | more  # fmt: skip
+
+
+def cells(text: str, label: str) -> dict[str, str]:
+    """A row of the table by its columns' titles."""
+    rows = [row for row in text.splitlines() if row.startswith("|")]
+    head = [cell.strip() for cell in rows[0].strip("|").split("|")]
+    (row,) = [row for row in rows if row.startswith(f"| {label} ")]
+    return dict(zip(head, [cell.strip() for cell in row.strip("|").split("|")], strict=True))
+
+
+def test_the_interval_is_students() -> None:
+    values = [1.0, 2.0, 4.0]
+    # t(0.975, 2 degrees of freedom), of any table
+    half = 4.302653 * np.std(values, ddof=1) / np.sqrt(3)
+    found = summarise(values)
+    assert found.mean == pytest.approx(7 / 3)
+    assert found.half == pytest.approx(half, rel=1e-6)
+    assert shown(found) == f"2.33 ± {half:.2f}"
+
+
+def test_few_values_get_no_interval() -> None:
+    assert shown(summarise([1.0, 2.0])) == "1.00 to 2.00"
+    assert shown(summarise([-1.5])) == "−1.50"
+    assert shown(summarise([-0.001])) == "0.00"
+    assert shown(None) == "–"
+    with pytest.raises(ValueError, match="no values"):
+        summarise([])
+
+
+def test_rows_keep_the_studys_order_and_columns_begin_with_elbo_kl_mi() -> None:
+    lines = [line("a_late", 1, 0), line("z_first", 0, 0)]
+    text = tables.markdown("study", lines)
+    rows = [row.split("|")[1].strip() for row in text.splitlines() if row.startswith("| ")]
+    assert [row for row in rows if row.strip("-")] == ["baseline", "z_first", "a_late"]
+    found = cells(text, "z_first")
+    assert list(found)[:4] == ["baseline", "ELBO", "KL", "MI"]
+    assert (found["ELBO"], found["KL"], found["MI"]) == ("−101.50", "1.50", "1.25")
+    assert (found["PPL (ELBO)"], found["PPL (IW)"]) == ("102.65", "100.34")
+    assert found["collapsed / n"] == "0 / 1"
+    assert found["hours a run"] == "0.01"
+    assert "excess" not in found
+
+
+def test_seeds_are_summarised_and_collapsed_ones_counted() -> None:
+    kls = [0.01, 0.02, 1.5]
+    lines = [
+        line("none", 0, seed, kl=kl, rec=100.0, neg_elbo=100 + kl, mi=kl / 2, z_use=kl / 3)
+        for seed, kl in enumerate(kls)
+    ]
+    found = cells(tables.markdown("study", lines), "none")
+    assert found["KL"] == shown(summarise(kls))
+    assert found["ELBO"].startswith("−100.51 ± ")
+    assert found["collapsed / n"] == "2 / 3"
+
+
+def test_missing_runs_are_dashes_and_footnotes() -> None:
+    lines = [
+        line("none", 0, 0),
+        missing("none", 0, 1),
+        missing("b", 1, 0, status="failed", error="x | y"),
+    ]
+    text = tables.markdown("study", lines)
+    assert cells(text, "none [1]")["ELBO"] == "−101.50"
+    assert set(list(cells(text, "b [2]").values())[1:]) == {"–"}
+    assert "1. none: 1 of 2 runs without a record (1 missing)." in text
+    assert "2. b: 1 of 1 runs without a record (1 failed); x | y." in text
+    everything = tables.markdown("study", [missing("none", 0, 0)])
+    assert set(list(cells(everything, "none [1]").values())[1:]) == {"–"}
+
+
+def test_a_saturated_mi_is_a_lower_bound_and_has_no_marginal_kl() -> None:
+    lines = [line("a", 0, 0, mi=5.5, kl=6.0, rec=95.5), line("b", 1, 0)]
+    text = tables.markdown("study", lines)
+    assert cells(text, "a")["MI"] == "≥ 5.50"
+    assert cells(text, "a")["marginal KL"] == "–"
+    assert cells(text, "b")["marginal KL"] == "0.25"
+
+
+def test_null_metrics_are_dashes_and_unfinished_iw_an_upper_bound() -> None:
+    none = dict.fromkeys(("mi", "mi_cap", "marginal_kl", "z_use", "bleu", "au"))
+    text = tables.markdown("s", [line("lm", 0, 0, **none), line("a", 1, 0, iw_upper_bound=True)])
+    found = cells(text, "lm")
+    assert {found[name] for name in ("MI", "z_use", "BLEU", "AU", "marginal KL")} == {"–"}
+    assert found["collapsed / n"] == "– / 1"
+    assert cells(text, "a")["IW-NLL"] == "≤ 101.00"
+    assert cells(text, "lm")["IW-NLL"] == "101.00"
+
+
+def test_an_exact_language_shows_its_truth() -> None:
+    one = line("none", 0, 0, excess=2.0, recovered=0.5, recovered_mean=0.75)
+    one["data"] |= {
+        "entropy": 26.5, "entropy_se": 0.03, "information": 2.62, "information_se": 0.004,
+    }  # fmt: skip
+    text = tables.markdown("study", [one, line("lm", 1, 0, excess=3.0)])
+    assert "True entropy 26.500 ± 0.030" in text
+    assert "I(x; c) 2.620 ± 0.004" in text
+    assert cells(text, "none")["recovered (mean)"] == "0.75"
+    assert (cells(text, "lm")["excess"], cells(text, "lm")["recovered"]) == ("3.00", "–")
+
+
+def test_runs_the_study_no_longer_names_are_not_shown() -> None:
+    stray = line("old", 0, 0) | {"row": None}
+    text = tables.markdown("study", [line("none", 0, 1), stray])
+    assert "| old" not in text
+    assert "1 records belong to runs that the study no longer names" in text
+
+
+def test_consistent_records_are_believed() -> None:
+    lines = [line("none", 0, 0), line("none", 0, 1), missing("none", 0, 2)]
+    assert consistency.check(lines) == []
+    sampled = line(
+        "none", 0, 3, iw_nll=101.53, ppl_iw=math.exp(101.53 / TOKENS)
+    )  # above, within 4 errors of 0.01
+    assert consistency.check([sampled]) == []
+
+
+@pytest.mark.parametrize(
+    ("metrics", "message"),
+    [
+        ({"rec": 99.0}, "rec + kl is 100.5000, neg_elbo 101.5000"),
+        (
+            {"iw_nll": 101.6, "ppl_iw": math.exp(101.6 / TOKENS)},
+            "iw_nll 101.6000 is above neg_elbo",
+        ),
+        ({"mi": 1.7}, "mi 1.7000 is above kl 1.5000"),
+        ({"mi": 9.0, "kl": 9.5, "rec": 92.0}, "mi 9.0000 is above its cap 8.2324"),
+        ({"ppl_elbo": 107.0}, "ppl_elbo 107.000 does not follow"),
+        ({"ppl_iw": 102.653}, "ppl_iw 102.653 does not follow"),  # the other perplexity
+        ({"recovered": 1.5, "recovered_se": 0.01}, "recovered 1.5000 is above mi"),
+        ({"excess": -0.5, "excess_se": 0.1}, "excess -0.5000 is below 0"),
+    ],
+)
+def test_corrupted_records_are_named(metrics: dict[str, float], message: str) -> None:
+    found = consistency.check([line("a", 0, 1), line("none", 0, 0, **metrics)])
+    assert [run_id for run_id, _ in found] == ["ptb-none-0-0123abcd"]
+    assert message in found[0][1]
+
+
+def test_a_repeated_row_is_named() -> None:
+    found = consistency.check([line("a", 0, 0, bleu=1.0), line("b", 1, 0, bleu=1.0)])
+    assert found == [("ptb-b-0-0123abcd", "test: repeats every figure of ptb-a-0-0123abcd")]
+
+
+def test_a_report_is_written_and_returned(tmp_path: Path) -> None:
+    lines = [line("none", 0, 0), line("cyclical", 1, 0, rec=99.0)]
+    (tmp_path / "mine.jsonl").write_text("".join(records.dumps(one) + "\n" for one in lines))
+    text = report.report("somewhere/mine.toml", tmp_path, tmp_path / "tables")
+    written = (tmp_path / "tables" / "mine.md").read_text()
+    assert text.startswith(written.rstrip("\n"))
+    assert "Inconsistent records:\n- ptb-cyclical-0-0123abcd: test: rec + kl" in text
+    with pytest.raises(UserError, match=r"other\.jsonl: no such file; run `pcbench collect"):
+        report.report("other", tmp_path, tmp_path)
+    (tmp_path / "mine.jsonl").write_text("")
+    with pytest.raises(UserError, match="holds no run"):
+        report.report("mine", tmp_path, tmp_path)
+
+
+def test_a_report_imports_no_torch() -> None:
+    source = (
+        "import sys; from benchmark.report import report, tables, consistency; import pandas, "
+        "scipy.stats; sys.exit('torch' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", source], cwd=Path(__file__).parent.parent)
+    assert done.returncode == 0

@@ -1,0 +1,329 @@
+"""The pool, run states, claims and collection, with a stand-in for training."""
+
+import io
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from made_up import record
+
+from benchmark import claims, collect, records, status, study, sweep
+from benchmark.errors import UserError
+
+TESTS = Path(__file__).parent
+TOML = """[study]
+data = ["exact_small"]
+seeds = [0, 1]
+preset = "exact_small"
+[[baseline]]
+name = "none"
+[[baseline]]
+name = "cyclical"
+"""
+# What stands in for training: notes its start, does as its label's file says, writes a record.
+STAND_IN = """
+import os, pathlib, signal, sys, time
+sys.path.insert(0, {tests!r})
+from made_up import record
+from benchmark import records
+run_id, runs = sys.argv[sys.argv.index("--id") + 1], sys.argv[sys.argv.index("--runs") + 1]
+root, folder = pathlib.Path(__file__).parent, pathlib.Path(runs) / run_id
+with open(root / "started", "a") as file:
+    file.write(run_id + " " + os.environ["OMP_NUM_THREADS"] + "\\n")
+baseline = run_id.split("-")[1]
+order = root / baseline
+word = order.read_text() if order.exists() else "go"
+if word == "fail":
+    print("Traceback ...\\nValueError: no luck")
+    sys.exit(1)
+if word == "die":
+    os.kill(os.getpid(), signal.SIGKILL)
+if word == "wait":
+    signal.signal(signal.SIGTERM, lambda *a: sys.exit(75))
+    (root / "ready").touch()
+    time.sleep(30)
+records.write_exclusive(folder, record(run_id))
+"""
+
+
+class Place:
+    """A study, a runs folder and a stand-in for training."""
+
+    def __init__(self, root: Path) -> None:
+        self.root, self.runs, self.results = root, root / "runs", root / "results"
+        (root / "mine.toml").write_text(TOML)
+        (root / "stand_in.py").write_text(STAND_IN.format(tests=str(TESTS)))
+        self.study = study.load(root / "mine.toml")
+        self.ids = [run.id for run in self.study.configs]
+
+    def order(self, baseline: str, word: str) -> None:
+        (self.root / baseline).write_text(word)
+
+    def sweep(self, jobs: int = 2) -> tuple[int, str]:
+        out = io.StringIO()
+        launcher = (sys.executable, str(self.root / "stand_in.py"))
+        code = sweep.sweep(self.study, self.runs, self.root, jobs, out=out, launcher=launcher)
+        return code, out.getvalue()
+
+    def started(self) -> list[str]:
+        path = self.root / "started"
+        return [line.split()[0] for line in path.read_text().splitlines()] if path.exists() else []
+
+    def write(self, run_id: str, **metrics: float) -> None:
+        records.write_exclusive(self.runs / run_id, record(run_id, **metrics))
+
+    def collected(self) -> list[records.Record]:
+        return records.read_jsonl(self.results / "mine.jsonl")
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Place:
+    return Place(tmp_path)
+
+
+def test_all_runs_are_done_once_in_order(place: Place) -> None:
+    code, said = place.sweep(jobs=1)
+    assert code == 0
+    assert place.started() == place.ids
+    assert {line.split()[1] for line in (place.root / "started").read_text().splitlines()} == {"1"}
+    assert "4/4 done: cyclical, exact_small, seed 1" in said
+    assert status.pending(place.study, place.runs) == []
+    assert place.sweep()[0] == 0  # nothing is left to do
+    assert len(place.started()) == 4
+
+
+def test_a_run_that_is_done_is_skipped(place: Place) -> None:
+    place.write(place.ids[2])
+    assert place.sweep()[0] == 0
+    assert sorted(place.started()) == sorted(set(place.ids) - {place.ids[2]})
+
+
+def test_failing_runs_stop_no_others(place: Place) -> None:
+    place.order("none", "fail")
+    code, said = place.sweep()
+    assert code == 1
+    assert said.count("failed: none, exact_small, seed") == 2
+    assert f"failed: {place.ids[0]}: ValueError: no luck" in said
+    assert "Traceback" in (place.runs / place.ids[0] / "log.txt").read_text()
+    assert [run.label for run in status.pending(place.study, place.runs)] == ["none", "none"]
+    place.order("none", "go")
+    assert place.sweep()[0] == 0
+
+
+def test_a_killed_run_is_told(place: Place) -> None:
+    place.order("none", "die")
+    code, said = place.sweep()
+    assert code == 1
+    assert "killed by SIGKILL" in said
+    assert status.state(place.runs / place.ids[0]) == status.State("failed", "killed by SIGKILL")
+
+
+def test_a_signal_is_passed_on_and_ends_the_sweep(place: Place) -> None:
+    place.order("none", "wait")
+
+    def interrupt() -> None:
+        limit = time.monotonic() + 20
+        while not (place.root / "ready").exists() and time.monotonic() < limit:
+            time.sleep(0.05)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    before = signal.getsignal(signal.SIGTERM)
+    thread = threading.Thread(target=interrupt)
+    thread.start()
+    code, said = place.sweep(jobs=1)
+    thread.join()
+    assert code == 75
+    assert "resumes" in said
+    assert place.started() == place.ids[:1]
+    assert signal.getsignal(signal.SIGTERM) is before
+
+
+def test_bad_sweeps_are_refused(place: Place) -> None:
+    with pytest.raises(UserError, match="--jobs: 0"):
+        place.sweep(jobs=0)
+    place.runs.write_text("a file, not a folder")
+    with pytest.raises(UserError, match="runs: cannot be written"):
+        place.sweep()
+    assert place.started() == []
+
+
+@contextmanager
+def claimed_elsewhere(folder: Path) -> Iterator["subprocess.Popen[str]"]:
+    """Another live process that holds a run."""
+    source = (
+        "import sys, pathlib, time\nfrom benchmark import claims\n"
+        "with claims.claim(pathlib.Path(sys.argv[1])):\n    print('held', flush=True)\n"
+        "    time.sleep(60)\n"
+    )
+    command = [sys.executable, "-c", source, str(folder)]
+    environment = {**os.environ, "PYTHONPATH": str(TESTS.parent)}
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "held\n"
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def test_a_claim_keeps_others_out_until_its_process_dies(tmp_path: Path) -> None:
+    with claimed_elsewhere(tmp_path) as process:
+        with pytest.raises(claims.Claimed, match=f"another process \\({process.pid}\\)"):  # noqa: SIM117
+            with claims.claim(tmp_path):
+                pass
+        assert claims.holder(tmp_path) is not None
+        assert status.state(tmp_path).status == "running"
+        process.kill()
+        process.wait()
+        assert claims.holder(tmp_path) is None
+        with claims.claim(tmp_path):  # the dead one's claim blocks nobody, at once
+            assert len(list(tmp_path.glob("claim-*"))) == 1
+    assert list(tmp_path.glob("claim-*")) == []
+
+
+def test_a_claim_of_another_machine_dies_by_its_heartbeat(tmp_path: Path) -> None:
+    other = tmp_path / "claim-0000"
+    other.mkdir()
+    (other / "heartbeat").write_text('{"pid": 1, "host": "another machine"}')
+    with pytest.raises(claims.Claimed), claims.claim(tmp_path):
+        pass
+    old = time.time() - 2 * claims.STALE
+    os.utime(other / "heartbeat", (old, old))
+    with claims.claim(tmp_path):
+        assert not other.exists()
+
+
+def test_a_heart_beats(tmp_path: Path) -> None:
+    with claims.claim(tmp_path, beat=0.02):
+        (beat,) = tmp_path.glob("claim-*/heartbeat")
+        os.utime(beat, (0, 0))
+        limit = time.monotonic() + 10
+        while beat.stat().st_mtime == 0 and time.monotonic() < limit:
+            time.sleep(0.02)
+        assert beat.stat().st_mtime > 0
+
+
+def test_of_many_newcomers_at_most_one_holds(tmp_path: Path) -> None:
+    holding, most, refused = [0], [0], [0]
+    lock = threading.Lock()
+
+    def come() -> None:
+        try:
+            with claims.claim(tmp_path):
+                with lock:
+                    holding[0] += 1
+                    most[0] = max(most[0], holding[0])
+                time.sleep(0.01)
+                with lock:
+                    holding[0] -= 1
+        except claims.Claimed:
+            with lock:
+                refused[0] += 1
+
+    threads = [threading.Thread(target=come) for _ in range(16)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert most[0] <= 1
+    assert refused[0] < 16 or most[0] == 0
+
+
+def test_states_are_read_from_files_alone(place: Place) -> None:
+    first, second, third, fourth = (place.runs / run_id for run_id in place.ids)
+    place.write(place.ids[0])
+    second.mkdir()
+    (second / "error.txt").write_text("Traceback\nOSError: full\n\n")
+    third.mkdir()
+    (third / "checkpoint.pt").touch()
+    assert [status.state(folder).status for folder in (first, second, third, fourth)] == [
+        "done", "failed", "stopped", "missing",
+    ]  # fmt: skip
+    said = {"phase": "train", "step": 1200, "total": 5000, "seconds_left": 100}
+    (third / "progress.json").write_text(json.dumps(said))
+    with claims.claim(third):
+        table = status.table(place.study, place.runs)
+    assert f"running: {place.ids[2]}: train 1,200/5,000, 2 min left" in table
+    assert f"failed: {place.ids[1]}: OSError: full" in table
+    lines = [line.split() for line in table.splitlines()]
+    assert lines[0] == ["data", "baseline", "done", "running", "stopped", "failed", "missing"]
+    assert lines[1] == ["exact_small", "none", "1", "1", "-", "-", "-"]
+    assert lines[2] == ["exact_small", "cyclical", "-", "-", "-", "1", "1"]
+    assert lines[3] == ["all", "1", "1", "-", "1", "1"]
+
+
+def test_collect_writes_a_line_for_each_expected_run(place: Place) -> None:
+    place.write(place.ids[0])
+    place.write(place.ids[3], bleu=9.0)
+    done = collect.collect(place.study, place.runs, place.results)
+    assert done.counts == {"done": 2, "missing": 2}
+    lines = place.collected()
+    assert [line["id"] for line in lines] == sorted(place.ids)
+    found = {line["id"]: line for line in lines}
+    assert found[place.ids[3]] == {
+        **record(place.ids[3], bleu=9.0), "label": "cyclical", "row": 1, "status": "done",
+    }  # fmt: skip
+    assert found[place.ids[1]] == {
+        "schema": 1, "id": place.ids[1], "status": "missing", "label": "cyclical", "row": 1,
+        "config": {"data": "exact_small", "seed": 0},
+    }  # fmt: skip
+    before = done.path.read_bytes()
+    collect.collect(place.study, place.runs, place.results)
+    assert done.path.read_bytes() == before
+
+
+def test_collect_never_loses_a_record(place: Place) -> None:
+    for run_id in place.ids:
+        place.write(run_id)
+    collect.collect(place.study, place.runs, place.results)
+    before = (place.results / "mine.jsonl").read_bytes()
+    elsewhere = place.root / "empty"
+    done = collect.collect(place.study, elsewhere, place.results)
+    assert (done.path.read_bytes(), done.notes) == (before, [])
+    records.write_exclusive(elsewhere / place.ids[0], record(place.ids[0], kl=2.0))
+    done = collect.collect(place.study, elsewhere, place.results)
+    assert done.path.read_bytes() == before
+    assert "which is kept: metrics.test.kl: 1.5 against 2.0" in done.notes[0]
+
+
+def test_records_the_study_no_longer_names_stay_until_pruned(place: Place) -> None:
+    for run_id in place.ids:
+        place.write(run_id)
+    collect.collect(place.study, place.runs, place.results)
+    fewer = study.load(place.root / "mine.toml", seeds=[1])
+    done = collect.collect(fewer, place.runs, place.results)
+    assert [line["row"] for line in place.collected()].count(None) == 2
+    assert done.counts == {"done": 2}
+    assert "2 records" in done.notes[0]
+    collect.collect(fewer, place.runs, place.results, prune=True)
+    assert len(place.collected()) == 2
+
+
+def test_a_damaged_record_changes_nothing(place: Place) -> None:
+    place.write(place.ids[0])
+    collect.collect(place.study, place.runs, place.results)
+    before = (place.results / "mine.jsonl").read_bytes()
+    place.write(place.ids[1])
+    path = place.runs / place.ids[1] / "record.json"
+    path.write_text(path.read_text()[:100])
+    with pytest.raises(UserError, match=r"record\.json: damaged or cut off"):
+        collect.collect(place.study, place.runs, place.results)
+    assert (place.results / "mine.jsonl").read_bytes() == before
+    path.unlink()
+    (place.results / "mine.jsonl").write_bytes(before[:-30])
+    with pytest.raises(UserError, match=r"mine\.jsonl:\d: damaged or cut off"):
+        collect.collect(place.study, place.runs, place.results)
+
+
+def test_results_that_cannot_be_written_are_a_clear_error(place: Place) -> None:
+    place.results.write_text("a file, not a folder")
+    with pytest.raises(UserError, match="cannot be written"):
+        collect.collect(place.study, place.runs, place.results)
