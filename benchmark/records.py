@@ -31,7 +31,7 @@ _REQUIRED: dict[str, type | tuple[type, ...]] = {
     "metrics": dict,
     "curve": list,
     "kl_spectrum": (list, type(None)),
-    "loss_by_position": (dict, type(None)),
+    "loss_by_position": (list, type(None)),
     "updates": dict,
     "best_step": int,
     "parameters": int,

@@ -24,7 +24,7 @@ def record(run_id: str = "ptb-none-0-0123abcd", **metrics: Any) -> dict[str, Any
         "metrics": {"valid": plain, "last": plain, "test": test | metrics},
         "curve": [{"step": 10, "weight": 1.0, "lr": 1e-3, "neg_elbo": 101.0, "kl": 1.0}],
         "kl_spectrum": [1.0, 0.5],
-        "loss_by_position": {"mean": [5.0, 6.0], "count": [2, 2]},
+        "loss_by_position": [[5.0, 2], [6.0, 2]],
         "updates": {"encoder": 10, "decoder": 10, "passes": 1.0},
         "best_step": 10,
         "parameters": 100,
