@@ -12,6 +12,7 @@ install: .venv/installed
 
 # torch by its pin first: an unpinned one, and its libraries, would be gigabytes more.
 .venv/installed: constraints.txt pyproject.toml
+	@echo "installing into .venv: $(TORCH) and the rest of constraints.txt"
 	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("Python 3.11 or later is needed: make PYTHON=python3.12 ...")'
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet -c constraints.txt $(TORCH)
@@ -22,7 +23,7 @@ install: .venv/installed
 demo:
 	@if [ -d .demo/runs ]; then echo "make demo: finished runs in .demo/ are kept; make clean-demo starts afresh"; fi
 	@set -e; start=$$(date +%s); \
-	$(MAKE) --no-print-directory install; installed=$$(date +%s); \
+	$(MAKE) --silent --no-print-directory install; installed=$$(date +%s); \
 	$(BIN)/pcbench sweep $(DEMO_RUNS) --data .demo/data --jobs $(JOBS); trained=$$(date +%s); \
 	$(BIN)/pcbench collect $(DEMO_RUNS) --results .demo/results; \
 	$(BIN)/pcbench report paper/quickstart.toml --results .demo/results --out .demo/tables; \
