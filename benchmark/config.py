@@ -104,6 +104,7 @@ class RunConfig:
     seed: int
     params: Mapping[str, Any] = field(default_factory=dict)  # the baseline's, all of them
     precision: str = "fp32"
+    preset: str | None = None  # where the settings below come from; not part of the id
     model: ModelConfig = ModelConfig()
     train: TrainConfig = TrainConfig()
     evaluate: EvaluateConfig = EvaluateConfig()
@@ -154,7 +155,7 @@ class RunConfig:
         """The inverse of `to_dict`; UserError on anything unknown."""
         table = dict(table)
         sections = {name: table.pop(name, {}) for name in SECTIONS}
-        names = {"data", "baseline", "seed", "params", "precision", "file"}
+        names = {"data", "baseline", "seed", "params", "precision", "preset", "file"}
         _known(table, names, where)
         return resolve(where=where, sections=sections, **table)
 
@@ -212,6 +213,7 @@ def resolve(
         seed=seed,
         params=asdict(full),
         precision=precision,
+        preset=name if name in PRESETS else None,
         file=file,
         **built,  # type: ignore[arg-type]
     )
