@@ -197,7 +197,7 @@ def resolve(
         raise UserError(f"{where}: preset '{preset}': unknown; {suggest(preset, PRESETS)}")
     given = sections or {}
     _known(given, SECTIONS, where)
-    built = {
+    built: dict[str, Any] = {
         key: build(
             cls,
             {**PRESETS.get(name, {}).get(key, {}), **given.get(key, {})},
@@ -215,7 +215,7 @@ def resolve(
         precision=precision,
         preset=name if name in PRESETS else None,
         file=file,
-        **built,  # type: ignore[arg-type]
+        **built,
     )
 
 

@@ -182,7 +182,7 @@ class TextVAE(nn.Module):
             embedded = self.decoder.embedding(word)
             states, state = self.decoder.lstm(self.decoder.join(embedded, z), state)
             logits = self.decoder.output(states[:, 0]).float()
-            logits[:, :BOS + 1] = -torch.inf  # <pad> and <s> are never written
+            logits[:, : BOS + 1] = -torch.inf  # <pad> and <s> are never written
             if noise is None:
                 word = logits.argmax(-1, keepdim=True)
             else:

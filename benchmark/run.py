@@ -1,0 +1,418 @@
+"""One run from its config to its record: folder, claim, resume, train, evaluate, write.
+
+``<runs>/<id>/`` holds config.json, log.jsonl, progress.json, checkpoint.pt while it trains,
+evaluation/ while it is measured, best.pt, sentences.npz, and at the very end record.json, which
+alone means done.
+"""
+
+import io
+import json
+import platform
+import shutil
+import signal
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from types import FrameType
+from typing import Any, Literal
+
+import numpy as np
+import torch
+
+from benchmark import checkpoint, records
+from benchmark import data as corpora
+from benchmark.claims import claim
+from benchmark.config import RunConfig
+from benchmark.data.corpus import Corpus
+from benchmark.errors import UserError
+from benchmark.evaluation import Measured, Parts, evaluate, recovery
+from benchmark.files import write_atomic
+from benchmark.model import TextVAE, build
+from benchmark.progress import Progress
+from benchmark.seeds import generator
+from benchmark.training import Training
+
+Keep = Literal["none", "best", "all"]
+SIGNALS = (signal.SIGTERM, signal.SIGUSR1)
+
+
+class Interrupted(Exception):
+    """A signal asked the run to stop; its checkpoint is written. Exit status 75."""
+
+
+def run(
+    config: RunConfig,
+    runs: Path,
+    data: Path,
+    device: str = "cpu",
+    progress: bool = True,
+    keep: Keep = "best",
+    checkpoint_seconds: float = 60.0,
+    threads: int = 1,
+) -> dict[str, Any]:
+    """Train and evaluate one run, from wherever an earlier process left it.
+
+    Args:
+        config: the run.
+        runs: the folder of all runs.
+        data: the folder of prepared data.
+        device: ``"cpu"``, ``"cuda"`` or ``"cuda:1"``.
+        progress: draw a bar if there is a terminal.
+        keep: which weights stay when the record is written.
+        checkpoint_seconds: between two checkpoints.
+        threads: of torch on the CPU; part of what makes a result reproducible to the bit.
+
+    Returns:
+        The record.
+
+    Raises:
+        UserError: bad input, a record that exists, a damaged checkpoint, a loss not finite.
+        Interrupted: SIGTERM or SIGUSR1 came; call again to go on.
+    """
+    folder = runs / config.id
+    refuse_done(folder)
+    place = prepare_device(device, threads)
+    corpus = corpora.load(config.data, data)
+    with claim(folder), _signals() as asked:
+        write_atomic(folder / "config.json", _json(config.to_dict()))
+        session = _Session(config, corpus, folder, place, asked, checkpoint_seconds)
+        session.progress = Progress(folder, config.id, progress)
+        try:
+            record = session.work(keep)
+        finally:
+            session.progress.close()
+    _tidy(folder)
+    return record
+
+
+def refuse_done(folder: Path) -> None:
+    """Raise UserError if the run has a record; it is never written over."""
+    if (folder / "record.json").exists():
+        _tidy(folder)
+        raise UserError(
+            f"{folder.name}: done already, {folder / 'record.json'} is kept; to run it again choose "
+            "another --runs folder"
+        )
+
+
+def prepare_device(name: str, threads: int) -> torch.device:
+    """The device, with fp32 meaning fp32 everywhere.
+
+    Raises:
+        UserError: there is no such device.
+    """
+    torch.set_num_threads(threads)
+    torch.backends.cudnn.allow_tf32 = False
+    torch.backends.cuda.matmul.allow_tf32 = False
+    try:
+        place = torch.device(name)
+        torch.empty(1, device=place)
+    except (RuntimeError, AssertionError) as error:
+        reason = str(error).splitlines()[0]
+        raise UserError(f"--device {name}: cannot be used ({reason}); there is cpu") from error
+    return place
+
+
+class _Session:
+    """One process's work on a run."""
+
+    progress: Progress
+
+    def __init__(
+        self,
+        config: RunConfig,
+        corpus: Corpus,
+        folder: Path,
+        device: torch.device,
+        asked: list[int],
+        checkpoint_seconds: float,
+    ) -> None:
+        self.config, self.corpus, self.folder, self.device = config, corpus, folder, device
+        self.asked, self.every = asked, checkpoint_seconds
+        self.training = Training(config, corpus, device)
+        self.provenance = records.provenance()
+        self.provenance |= {"resumed": 0, "code_sha256_resumed": []}
+        self.saved = self.clock = time.monotonic()
+        self.logged = 0
+        if (folder / "checkpoint.pt").exists():
+            self._resume()
+
+    @property
+    def path(self) -> Path:
+        return self.folder / "checkpoint.pt"
+
+    def work(self, keep: Keep) -> dict[str, Any]:
+        training = self.training
+        training.train(self._after_step)
+        if not (self.folder / "evaluation").exists():
+            self._save()
+        scores, details, seconds = self._evaluate()
+        if keep != "none":
+            self._keep("best.pt", training.best["weights"])
+        if keep == "all":
+            self._keep("last.pt", training.model.state_dict())
+        record = self._record(scores, details, seconds)
+        records.write_exclusive(self.folder, record)
+        return record
+
+    def _resume(self) -> None:
+        state = checkpoint.load(self.path, self.device)
+        self.training.load_state(state)
+        now = self.provenance
+        self.provenance = state["provenance"]
+        self.provenance["resumed"] += 1
+        self.provenance["code_sha256_resumed"].append(now["code_sha256"])
+        self.logged = len(self.training.curve)
+        phase = "evaluate" if self.training.step == self.training.total_steps else "train"
+        self._log({"resumed_at_step": self.training.step, "phase": phase})
+
+    def _after_step(self) -> None:
+        training = self.training
+        if len(training.curve) > self.logged:
+            self._log(training.curve[-1])
+            self.logged = len(training.curve)
+        if self.progress.due():
+            self._tick()
+            loss, kl = training.mean_loss()
+            rate = training.tokens / max(training.seconds, 1e-9)
+            weight = training.baseline.weight(training.step, training.total_steps)
+            self.progress.show(
+                "train",
+                training.step,
+                training.total_steps,
+                loss=loss,
+                kl=kl,
+                weight=weight,
+                tokens_per_second=rate,
+            )
+        if time.monotonic() - self.saved > self.every:
+            self._save()
+        self._stop_if_asked()
+
+    def _stop_if_asked(self) -> None:
+        if self.asked:
+            if self.training.step < self.training.total_steps:
+                self._save()
+            raise Interrupted(f"{self.config.id}: stopped by {signal.Signals(self.asked[0]).name}")
+
+    def _tick(self) -> None:
+        """Add the time since the last tick to the training time."""
+        now = time.monotonic()
+        self.training.seconds += now - self.clock
+        self.clock = now
+
+    def _save(self) -> None:
+        self.training.mean_loss()  # a checkpoint of a diverged model would replace the last good one
+        self._tick()
+        checkpoint.save(self.path, {**self.training.state(), "provenance": self.provenance})
+        self.saved = time.monotonic()
+
+    def _log(self, line: dict[str, Any]) -> None:
+        with open(self.folder / "log.jsonl", "a") as file:
+            file.write(json.dumps(line) + "\n")
+
+    def _keep(self, name: str, weights: dict[str, Any]) -> None:
+        checkpoint.save(self.folder / name, {"weights": {k: v.cpu() for k, v in weights.items()}})
+
+    def _evaluate(self) -> tuple[dict[str, Any], dict[str, Any], float]:
+        """Metrics of validation, test and last; details of the test; seconds it took."""
+        training, settings = self.training, self.config.evaluate
+        prior = training.baseline.selection_weight > 0
+        test = Measured("test", self.corpus.splits["test"], self.config.seed, self.device)
+        model, best = training.model, training.best
+        last = {k: v.detach().clone() for k, v in model.state_dict().items()}
+        model.eval()
+        seconds = [0.0]
+        with training.autocast():
+            store = self._store(test, "last", seconds)
+            scores = {"valid": best["metrics"]}
+            scores["last"], _ = evaluate(model, self.corpus, test, 0, 0, prior, store)
+            model.load_state_dict(best["weights"])
+            store = self._store(test, "best", seconds)
+            greedy = settings.max_length if settings.bleu else 0
+            scores["test"], details = evaluate(
+                model, self.corpus, test, settings.iw_samples, greedy, prior, store
+            )
+            scores["test"] |= recovery(model, self.corpus, training.valid, test)
+        model.load_state_dict(last)
+        self._save_sentences(details)
+        return scores, details, seconds[0]
+
+    def _store(
+        self, split: Measured, which: str, seconds: list[float]
+    ) -> Callable[[int, Callable[[], Parts]], Parts]:
+        """Do the work of a bucket, or read it where an earlier process did it."""
+        key = f"{which}-{split.name}-{self.config.evaluation_digest}"
+
+        def step(number: int, work: Callable[[], Parts]) -> Parts:
+            self._stop_if_asked()
+            if number == 0 or self.progress.due():
+                self.progress.show("evaluate", number, len(split.buckets))
+            path = self.folder / "evaluation" / f"{key}-{number}.npz"
+            parts = _read_parts(path)
+            if parts is None:
+                begin = time.monotonic()
+                parts = work()
+                parts["seconds"] = np.array(time.monotonic() - begin)
+                write_atomic(path, _npz(parts))
+            seconds[0] += float(parts.pop("seconds"))
+            return parts
+
+        return step
+
+    def _save_sentences(self, details: dict[str, Any]) -> None:
+        kept = {k: details.pop(k) for k in ("rec", "kl", "iw_nll")}
+        arrays = {k: v.astype(np.float32) for k, v in kept.items() if v is not None}
+        write_atomic(self.folder / "sentences.npz", _npz(arrays))
+
+    def _record(
+        self, scores: dict[str, Any], details: dict[str, Any], seconds: float
+    ) -> dict[str, Any]:
+        training, train = self.training, self.corpus.splits["train"]
+        passes = training.tokens / int(train.lengths.sum())
+        finished = datetime.now(UTC).isoformat(timespec="seconds")
+        return {
+            "schema": records.SCHEMA,
+            "id": self.config.id,
+            "config": self.config.to_dict(),
+            "evaluation_digest": self.config.evaluation_digest,
+            "data": describe_data(self.corpus),
+            "metrics": scores,
+            "curve": training.thinned_curve(),
+            **details,
+            "updates": {**training.updates, "passes": passes},
+            "best_step": training.best["step"],
+            "steps": training.total_steps,
+            "parameters": sum(p.numel() for p in training.model.parameters()),
+            "cost": {
+                "seconds": training.seconds + seconds,
+                "train_seconds": training.seconds,
+                "evaluate_seconds": seconds,
+                "tokens": training.tokens,
+                "tokens_per_second": training.tokens / max(training.seconds, 1e-9),
+                "peak_mb": _peak_mb(self.device),
+                "device": _device_name(self.device),
+            },
+            "provenance": {**self.provenance, "finished": finished},
+        }
+
+
+def describe_data(corpus: Corpus) -> dict[str, Any]:
+    """What a reader of a record must know of the data; the truth of an exact language."""
+    test = corpus.splits["test"]
+    out: dict[str, Any] = {
+        "name": corpus.spec,
+        "sha256": corpus.sha256,
+        "vocabulary": len(corpus.vocabulary),
+        "test_sentences": len(test),
+        "test_tokens": int(test.lengths.sum()),
+    }
+    if corpus.language is not None:
+        entropy, information = corpus.language.entropy(), corpus.language.information()
+        out |= {
+            "entropy": entropy.value,
+            "entropy_se": entropy.error,
+            "information": information.value,
+            "information_se": information.error,
+            "classes": corpus.language.settings.classes,
+        }
+    return out
+
+
+@dataclass
+class LoadedRun:
+    """A finished run, ready to use."""
+
+    model: TextVAE
+    vocabulary: corpora.Vocabulary
+    config: RunConfig
+    corpus: Corpus
+
+
+def load_run(
+    run_id: str, runs: Path | None = None, data: Path | None = None, device: str = "cpu"
+) -> LoadedRun:
+    """The best weights of a finished run, with its vocabulary and config.
+
+    Args:
+        run_id: the id, a folder of ``runs``.
+        runs: by default ``$PCBENCH_RUNS`` or results/runs.
+        data: by default ``$PCBENCH_DATA`` or .data.
+        device: where the model shall be.
+
+    Raises:
+        UserError: no such run, or its weights were not kept.
+    """
+    folder = (runs or records.default_runs()) / run_id
+    try:
+        table = json.loads((folder / "config.json").read_text())
+    except (OSError, ValueError) as error:
+        raise UserError(f"{folder}: no run with a readable config.json here") from error
+    config = RunConfig.from_dict(table, str(folder / "config.json"))
+    if not (folder / "best.pt").exists():
+        raise UserError(f"{folder}: no best.pt; the run is not finished or used --keep none")
+    corpus = corpora.load(config.data, data or corpora.default_root())
+    start = generator(config.seed, "init")
+    model = build(config.model, config.method(), len(corpus.vocabulary), start)
+    model.load_state_dict(checkpoint.load(folder / "best.pt")["weights"])
+    return LoadedRun(model.to(device).eval(), corpus.vocabulary, config, corpus)
+
+
+@contextmanager
+def _signals() -> Iterator[list[int]]:
+    """Collect SIGTERM and SIGUSR1 in a list; a handler does nothing else."""
+    asked: list[int] = []
+
+    def note(number: int, frame: FrameType | None) -> None:
+        asked.append(number)
+
+    before = {number: signal.signal(number, note) for number in SIGNALS}
+    try:
+        yield asked
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _tidy(folder: Path) -> None:
+    """Remove what only an unfinished run needs."""
+    for name in ("checkpoint.pt", "progress.json"):
+        (folder / name).unlink(missing_ok=True)
+    shutil.rmtree(folder / "evaluation", ignore_errors=True)
+
+
+def _read_parts(path: Path) -> Parts | None:
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
+            return {name: arrays[name] for name in arrays.files}
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, EOFError, KeyError):
+        return None  # damaged: measured again
+
+
+def _npz(arrays: dict[str, Any]) -> bytes:
+    buffer = io.BytesIO()
+    np.savez(buffer, **arrays)
+    return buffer.getvalue()
+
+
+def _json(table: dict[str, Any]) -> bytes:
+    return (json.dumps(table, indent=1, sort_keys=True) + "\n").encode()
+
+
+def _peak_mb(device: torch.device) -> float:
+    """Peak memory of this process: the card's on a GPU, the resident set else."""
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated(device) / 2**20
+    import resource
+
+    scale = 2**20 if platform.system() == "Darwin" else 2**10
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / scale
+
+
+def _device_name(device: torch.device) -> str:
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu"

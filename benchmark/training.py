@@ -1,0 +1,193 @@
+"""Training one run: its state, the loop, validation, and what a checkpoint must hold."""
+
+import math
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from benchmark import graphs
+from benchmark.annealing import Annealer
+from benchmark.baseline import Baseline
+from benchmark.config import RunConfig, TrainConfig
+from benchmark.data.corpus import Corpus
+from benchmark.data.epochs import Epochs
+from benchmark.errors import UserError
+from benchmark.evaluation import Measured, validate
+from benchmark.loss import VAELoss
+from benchmark.model import TextVAE, build
+from benchmark.seeds import generator
+
+CURVE_POINTS = 100
+
+
+class Training:
+    """A run in progress; it is the `benchmark.baseline.Run` that hooks see.
+
+    Everything random comes from generators seeded by (seed, purpose), the batches from (seed,
+    epoch, position), the weight from the step: two baselines with one seed see the same batches,
+    and a checkpoint needs no state of a loader.
+
+    Args:
+        config: the run.
+        corpus: its data.
+        device: where to train.
+    """
+
+    def __init__(self, config: RunConfig, corpus: Corpus, device: torch.device) -> None:
+        self.config, self.corpus, self.device = config, corpus, device
+        self.baseline: Baseline = config.method()
+        initial = generator(config.seed, "init")
+        words = len(corpus.vocabulary)
+        self.model: TextVAE = build(config.model, self.baseline, words, initial).to(device)
+        self.noise = generator(config.seed, "noise", device=device)
+        self.optimiser = make_optimiser(self.model, config.train, device)
+        train = config.train
+        self.epochs = Epochs(corpus, config.seed, train.epochs, train.batch_size, device)
+        self.total_steps = self.epochs.ends[-1]
+        self.annealer = Annealer(self.total_steps, shape=self.baseline.weight)
+        self.criterion = VAELoss(penalty=self.baseline.penalty)
+        self.memory: dict[str, Any] = {}
+        self.valid = Measured("valid", corpus.splits["valid"], config.seed, device)
+        self.step = self.epoch = self.tokens = 0
+        self.seconds = 0.0
+        self.updates = {"encoder": 0, "decoder": 0}
+        self.curve: list[dict[str, Any]] = []
+        self.best: dict[str, Any] = {"loss": math.inf, "step": 0, "metrics": {}, "weights": {}}
+        self._watched = torch.zeros((), device=device)  # sum of losses since `mean_loss`
+        self._watched_kl = torch.zeros((), device=device)
+        self._watched_from = 0
+        graphed = device.type == "cuda" and graphs.suits(self.baseline)
+        self._update = graphs.GraphedUpdate(self) if graphed else self.eager_update
+
+    def train(self, after_step: Callable[[], None]) -> None:
+        """Train from the current step to the last; ``after_step`` may save, show or interrupt."""
+        while self.step < self.total_steps:
+            begin = self.epochs.ends[self.epoch - 1] if self.epoch else 0
+            tokens = self.epochs.batch(self.epoch, self.step - begin)
+            self.baseline.before_step(self)
+            loss, kl = self._update(tokens)
+            self.annealer.step()
+            self._watched += loss
+            self._watched_kl += kl
+            self._count(tokens)
+            if self.step == self.epochs.ends[self.epoch]:
+                self._end_epoch()
+            after_step()
+
+    def loss(self, tokens: Tensor) -> tuple[Tensor, Tensor]:
+        """The loss of a batch ``<s> ... </s>`` (B, T + 1), and its mean raw KL, both scalars."""
+        with self.autocast():
+            words = self.baseline.inputs(tokens[:, :-1], self.noise)
+            out = self.model(tokens, self.noise, words)
+            loss = self.baseline.objective(self, out)
+        return loss, out.kl.detach().sum(-1).mean()
+
+    def eager_update(self, tokens: Tensor) -> tuple[Tensor, Tensor]:
+        """One optimiser step on a batch; the loss and KL before it, as scalars on the device."""
+        self.optimiser.zero_grad(set_to_none=True)
+        loss, kl = self.loss(tokens)
+        loss.backward()  # type: ignore[no-untyped-call]
+        torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.config.train.clip)
+        self.optimiser.step()
+        return loss.detach(), kl
+
+    def autocast(self) -> AbstractContextManager[None]:
+        """bf16 arithmetic around fp32 master weights where the run's precision says so."""
+        wanted = self.config.precision == "bf16"
+        return torch.autocast(self.device.type, torch.bfloat16, enabled=wanted, cache_enabled=False)
+
+    def mean_loss(self) -> tuple[float, float]:
+        """Loss and KL averaged over the steps since the last call.
+
+        Raises:
+            UserError: the loss is no longer finite.
+        """
+        steps = self.step - self._watched_from
+        if steps == 0:
+            return 0.0, 0.0
+        loss, kl = float(self._watched) / steps, float(self._watched_kl) / steps
+        if not math.isfinite(loss):
+            raise UserError(
+                f"{self.config.id}: the loss became {loss} between steps {self._watched_from} and "
+                f"{self.step}; the last good checkpoint is kept; lower train.lr or train.clip"
+            )
+        self._watched.zero_()
+        self._watched_kl.zero_()
+        self._watched_from = self.step
+        return loss, kl
+
+    def state(self) -> dict[str, Any]:
+        """All that training needs to go on as if nothing had happened."""
+        return {
+            "model": self.model.state_dict(),
+            "optimiser": self.optimiser.state_dict(),
+            "annealer": self.annealer.state_dict(),
+            "noise": self.noise.get_state(),
+            "memory": self.memory,
+            "step": self.step,
+            "epoch": self.epoch,
+            "tokens": self.tokens,
+            "seconds": self.seconds,
+            "updates": self.updates,
+            "curve": self.curve,
+            "best": self.best,
+        }
+
+    def load_state(self, state: dict[str, Any]) -> None:
+        """Go back to a state from `state`."""
+        self.model.load_state_dict(state["model"])
+        self.optimiser.load_state_dict(state["optimiser"])
+        self.annealer.load_state_dict(state["annealer"])
+        self.noise.set_state(state["noise"].cpu())
+        for name in ("memory", "step", "epoch", "tokens", "seconds", "updates", "curve", "best"):
+            setattr(self, name, state[name])
+        self._watched_from = self.step
+
+    def _count(self, tokens: Tensor) -> None:
+        self.step += 1
+        self.tokens += tokens.shape[0] * (tokens.shape[1] - 1)
+        self.updates["decoder"] += 1
+        self.updates["encoder"] += int(self.baseline.latent)
+
+    def _end_epoch(self) -> None:
+        """Validate, keep the best weights, add a point to the curve."""
+        loss, _ = self.mean_loss()
+        self.model.eval()
+        with self.autocast():
+            found = validate(self.model, self.valid, self.baseline.selection_weight > 0)
+        self.model.train()
+        selected = found["rec"] + self.baseline.selection_weight * found["kl"]
+        if selected < self.best["loss"]:
+            weights = {k: v.detach().clone() for k, v in self.model.state_dict().items()}
+            self.best = {"loss": selected, "step": self.step, "metrics": found, "weights": weights}
+        self.epoch += 1
+        self.curve.append(
+            {
+                "step": self.step,
+                "epoch": self.epoch,
+                "weight": self.baseline.weight(self.step - 1, self.total_steps),
+                "lr": self.config.train.lr,
+                "train_loss": loss,
+                **{k: found[k] for k in ("neg_elbo", "rec", "kl", "mi", "au")},
+            }
+        )
+        self.baseline.after_eval(self, found)
+
+    def thinned_curve(self) -> list[dict[str, Any]]:
+        """At most 100 points of the curve, the last among them."""
+        stride = math.ceil(len(self.curve) / CURVE_POINTS)
+        return self.curve[::-1][::stride][::-1] if stride > 1 else self.curve
+
+
+def make_optimiser(
+    model: torch.nn.Module, config: TrainConfig, device: torch.device
+) -> torch.optim.Optimizer:
+    """Adam or SGD over all parameters; on a GPU such that a CUDA graph may hold its step."""
+    parameters = list(model.parameters())
+    if config.optimiser == "sgd":
+        return torch.optim.SGD(parameters, lr=config.lr, fused=True)
+    graphed = device.type == "cuda"
+    return torch.optim.Adam(parameters, lr=config.lr, fused=True, capturable=graphed)
