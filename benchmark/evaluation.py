@@ -230,7 +230,7 @@ def evaluate(
         step: does the work of a bucket, or finds it done; a checkpoint's place.
 
     Returns:
-        The metrics, and the details: ``kl_spectrum``, ``loss_by_position``, and of each sentence
+        The metrics, and the details: ``kl_spectrum``, ``loss_by_position`` (mean and count), and of each sentence
         ``rec``, ``kl``, ``iw_nll`` (N,), which stands for a language model's exact NLL too.
     """
     samples = samples if prior else 0
@@ -244,7 +244,8 @@ def evaluate(
     if model.latent and greedy:
         found["bleu"] = _bleu(corpus, split, parts)
     position = metrics.loss_by_position(torch.from_numpy(part["token_nll"]) for part in parts)
-    details["loss_by_position"] = {"mean": position.mean, "count": position.count}
+    pairs = zip(position.mean, position.count, strict=True)
+    details["loss_by_position"] = [[mean, count] for mean, count in pairs]
     details["kl_spectrum"] = metrics.kl_spectrum(encoded.kl).tolist() if model.latent else None
     return found, details
 

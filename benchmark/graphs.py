@@ -44,7 +44,7 @@ class GraphedUpdate:
         self._seen: set[torch.Size] = set()
         self._graphs: dict[torch.Size, tuple[torch.cuda.CUDAGraph, Tensor, Tensor, Tensor]] = {}
         self._pool = torch.cuda.graph_pool_handle()
-        self._stream = torch.cuda.Stream()
+        self._stream = torch.cuda.Stream()  # type: ignore[no-untyped-call]
         torch.cuda.set_stream(self._stream)
 
     def __call__(self, tokens: Tensor) -> tuple[Tensor, Tensor]:

@@ -4,7 +4,7 @@ import json
 import sys
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, Never
 
 from tqdm import tqdm
 
@@ -25,7 +25,7 @@ class Progress:
     def __init__(self, folder: Path, title: str, shown: bool) -> None:
         self._path, self._title = folder / "progress.json", title
         self._hidden = not (shown and sys.stderr.isatty())
-        self._bar: tqdm[None] | None = None
+        self._bar: tqdm[Never] | None = None
         self._phase, self._begin, self._at, self._due = "", 0.0, 0, 0.0
 
     def due(self) -> bool:

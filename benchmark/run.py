@@ -93,8 +93,8 @@ def refuse_done(folder: Path) -> None:
     if (folder / "record.json").exists():
         _tidy(folder)
         raise UserError(
-            f"{folder.name}: done already, {folder / 'record.json'} is kept; to run it again choose "
-            "another --runs folder"
+            f"{folder.name}: done already, {folder / 'record.json'} is kept; to run it again "
+            "choose another --runs folder"
         )
 
 
@@ -205,7 +205,7 @@ class _Session:
         self.clock = now
 
     def _save(self) -> None:
-        self.training.mean_loss()  # a checkpoint of a diverged model would replace the last good one
+        self.training.mean_loss()  # refuses to replace the last good checkpoint by a diverged one
         self._tick()
         checkpoint.save(self.path, {**self.training.state(), "provenance": self.provenance})
         self.saved = time.monotonic()

@@ -154,7 +154,7 @@ class Training:
 
     def _end_epoch(self) -> None:
         """Validate, keep the best weights, add a point to the curve."""
-        loss, _ = self.mean_loss()
+        self.mean_loss()
         self.model.eval()
         with self.autocast():
             found = validate(self.model, self.valid, self.baseline.selection_weight > 0)
@@ -170,7 +170,6 @@ class Training:
                 "epoch": self.epoch,
                 "weight": self.baseline.weight(self.step - 1, self.total_steps),
                 "lr": self.config.train.lr,
-                "train_loss": loss,
                 **{k: found[k] for k in ("neg_elbo", "rec", "kl", "mi", "au")},
             }
         )
