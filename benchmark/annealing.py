@@ -50,8 +50,8 @@ def sigmoid(step: float, total: float) -> float:
     >>> [round(sigmoid(s, 4), 3) for s in range(5)]
     [0.0, 0.07, 0.5, 0.93, 1.0]
     """
-    low = _expit(-SIGMOID_STEEPNESS / 2)
-    return (_expit(SIGMOID_STEEPNESS * (step / total - 0.5)) - low) / (1 - 2 * low)
+    low, high = _expit(-SIGMOID_STEEPNESS / 2), _expit(SIGMOID_STEEPNESS / 2)
+    return (_expit(SIGMOID_STEEPNESS * (step / total - 0.5)) - low) / (high - low)
 
 
 def ramp(step: float, total: float, start: float = 0.0, length: float = 1.0) -> float:
@@ -137,7 +137,7 @@ class Annealer:
     ) -> None:
         if type(total_steps) is not int or total_steps < 1:
             raise ValueError(f"total_steps must be an integer of at least 1, not {total_steps!r}")
-        if not callable(shape) and shape not in SHAPES:
+        if not callable(shape) and (not isinstance(shape, str) or shape not in SHAPES):
             raise ValueError(
                 f"shape must be one of {', '.join(SHAPES)} or a function (step, total) -> weight, "
                 f"not {shape!r}"

@@ -222,7 +222,7 @@ def report(arguments: Namespace) -> int:
 
 def evaluate(arguments: Namespace) -> int:
     """``pcbench evaluate``."""
-    from benchmark.run import evaluate_run
+    from benchmark.finished import evaluate_run
 
     found = evaluate_run(arguments.id, _runs(arguments), _data_root(arguments), arguments.device)
     print(json.dumps(found, indent=2, sort_keys=True))

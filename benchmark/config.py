@@ -83,15 +83,33 @@ SECTIONS = {"model": ModelConfig, "train": TrainConfig, "evaluate": EvaluateConf
 
 PRESETS: dict[str, dict[str, dict[str, Any]]] = {
     "fu2019_ptb": {},
+    # fmt: off
     "exact_small": {
-        "model": {"embedding": 32, "hidden": 64, "latent": 8, "dropout": 0.2},
-        "train": {"epochs": 10},
+        "model": {
+            "embedding": 32,
+            "hidden": 64,
+            "latent": 8,
+            "dropout": 0.3,
+            "feed": "cell",
+            "init": 0.3,
+            "init_embedding": 1.0,
+        },
+        "train": {"epochs": 10, "lr": 2e-3},
         "evaluate": {"iw_samples": 100},
     },
     "exact": {
-        "model": {"embedding": 64, "hidden": 128, "latent": 16, "dropout": 0.2},
-        "train": {"epochs": 15},
+        "model": {
+            "embedding": 64,
+            "hidden": 128,
+            "latent": 16,
+            "dropout": 0.2,
+            "feed": "cell",
+            "init": 0.2,
+            "init_embedding": 1.0,
+        },
+        "train": {"epochs": 15, "lr": 2e-3},
     },
+    # fmt: on
 }
 
 

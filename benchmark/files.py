@@ -24,6 +24,7 @@ def write_atomic(path: Path, data: bytes) -> None:
             temporary.write(data)
             temporary.flush()
             os.fsync(temporary.fileno())
+        os.chmod(name, 0o644)  # a temporary file is its owner's alone; data folders are shared
         os.replace(name, path)
     except OSError as error:
         if name is not None and os.path.exists(name):

@@ -13,7 +13,6 @@ import signal
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from types import FrameType
@@ -30,9 +29,7 @@ from benchmark.data.corpus import Corpus
 from benchmark.errors import UserError
 from benchmark.evaluation import Measured, Parts, evaluate, recovery
 from benchmark.files import write_atomic
-from benchmark.model import TextVAE, build
 from benchmark.progress import Progress
-from benchmark.seeds import generator
 from benchmark.training import Training
 
 Keep = Literal["none", "best", "all"]
@@ -320,45 +317,6 @@ def describe_data(corpus: Corpus) -> dict[str, Any]:
             "classes": corpus.language.settings.classes,
         }
     return out
-
-
-@dataclass
-class LoadedRun:
-    """A finished run, ready to use."""
-
-    model: TextVAE
-    vocabulary: corpora.Vocabulary
-    config: RunConfig
-    corpus: Corpus
-
-
-def load_run(
-    run_id: str, runs: Path | None = None, data: Path | None = None, device: str = "cpu"
-) -> LoadedRun:
-    """The best weights of a finished run, with its vocabulary and config.
-
-    Args:
-        run_id: the id, a folder of ``runs``.
-        runs: by default ``$PCBENCH_RUNS`` or results/runs.
-        data: by default ``$PCBENCH_DATA`` or .data.
-        device: where the model shall be.
-
-    Raises:
-        UserError: no such run, or its weights were not kept.
-    """
-    folder = (runs or records.default_runs()) / run_id
-    try:
-        table = json.loads((folder / "config.json").read_text())
-    except (OSError, ValueError) as error:
-        raise UserError(f"{folder}: no run with a readable config.json here") from error
-    config = RunConfig.from_dict(table, str(folder / "config.json"))
-    if not (folder / "best.pt").exists():
-        raise UserError(f"{folder}: no best.pt; the run is not finished or used --keep none")
-    corpus = corpora.load(config.data, data or corpora.default_root())
-    start = generator(config.seed, "init")
-    model = build(config.model, config.method(), len(corpus.vocabulary), start)
-    model.load_state_dict(checkpoint.load(folder / "best.pt")["weights"])
-    return LoadedRun(model.to(device).eval(), corpus.vocabulary, config, corpus)
 
 
 @contextmanager
