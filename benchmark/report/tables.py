@@ -71,6 +71,8 @@ def frame(lines: Sequence[Record]) -> "pd.DataFrame":
         if row["status"] == "done":
             test = line["metrics"]["test"]
             row |= {k: v for k, v in test.items() if v is None or isinstance(v, int | float)}
+            if test.get("mi") is None:  # no latent variable: a dash, not a KL of 0
+                row["kl"] = None
             row |= {"elbo": -test["neg_elbo"], "seconds": line["cost"]["seconds"]}
             row |= {name: line["updates"][name] for name in ("encoder", "decoder")}
         rows.append(row)
@@ -158,7 +160,8 @@ def _ends(done: "pd.DataFrame") -> list[str]:
     if len(known.columns) and not known.isna().any(axis=None):
         collapsed = str(int((known < COLLAPSED).all(axis=1).sum()))
     updates = " / ".join(f"{done[name].mean():,.0f}" for name in ("encoder", "decoder"))
-    return [f"{collapsed} / {len(done)}", updates, f"{done['seconds'].mean() / 3600:.2g}"]
+    hours = done["seconds"].mean() / 3600
+    return [f"{collapsed} / {len(done)}", updates, f"{hours:.3f}" if hours >= 5e-4 else "< 0.001"]
 
 
 def _lacking(runs: "pd.DataFrame") -> str:
