@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 from made_up import record
 
-from benchmark import cli, provenance, records, study
+from benchmark import claims, cli, provenance, records, study
+from benchmark.errors import UserError
 
 ROOT = Path(__file__).parent.parent
 TINY = "exact_small:sentences=160,valid=48,test=48"
@@ -189,6 +190,35 @@ def test_a_reader_that_goes_away_is_no_error(tmp_path: Path) -> None:
         env={**os.environ, "PYTHONPATH": str(ROOT)},
     )  # fmt: skip
     assert done.stderr == b""
+
+
+def test_a_run_at_work_elsewhere_is_left_alone(
+    here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    flags = ["run", "--data", TINY, "--baseline", "none", "--runs", "runs"]
+    assert cli.main([*flags, "--dry-run"]) == 0
+    folder = here / "runs" / json.loads(capsys.readouterr().out)["id"]
+    with claims.claim(folder):
+        assert cli.main(flags) == 75
+        assert "is at this run; wait for it" in capsys.readouterr().err
+    assert list(folder.iterdir()) == []
+
+
+def test_a_failure_is_noted_until_the_next_try(
+    here: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fail(*arguments: object, **options: object) -> None:
+        raise UserError("no luck")
+
+    monkeypatch.setattr("benchmark.run.run", fail)
+    flags = ["run", "--data", TINY, "--baseline", "none", "--runs", "runs"]
+    assert cli.main(flags) == 2
+    assert capsys.readouterr().err == "pcbench: no luck\n"
+    (note,) = (here / "runs").glob("*/error.txt")
+    assert note.read_text() == "no luck\n"
+    monkeypatch.setattr("benchmark.run.run", lambda *a, **b: record())
+    assert cli.main(flags) == 0
+    assert not note.exists()
 
 
 def test_foreign_baselines_are_warned_of(here: Path, capsys: pytest.CaptureFixture[str]) -> None:

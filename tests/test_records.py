@@ -1,5 +1,6 @@
 """The record: strict reading, exclusive writing, the digest of the code."""
 
+import errno
 import json
 import math
 import multiprocessing
@@ -76,6 +77,16 @@ def test_a_folder_that_cannot_be_written_is_a_clear_error(tmp_path: Path) -> Non
     (tmp_path / "file").write_text("not a folder")
     with pytest.raises(UserError, match="cannot be written"):
         records.write_exclusive(tmp_path / "file" / "run", record())
+
+
+def test_a_full_disk_leaves_nothing_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(descriptor: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("os.fsync", full)
+    with pytest.raises(UserError, match="No space left on device"):
+        records.write_exclusive(tmp_path, record())
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize(
