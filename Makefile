@@ -35,7 +35,7 @@ clean-demo:
 	rm -rf .demo
 
 test: install
-	$(BIN)/python -m pytest -n 2 -rs
+	$(BIN)/python -m pytest -n 2 -rfEs
 
 lint: install
 	$(BIN)/ruff format --check .

@@ -26,6 +26,11 @@ def test_the_example_baseline_is_one_short_complete_file(tmp_path: Path) -> None
     assert method.selection_weight == 0.2
 
 
+def test_the_call_from_python_exists() -> None:
+    (code,) = [text for language, text in BLOCKS if language == "python" and "load_run" in text]
+    exec(code.splitlines()[0], {})
+
+
 def commands() -> list[str]:
     shell = [line for language, text in BLOCKS if language == "sh" for line in text.splitlines()]
     return [*shell, *re.findall(r"`(pcbench run [^`]*)`", README)]
