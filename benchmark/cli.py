@@ -126,15 +126,19 @@ def _run(sub: _Commands) -> None:
     do.add_argument(
         "--keep", choices=["none", "best", "all"], default="best", help="weights kept at the end"
     )
-    do.add_argument(
-        "--checkpoint-seconds", type=float, default=60.0, metavar="S", help="default: 60"
-    )
+    _checkpoints(do)
     do.add_argument(
         "--threads", type=int, default=1, help="of the CPU, default 1; results differ by it"
     )
     do.add_argument("--quiet", action="store_true", help="no progress bar")
     do.add_argument("--dry-run", action="store_true", help="print the id and settings, train not")
     do.set_defaults(do=commands.run)
+
+
+def _checkpoints(do: ArgumentParser) -> None:
+    do.add_argument(
+        "--checkpoint-seconds", type=float, default=60.0, metavar="S", help="default: 60"
+    )
 
 
 def _sweep(sub: _Commands) -> None:
@@ -148,6 +152,7 @@ def _sweep(sub: _Commands) -> None:
     do.add_argument("--jobs", type=int, default=1, metavar="N", help="runs at a time, default 1")
     do.add_argument("--seeds", type=_seeds, metavar="0,1", help="only these seeds")
     _device(do)
+    _checkpoints(do)
     _folders(do)
     what = do.add_mutually_exclusive_group()
     what.add_argument("--list", action="store_true", help="print all ids, one a line")

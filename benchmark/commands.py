@@ -194,7 +194,14 @@ def sweep(arguments: Namespace) -> int:
             print(f"would run {run.id} ({run.label}) in {runs / run.id}")
         print(f"{len(todo)} of {len(loaded.configs)} runs, {arguments.jobs} at a time")
     else:
-        return pool.sweep(loaded, runs, _data_root(arguments), arguments.jobs, arguments.device)
+        return pool.sweep(
+            loaded,
+            runs,
+            _data_root(arguments),
+            arguments.jobs,
+            arguments.device,
+            arguments.checkpoint_seconds,
+        )
     return 0
 
 

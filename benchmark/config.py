@@ -83,7 +83,6 @@ SECTIONS = {"model": ModelConfig, "train": TrainConfig, "evaluate": EvaluateConf
 
 PRESETS: dict[str, dict[str, dict[str, Any]]] = {
     "fu2019_ptb": {},
-    # fmt: off
     "exact_small": {
         "model": {
             "embedding": 32,
@@ -109,7 +108,6 @@ PRESETS: dict[str, dict[str, dict[str, Any]]] = {
         },
         "train": {"epochs": 15, "lr": 2e-3},
     },
-    # fmt: on
 }
 
 

@@ -8,8 +8,13 @@ from pathlib import Path
 from benchmark.errors import UserError
 
 
-def write_atomic(path: Path, data: bytes) -> None:
-    """Write ``data`` to ``path`` through a temporary file beside it, flushed to disk, then renamed.
+def write_atomic(path: Path, data: bytes, durable: bool = True) -> None:
+    """Write ``data`` to ``path`` through a temporary file beside it, then renamed.
+
+    Args:
+        path: the file.
+        data: all of its content.
+        durable: flush it to the disk first, so that it survives a power cut too.
 
     Raises:
         UserError: the folder cannot be written (read-only, full disk); the old file is untouched.
@@ -23,7 +28,8 @@ def write_atomic(path: Path, data: bytes) -> None:
             name = temporary.name
             temporary.write(data)
             temporary.flush()
-            os.fsync(temporary.fileno())
+            if durable:
+                os.fsync(temporary.fileno())
         os.chmod(name, 0o644)  # a temporary file is its owner's alone; data folders are shared
         os.replace(name, path)
     except OSError as error:

@@ -51,7 +51,7 @@ class Progress:
             "seconds_left": left,
             **figures,
         }
-        write_atomic(self._path, json.dumps(content).encode())
+        write_atomic(self._path, json.dumps(content).encode(), durable=False)
         if self._bar is not None:
             self._bar.n = step
             self._bar.set_postfix(

@@ -33,7 +33,7 @@ from benchmark.progress import Progress
 from benchmark.training import Training
 
 Keep = Literal["none", "best", "all"]
-SIGNALS = (signal.SIGTERM, signal.SIGUSR1)
+SIGNALS = (signal.SIGTERM, signal.SIGUSR1, signal.SIGINT)
 
 
 class Interrupted(Exception):
@@ -67,7 +67,7 @@ def run(
 
     Raises:
         UserError: bad input, a record that exists, a damaged checkpoint, a loss not finite.
-        Interrupted: SIGTERM or SIGUSR1 came; call again to go on.
+        Interrupted: SIGTERM, SIGUSR1 or SIGINT came; call again to go on.
     """
     folder = runs / config.id
     refuse_done(folder)
@@ -254,7 +254,7 @@ class _Session:
                 begin = time.monotonic()
                 parts = work()
                 parts["seconds"] = np.array(time.monotonic() - begin)
-                write_atomic(path, _npz(parts))
+                write_atomic(path, _npz(parts), durable=False)
             seconds[0] += float(parts.pop("seconds"))
             return parts
 
@@ -321,7 +321,7 @@ def describe_data(corpus: Corpus) -> dict[str, Any]:
 
 @contextmanager
 def _signals() -> Iterator[list[int]]:
-    """Collect SIGTERM and SIGUSR1 in a list; a handler does nothing else."""
+    """Collect the signals that ask to stop in a list; a handler does nothing else."""
     asked: list[int] = []
 
     def note(number: int, frame: FrameType | None) -> None:

@@ -35,6 +35,7 @@ def sweep(
     data: Path,
     jobs: int = 1,
     device: str = "cpu",
+    checkpoint_seconds: float = 60.0,
     out: TextIO | None = None,
     launcher: Sequence[str] = (sys.executable, "-m", "benchmark"),
 ) -> int:
@@ -46,6 +47,7 @@ def sweep(
         data: the folder of prepared data.
         jobs: processes at a time.
         device: ``"cpu"`` or ``"cuda"``.
+        checkpoint_seconds: between two checkpoints of a run.
         out: where progress goes; standard error by default.
         launcher: what stands before ``run STUDY --id ID`` in each command.
 
@@ -61,6 +63,7 @@ def sweep(
     todo = pending(study, runs)
     done = len(study.configs) - len(todo)
     options = ["--runs", str(runs), "--data-dir", str(data), "--device", device]
+    options += ["--checkpoint-seconds", str(checkpoint_seconds)]
     commands = {
         run.id: [*launcher, "run", str(study.path), "--id", run.id, *options] for run in todo
     }
