@@ -135,7 +135,7 @@ def _run(sub: _Commands) -> None:
     do.set_defaults(do=commands.run)
 
 
-def _checkpoints(do: ArgumentParser) -> None:
+def _checkpoints(do: _Parser) -> None:
     do.add_argument(
         "--checkpoint-seconds", type=float, default=60.0, metavar="S", help="default: 60"
     )

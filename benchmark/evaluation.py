@@ -233,7 +233,7 @@ def evaluate(
 
     Returns:
         The metrics, and the details: ``kl_spectrum``, ``loss_by_position`` (mean and count), and
-        of each sentence ``rec``, ``kl``, ``iw_nll`` (N,), which stands for a language model's exact NLL too.
+        of each sentence ``rec``, ``kl``, ``iw_nll`` (N,); the last is a language model's exact NLL.
     """
     samples = samples if prior else 0
     encoded = encode(model, split)
