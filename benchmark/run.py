@@ -299,14 +299,14 @@ class _Session:
 
 def describe_data(corpus: Corpus) -> dict[str, Any]:
     """What a reader of a record must know of the data; the truth of an exact language."""
-    test = corpus.splits["test"]
     out: dict[str, Any] = {
         "name": corpus.spec,
         "sha256": corpus.sha256,
         "vocabulary": len(corpus.vocabulary),
-        "test_sentences": len(test),
-        "test_tokens": int(test.lengths.sum()),
     }
+    for name, split in corpus.splits.items():
+        out[f"{name}_sentences"] = len(split)
+        out[f"{name}_tokens"] = int(split.lengths.sum())
     if corpus.language is not None:
         entropy, information = corpus.language.entropy(), corpus.language.information()
         out |= {

@@ -8,7 +8,6 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from benchmark import graphs
 from benchmark.annealing import Annealer
 from benchmark.baseline import Baseline
 from benchmark.config import RunConfig, TrainConfig
@@ -43,7 +42,7 @@ class Training:
         words = len(corpus.vocabulary)
         self.model: TextVAE = build(config.model, self.baseline, words, initial).to(device)
         self.noise = generator(config.seed, "noise", device=device)
-        self.optimiser = make_optimiser(self.model, config.train, device)
+        self.optimiser = make_optimiser(self.model, config.train)
         train = config.train
         self.epochs = Epochs(corpus, config.seed, train.epochs, train.batch_size, device)
         self.total_steps = self.epochs.ends[-1]
@@ -59,8 +58,6 @@ class Training:
         self._watched = torch.zeros((), device=device)  # sum of losses since `mean_loss`
         self._watched_kl = torch.zeros((), device=device)
         self._watched_from = 0
-        graphed = device.type == "cuda" and graphs.suits(self.baseline)
-        self._update = graphs.GraphedUpdate(self) if graphed else self.eager_update
 
     def train(self, after_step: Callable[[], None]) -> None:
         """Train from the current step to the last; ``after_step`` may save, show or interrupt."""
@@ -68,7 +65,7 @@ class Training:
             begin = self.epochs.ends[self.epoch - 1] if self.epoch else 0
             tokens = self.epochs.batch(self.epoch, self.step - begin)
             self.baseline.before_step(self)
-            loss, kl = self._update(tokens)
+            loss, kl = self.update(tokens)
             self.annealer.step()
             self._watched += loss
             self._watched_kl += kl
@@ -85,7 +82,7 @@ class Training:
             loss = self.baseline.objective(self, out)
         return loss, out.kl.detach().sum(-1).mean()
 
-    def eager_update(self, tokens: Tensor) -> tuple[Tensor, Tensor]:
+    def update(self, tokens: Tensor) -> tuple[Tensor, Tensor]:
         """One optimiser step on a batch; the loss and KL before it, as scalars on the device."""
         self.optimiser.zero_grad(set_to_none=True)
         loss, kl = self.loss(tokens)
@@ -181,12 +178,9 @@ class Training:
         return self.curve[::-1][::stride][::-1] if stride > 1 else self.curve
 
 
-def make_optimiser(
-    model: torch.nn.Module, config: TrainConfig, device: torch.device
-) -> torch.optim.Optimizer:
-    """Adam or SGD over all parameters; on a GPU such that a CUDA graph may hold its step."""
+def make_optimiser(model: torch.nn.Module, config: TrainConfig) -> torch.optim.Optimizer:
+    """Adam or SGD over all parameters, in the fused form."""
     parameters = list(model.parameters())
     if config.optimiser == "sgd":
         return torch.optim.SGD(parameters, lr=config.lr, fused=True)
-    graphed = device.type == "cuda"
-    return torch.optim.Adam(parameters, lr=config.lr, fused=True, capturable=graphed)
+    return torch.optim.Adam(parameters, lr=config.lr, fused=True)
