@@ -26,6 +26,12 @@ if TYPE_CHECKING:
     from benchmark.study import Labelled, Study
 
 INTERRUPTED = 75  # "try again": the run keeps its checkpoint
+ENVIRONMENT = {
+    "OMP_NUM_THREADS": "1",
+    # glibc: keep freed memory. Else each step asks the system anew for its logits, and waits.
+    "MALLOC_MMAP_MAX_": "0",
+    "MALLOC_TRIM_THRESHOLD_": str(2**33),
+}
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
@@ -119,7 +125,8 @@ class _Pool:
     def _start(self, run: "Labelled") -> None:
         folder = self.runs / run.id
         environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
-        environment.setdefault("OMP_NUM_THREADS", "1")
+        for name, value in ENVIRONMENT.items():
+            environment.setdefault(name, value)
         path = [str(provenance.checkout()), *filter(None, [os.environ.get("PYTHONPATH")])]
         environment["PYTHONPATH"] = os.pathsep.join(path)
         try:
