@@ -46,14 +46,10 @@ def run(arguments: Namespace) -> int:
     if arguments.dry_run:
         print(json.dumps({"id": config.id, **config.to_dict()}, indent=2))
         return 0
-    if (folder / "record.json").exists():
-        raise UserError(
-            f"{folder}/record.json: a record exists already and is kept; to run it again choose "
-            "another --runs folder"
-        )
-    from benchmark.run import Interrupted
+    from benchmark.run import Interrupted, refuse_done
     from benchmark.run import run as train
 
+    refuse_done(folder)  # before _noted: this is no failure of the run
     with _noted(folder):
         try:
             record = train(

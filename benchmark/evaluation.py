@@ -1,13 +1,10 @@
 """Measuring a model on a split: one encoder pass, then the decoder in length buckets.
 
-All noise is a function of (seed, split, sentence), so neither the size of a bucket nor a restart
-changes it. Evaluation asks nothing of the baseline and always uses the raw KL.
+Evaluation asks nothing of the baseline and always uses the raw KL.
 """
 
 import math
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -16,81 +13,15 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from benchmark import metrics
-from benchmark.data.batches import Batch, same_length_batches
-from benchmark.data.corpus import Corpus, Split
-from benchmark.loss import gaussian_kl
+from benchmark.data.batches import Batch
+from benchmark.data.corpus import Corpus
+from benchmark.encoding import Encoded, Measured, encode
 from benchmark.model import TextVAE
-from benchmark.seeds import generator
 
-BUCKET = 32  # sentences measured together; also the batches of He et al. 2019's mutual information
-WIDE = 512  # sentences encoded together
 ELEMENTS = {"cpu": 2**23, "cuda": 2**27}  # logits held at once: bounds the memory
 MAX_CHUNK = {"cpu": 4096, "cuda": 2**16}  # tokens decoded at once
 
 Metrics = dict[str, Any]
-
-
-class Measured:
-    """A split as evaluation reads it: length buckets, and the noise of each sentence.
-
-    Args:
-        name: of the split, part of the noise's seed.
-        split: N sentences.
-        seed: the run's.
-        device: where the model is.
-    """
-
-    def __init__(self, name: str, split: Split, seed: int, device: torch.device) -> None:
-        self.name, self.split, self.seed, self.device = name, split, seed, device
-        self.lengths = split.lengths
-        self.tokens = int(self.lengths.sum())
-        self.buckets = same_length_batches(split, BUCKET)
-        self.wide = same_length_batches(split, WIDE)
-        self.partner = metrics.swap_within_length(self.lengths)
-        self._first: dict[int, Tensor] = {}
-
-    def first_noise(self, latent: int) -> Tensor:
-        """The draw behind MI, z_use and the one-sample bound: (N, Z), float64."""
-        if latent not in self._first:
-            noise = generator(self.seed, self.name, "first")
-            drawn = torch.randn(len(self.split), latent, generator=noise, dtype=torch.float64)
-            self._first[latent] = drawn.to(self.device)
-        return self._first[latent]
-
-    def importance_noise(self, sentence: int, samples: int, latent: int) -> Tensor:
-        """The draws of one sentence for importance sampling, (S, Z), on the CPU."""
-        noise = generator(self.seed, self.name, "importance", sentence)
-        return torch.randn(samples, latent, generator=noise)
-
-
-@dataclass
-class Encoded:
-    """The encoder's answer for a whole split, in the split's order."""
-
-    mu: Tensor  # (N, Z) float32
-    logvar: Tensor  # (N, Z) float32
-    z: Tensor  # (N, Z) float64, one sample
-
-    @cached_property
-    def kl(self) -> Tensor:
-        """(N, Z) nats, float64."""
-        return gaussian_kl(self.mu.double(), self.logvar.double())
-
-    @cached_property
-    def information(self) -> metrics.MutualInformation:
-        return metrics.coupled_mi(self.mu, self.logvar, self.z)
-
-
-@torch.no_grad()
-def encode(model: TextVAE, split: Measured) -> Encoded:
-    """One encoder pass over the split."""
-    mu = torch.empty(len(split.split), model.latent, device=split.device)
-    logvar = torch.empty_like(mu)
-    for bucket in split.wide if model.latent else []:
-        rows = torch.from_numpy(bucket.index).to(split.device)
-        mu[rows], logvar[rows] = model.encode(bucket.tokens.to(split.device))
-    z = mu.double() + split.first_noise(model.latent) * (0.5 * logvar.double()).exp()
-    return Encoded(mu, logvar, z)
 
 
 @torch.no_grad()

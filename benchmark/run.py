@@ -7,13 +7,11 @@ alone means done.
 
 import io
 import json
-import platform
 import shutil
 import signal
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from pathlib import Path
 from types import FrameType
 from typing import Any, Literal
@@ -30,6 +28,7 @@ from benchmark.errors import UserError
 from benchmark.evaluation import Measured, Parts, evaluate, recovery
 from benchmark.files import write_atomic
 from benchmark.progress import Progress
+from benchmark.result import assemble
 from benchmark.training import Training
 
 Keep = Literal["none", "best", "all"]
@@ -151,7 +150,7 @@ class _Session:
             self._keep("best.pt", training.best["weights"])
         if keep == "all":
             self._keep("last.pt", training.model.state_dict())
-        record = self._record(scores, details, seconds)
+        record = assemble(training, self.provenance, scores, details, seconds)
         records.write_exclusive(self.folder, record)
         return record
 
@@ -265,59 +264,6 @@ class _Session:
         arrays = {k: v.astype(np.float32) for k, v in kept.items() if v is not None}
         write_atomic(self.folder / "sentences.npz", _npz(arrays))
 
-    def _record(
-        self, scores: dict[str, Any], details: dict[str, Any], seconds: float
-    ) -> dict[str, Any]:
-        training, train = self.training, self.corpus.splits["train"]
-        passes = training.tokens / int(train.lengths.sum())
-        finished = datetime.now(UTC).isoformat(timespec="seconds")
-        return {
-            "schema": records.SCHEMA,
-            "id": self.config.id,
-            "config": self.config.to_dict(),
-            "evaluation_digest": self.config.evaluation_digest,
-            "data": describe_data(self.corpus),
-            "metrics": scores,
-            "curve": training.thinned_curve(),
-            **details,
-            "updates": {**training.updates, "passes": passes},
-            "best_step": training.best["step"],
-            "steps": training.total_steps,
-            "parameters": sum(p.numel() for p in training.model.parameters()),
-            "cost": {
-                "seconds": training.seconds + seconds,
-                "train_seconds": training.seconds,
-                "evaluate_seconds": seconds,
-                "tokens": training.tokens,
-                "tokens_per_second": training.tokens / max(training.seconds, 1e-9),
-                "peak_mb": _peak_mb(self.device),
-                "device": _device_name(self.device),
-            },
-            "provenance": {**self.provenance, "finished": finished},
-        }
-
-
-def describe_data(corpus: Corpus) -> dict[str, Any]:
-    """What a reader of a record must know of the data; the truth of an exact language."""
-    out: dict[str, Any] = {
-        "name": corpus.spec,
-        "sha256": corpus.sha256,
-        "vocabulary": len(corpus.vocabulary),
-    }
-    for name, split in corpus.splits.items():
-        out[f"{name}_sentences"] = len(split)
-        out[f"{name}_tokens"] = int(split.lengths.sum())
-    if corpus.language is not None:
-        entropy, information = corpus.language.entropy(), corpus.language.information()
-        out |= {
-            "entropy": entropy.value,
-            "entropy_se": entropy.error,
-            "information": information.value,
-            "information_se": information.error,
-            "classes": corpus.language.settings.classes,
-        }
-    return out
-
 
 @contextmanager
 def _signals() -> Iterator[list[int]]:
@@ -360,17 +306,3 @@ def _npz(arrays: dict[str, Any]) -> bytes:
 
 def _json(table: dict[str, Any]) -> bytes:
     return (json.dumps(table, indent=1, sort_keys=True) + "\n").encode()
-
-
-def _peak_mb(device: torch.device) -> float:
-    """Peak memory of this process: the card's on a GPU, the resident set else."""
-    if device.type == "cuda":
-        return torch.cuda.max_memory_allocated(device) / 2**20
-    import resource
-
-    scale = 2**20 if platform.system() == "Darwin" else 2**10
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / scale
-
-
-def _device_name(device: torch.device) -> str:
-    return torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu"
