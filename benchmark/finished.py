@@ -11,8 +11,9 @@ from benchmark import checkpoint, records
 from benchmark import data as corpora
 from benchmark.config import RunConfig
 from benchmark.data.corpus import Corpus
+from benchmark.encoding import Measured
 from benchmark.errors import UserError
-from benchmark.evaluation import Measured, evaluate, recovery
+from benchmark.evaluation import evaluate, recovery
 from benchmark.model import TextVAE, build
 from benchmark.seeds import generator
 

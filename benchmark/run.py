@@ -24,8 +24,9 @@ from benchmark import data as corpora
 from benchmark.claims import claim
 from benchmark.config import RunConfig
 from benchmark.data.corpus import Corpus
+from benchmark.encoding import Measured
 from benchmark.errors import UserError
-from benchmark.evaluation import Measured, Parts, evaluate, recovery
+from benchmark.evaluation import Parts, evaluate, recovery
 from benchmark.files import write_atomic
 from benchmark.progress import Progress
 from benchmark.result import assemble
@@ -89,7 +90,7 @@ def refuse_done(folder: Path) -> None:
     if (folder / "record.json").exists():
         _tidy(folder)
         raise UserError(
-            f"{folder.name}: done already, {folder / 'record.json'} is kept; to run it again "
+            f"{folder / 'record.json'}: a record exists already and is kept; to run it again "
             "choose another --runs folder"
         )
 

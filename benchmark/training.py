@@ -13,8 +13,9 @@ from benchmark.baseline import Baseline
 from benchmark.config import RunConfig, TrainConfig
 from benchmark.data.corpus import Corpus
 from benchmark.data.epochs import Epochs
+from benchmark.encoding import Measured
 from benchmark.errors import UserError
-from benchmark.evaluation import Measured, validate
+from benchmark.evaluation import validate
 from benchmark.loss import VAELoss
 from benchmark.model import TextVAE, build
 from benchmark.seeds import generator
