@@ -7,7 +7,7 @@ one.
 import ast
 import importlib.util
 import sys
-from dataclasses import is_dataclass
+from dataclasses import MISSING, fields, is_dataclass
 from pathlib import Path
 from types import ModuleType
 
@@ -25,9 +25,11 @@ def names() -> list[str]:
 def describe(name: str) -> str:
     """The first line of a baseline's docstring, read without importing the file."""
     try:
-        text = ast.get_docstring(ast.parse((FOLDER / f"{name}.py").read_text())) or ""
+        text = ast.get_docstring(ast.parse((FOLDER / f"{name}.py").read_bytes())) or ""
     except SyntaxError as error:
         return f"(syntax error in line {error.lineno})"
+    except ValueError as error:  # null bytes, before Python 3.12
+        return f"(syntax error: {error})"
     return text.split("\n", 1)[0]
 
 
@@ -39,7 +41,8 @@ def load(name: str, file: Path | None = None) -> type[Baseline]:
         file: a baseline outside the folder.
 
     Raises:
-        UserError: no such baseline, a file that cannot be imported, or not exactly one Baseline.
+        UserError: no such baseline, a file that cannot be imported, not exactly one Baseline, one
+            that is no frozen dataclass, or a field without a default.
     """
     path = file or FOLDER / f"{name}.py"
     if file is None and name not in names():
@@ -61,6 +64,9 @@ def load(name: str, file: Path | None = None) -> type[Baseline]:
         )
     if "__dataclass_params__" not in vars(own[0]) or not is_dataclass(own[0]):
         raise UserError(f"{_shown(path)}: {own[0].__name__} lacks @dataclass(frozen=True)")
+    for field in fields(own[0]):
+        if field.default is MISSING and field.default_factory is MISSING:
+            raise UserError(f"{_shown(path)}: {own[0].__name__}.{field.name} has no default")
     return own[0]
 
 
