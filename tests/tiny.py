@@ -1,0 +1,93 @@
+"""A tiny exact language and a tiny model: for the tests of what trains and measures."""
+
+from collections.abc import Callable
+from functools import cache
+from typing import Any
+
+import torch
+
+from benchmark.config import RunConfig, resolve
+from benchmark.data import settings
+from benchmark.data.catalogue import canonical, identity
+from benchmark.data.corpus import Corpus
+from benchmark.data.exact import ExactLanguage
+from benchmark.data.streams import TEST, TRAIN, VALID
+from benchmark.training import Training
+
+SPEC = "exact_small:classes=4,sentences=160,stop=0.3,test=48,valid=40,words=12"
+MODEL = {"embedding": 6, "hidden": 8, "latent": 3}
+EVALUATE = {"iw_samples": 10, "max_length": 12}
+
+
+@cache
+def corpus(spec: str = SPEC) -> Corpus:
+    """The data in memory."""
+    language = ExactLanguage(settings.parse(spec)[1])
+    sizes = language.settings
+    splits = {
+        "train": language.sample(sizes.sentences, TRAIN),
+        "valid": language.sample(sizes.valid, VALID),
+        "test": language.sample(sizes.test, TEST),
+    }
+    return Corpus(canonical(spec), language.vocabulary(), splits, identity(spec), language)
+
+
+def config(
+    baseline: str = "none",
+    seed: int = 0,
+    params: dict[str, Any] | None = None,
+    data: str = SPEC,
+    model: dict[str, Any] | None = None,
+    train: dict[str, Any] | None = None,
+    **others: Any,
+) -> RunConfig:
+    """A run of two epochs, about fifteen steps each."""
+    sections = {
+        "model": {**MODEL, **(model or {})},
+        "train": {"epochs": 2, **(train or {})},
+        "evaluate": EVALUATE,
+    }
+    return resolve(data, baseline, seed, params=params, sections=sections, **others)
+
+
+def training(run: RunConfig) -> Training:
+    return Training(run, corpus(run.data), torch.device("cpu"))
+
+
+class Enough(Exception):
+    """Raised by `until` to leave the training loop."""
+
+
+def until(run: Training, step: int) -> None:
+    """Train up to a step."""
+
+    def after_step() -> None:
+        if run.step >= step:
+            raise Enough
+
+    advance(run, after_step)
+
+
+def advance(run: Training, after_step: Callable[[], None] = lambda: None) -> None:
+    """Train to the end, or until ``after_step`` has had enough."""
+    try:
+        run.train(after_step)
+    except Enough:
+        return
+
+
+def same(a: Any, b: Any) -> bool:
+    """Equality to the bit of nested tables, lists, tensors and numbers."""
+    if isinstance(a, torch.Tensor):
+        return isinstance(b, torch.Tensor) and a.dtype == b.dtype and torch.equal(a, b)
+    if isinstance(a, dict):
+        return (
+            isinstance(b, dict) and a.keys() == b.keys() and all(same(a[key], b[key]) for key in a)
+        )
+    if isinstance(a, list | tuple):
+        return (
+            type(a) is type(b)
+            and len(a) == len(b)
+            and all(same(x, y) for x, y in zip(a, b, strict=True))
+        )
+    return bool(a == b)
