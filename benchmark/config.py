@@ -173,6 +173,9 @@ class RunConfig:
         sections = {name: table.pop(name, {}) for name in SECTIONS}
         names = {"data", "baseline", "seed", "params", "precision", "preset", "file"}
         _known(table, names, where)
+        for name in ("data", "baseline", "seed"):
+            if name not in table:
+                raise UserError(f"{where}: lacks '{name}'")
         return resolve(where=where, sections=sections, **table)
 
 
@@ -203,7 +206,8 @@ def resolve(
     Raises:
         UserError: anything unknown, of the wrong type or out of range.
     """
-    corpora.check(data)
+    _typed(baseline, str, f"{where}: baseline")
+    corpora.check(_typed(data, str, f"{where}: data"))
     if type(seed) is not int or seed < 0:
         raise UserError(f"{where}: seed: {seed!r} is not an integer of at least 0")
     if precision not in typing.get_args(Precision):
@@ -216,7 +220,7 @@ def resolve(
     built: dict[str, Any] = {
         key: build(
             cls,
-            {**PRESETS.get(name, {}).get(key, {}), **given.get(key, {})},
+            {**PRESETS.get(name, {}).get(key, {}), **_table(given.get(key, {}), f"{where}: {key}")},
             f"{where}: {key}",
         )
         for key, cls in SECTIONS.items()
@@ -243,12 +247,18 @@ def build(cls: type[T], table: Mapping[str, Any], where: str) -> T:
     """
     hints = typing.get_type_hints(cls)
     known = {f.name: hints[f.name] for f in fields(cls) if f.init}  # type: ignore[arg-type]
-    _known(table, known, where)
+    _known(_table(table, where), known, where)
     values = {key: _typed(value, known[key], f"{where}.{key}") for key, value in table.items()}
     try:
         return cls(**values)
     except ValueError as error:
         raise UserError(f"{where}: {error}") from error
+
+
+def _table(value: Any, where: str) -> Mapping[str, Any]:
+    if not isinstance(value, Mapping):
+        raise UserError(f"{where}: {value!r} is not a table")
+    return value
 
 
 def _known(table: Mapping[str, Any], known: Any, where: str) -> None:
