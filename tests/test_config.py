@@ -1,0 +1,255 @@
+"""Defaults, strict reading, and what does and does not rename a run."""
+
+import dataclasses
+from typing import Any
+
+import pytest
+import tiny
+
+import baselines
+from benchmark import config
+from benchmark.config import EvaluateConfig, ModelConfig, RunConfig, TrainConfig, resolve
+from benchmark.errors import UserError
+
+# All defaults at PROTOCOL 1 and EVALUATION 1.
+VERSIONS = {"protocol": 1, "evaluation": 1}
+GOLDEN = {
+    "model.embedding": 256,
+    "model.hidden": 256,
+    "model.latent": 32,
+    "model.dropout": 0.5,
+    "model.feed": "hidden",
+    "model.bias": True,
+    "model.init": 0.1,
+    "model.init_embedding": 0.1,
+    "train.epochs": 40,
+    "train.batch_size": 32,
+    "train.optimiser": "adam",
+    "train.lr": 0.001,
+    "train.clip": 5.0,
+    "evaluate.iw_samples": 500,
+    "evaluate.bleu": True,
+    "evaluate.max_length": 200,
+    "preset.fu2019_ptb": {},
+    "preset.exact_small": {
+        "model": {
+            "embedding": 32, "hidden": 64, "latent": 8, "dropout": 0.3, "feed": "cell",
+            "init": 0.3, "init_embedding": 1.0,
+        },
+        "train": {"epochs": 10, "lr": 0.002},
+        "evaluate": {"iw_samples": 100},
+    },
+    "preset.exact": {
+        "model": {
+            "embedding": 64, "hidden": 128, "latent": 16, "dropout": 0.2, "feed": "cell",
+            "init": 0.2, "init_embedding": 1.0,
+        },
+        "train": {"epochs": 15, "lr": 0.002},
+    },
+    "baseline.cyclical.cycles": 4,
+    "baseline.cyclical.ratio": 0.5,
+    "baseline.delayed_linear.delay": 0.08,
+    "baseline.delayed_linear.ramp": 0.04,
+    "baseline.monotonic.warmup": 0.25,
+}  # fmt: skip
+CHANGED = (
+    "a default changed, so old ids would stand for other runs: raise PROTOCOL in "
+    "benchmark/config.py (for evaluate.*: EVALUATION; for baseline.*: its version), then write the "
+    "new values and versions here"
+)
+
+
+def defaults() -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    sections = {"model": ModelConfig(), "train": TrainConfig(), "evaluate": EvaluateConfig()}
+    methods = {f"baseline.{name}": baselines.load(name)() for name in baselines.names()}
+    for name, settings in {**sections, **methods}.items():
+        found |= {f"{name}.{key}": v for key, v in dataclasses.asdict(settings).items()}
+    return found | {f"preset.{name}": preset for name, preset in config.PRESETS.items()}
+
+
+def test_defaults_change_only_with_the_protocol() -> None:
+    found = defaults()
+    gone = sorted(GOLDEN.keys() - found.keys())
+    changed = {k: (v, found[k]) for k, v in GOLDEN.items() if k in found and found[k] != v}
+    types = {k for k, v in GOLDEN.items() if k in found and type(found[k]) is not type(v)}
+    assert not gone, f"{gone}: {CHANGED}"
+    assert not changed, f"{changed}: {CHANGED}"
+    assert not types, f"{types}: {CHANGED}"
+    versions = {"protocol": config.PROTOCOL, "evaluation": config.EVALUATION}
+    assert versions == VERSIONS, "raised: compare GOLDEN with the defaults, then write it here"
+    # A new baseline is its author's; a new setting of the protocol belongs in the table.
+    own = {name.split(".")[1] for name in GOLDEN if name.startswith("baseline.")}
+    new = {
+        name
+        for name in found.keys() - GOLDEN.keys()
+        if not name.startswith("baseline.") or name.split(".")[1] in own
+    }
+    assert not new, f"{sorted(new)}: new, renames no run; write it into GOLDEN"
+
+
+def test_the_id_has_the_parts_that_the_readme_tells() -> None:
+    run = resolve("ptb", "cyclical", 3)
+    data, baseline, seed, digest = run.id.split("-")
+    assert (data, baseline, seed) == ("ptb", "cyclical", "3")
+    assert digest == run.digest[:8]
+    assert set(digest) <= set("0123456789abcdef")
+
+
+def base(**others: Any) -> RunConfig:
+    return tiny.config("cyclical", **others)
+
+
+def test_labels_presets_and_evaluation_are_no_part_of_the_id() -> None:
+    plain = base()
+    same = resolve(
+        tiny.SPEC,
+        "cyclical",
+        0,
+        params={"cycles": 4},
+        preset="fu2019_ptb",
+        sections={
+            "model": dataclasses.asdict(plain.model),
+            "train": dataclasses.asdict(plain.train),
+            "evaluate": {"iw_samples": 7, "bleu": False},
+        },
+    )
+    assert same.id == plain.id
+    assert same.evaluation_digest != plain.evaluation_digest
+    shuffled = tiny.SPEC.replace("classes=4,sentences=160", "sentences=160,classes=4")
+    assert base(data=shuffled).id == plain.id
+    assert base(data=tiny.SPEC + ",seed=2").id == plain.id  # the preset's own value
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"seed": 1},
+        {"params": {"cycles": 8}},
+        {"params": {"ratio": 1.0}},
+        {"precision": "bf16"},
+        {"data": tiny.SPEC + ",mix=0.2"},
+        {"data": tiny.SPEC + ",fresh=true"},
+        {"model": {"latent": 4}},
+        {"model": {"dropout": 0.0}},
+        {"train": {"lr": 1.0}},
+        {"train": {"optimiser": "sgd"}},
+        {"train": {"epochs": 3}},
+    ],
+    ids=str,
+)
+def test_whatever_changes_the_result_changes_the_digest(change: dict[str, Any]) -> None:
+    assert base(**change).digest != base().digest
+    assert base(**change).id != base().id
+    assert base(**change).evaluation_digest == base().evaluation_digest
+
+
+def test_the_protocol_is_part_of_every_id(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = base()
+    first, digest = before.id, before.evaluation_digest
+    monkeypatch.setattr(config, "PROTOCOL", config.PROTOCOL + 1)
+    assert base().id != first
+    assert base().evaluation_digest == digest
+    monkeypatch.setattr(config, "EVALUATION", config.EVALUATION + 1)
+    assert base().evaluation_digest != digest
+
+
+@pytest.mark.parametrize(
+    "run",
+    [
+        base(),
+        base(seed=5, params={"ratio": 1}, precision="bf16", train={"optimiser": "sgd"}),
+        resolve("ptb", "lstm_lm", 0),
+        resolve("ptb", "none", 0, preset="fu2019_ptb"),
+        resolve("exact_medium", "delayed_linear", 1, params={"delay": 0.25, "ramp": 0.125}),
+    ],
+    ids=lambda run: run.id,
+)
+def test_round_trip(run: RunConfig) -> None:
+    again = RunConfig.from_dict(run.to_dict())
+    assert again == run
+    assert (again.id, again.evaluation_digest) == (run.id, run.evaluation_digest)
+    assert again.to_dict() == run.to_dict()
+
+
+def test_the_datas_own_preset_is_the_default() -> None:
+    assert resolve("exact_small", "none", 0).model.hidden == 64
+    assert resolve("exact_small:mix=0.2", "none", 0).model.feed == "cell"
+    plain = resolve("ptb", "none", 0)
+    assert (plain.model, plain.train, plain.preset) == (ModelConfig(), TrainConfig(), None)
+    below = resolve("exact_small", "none", 0, sections={"model": {"hidden": 5}})
+    assert (below.model.hidden, below.model.latent) == (5, 8)
+    assert resolve("exact_small", "none", 0, preset="fu2019_ptb").model == ModelConfig()
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"params": {"cycels": 4}}, "here: baseline.cyclical.cycels: unknown key; did you mean"),
+        ({"params": {"cycles": True}}, "here: baseline.cyclical.cycles: True is not of type int"),
+        ({"params": {"cycles": 4.0}}, "baseline.cyclical.cycles: 4.0 is not of type int"),
+        ({"params": {"cycles": 0}}, "baseline.cyclical: cycles must be at least 1"),
+        ({"params": {"ratio": "half"}}, "baseline.cyclical.ratio: 'half' is not of type float"),
+        ({"params": {"ratio": True}}, "ratio: True is not of type float"),
+        ({"params": {"ratio": float("nan")}}, "ratio: nan is not a finite number"),
+        ({"params": {"version": 2}}, "version: unknown key"),
+        ({"sections": {"modell": {}}}, "here.modell: unknown key; did you mean 'model'?"),
+        ({"sections": {"model": {"hiden": 8}}}, "model.hiden: unknown key; did you mean 'hidden'?"),
+        ({"sections": {"model": {"hidden": "8"}}}, "model.hidden: '8' is not of type int"),
+        ({"sections": {"model": {"bias": 1}}}, "model.bias: 1 is not of type bool"),
+        ({"sections": {"model": {"latent": 0}}}, "model: embedding, hidden and latent must be"),
+        ({"sections": {"model": {"dropout": 1.0}}}, "model: dropout must be"),
+        ({"sections": {"model": {"init": 0}}}, "model: init and init_embedding must be above 0"),
+        ({"sections": {"model": {"feed": "cel"}}}, "model.feed: 'cel'; did you mean 'cell'?"),
+        ({"sections": {"model": 3}}, "here: model: 3 is not a table"),
+        ({"sections": {"train": {"optimiser": "adm"}}}, "did you mean 'adam'?"),
+        ({"sections": {"train": {"lr": 0.0}}}, "train: lr and clip must be above 0"),
+        ({"sections": {"train": {"lr": float("inf")}}}, "train.lr: inf is not a finite number"),
+        ({"sections": {"train": {"epochs": 0}}}, "train: epochs and batch_size must be"),
+        ({"sections": {"train": {"epochs": 1.5}}}, "train.epochs: 1.5 is not of type int"),
+        ({"sections": {"evaluate": {"iw_samples": 0}}}, "evaluate: iw_samples and max_length"),
+        ({"data": "exact_smal"}, "exact_smal: unknown data set; did you mean 'exact_small'?"),
+        ({"data": "exact_small:mx=1"}, "mx: unknown setting; did you mean 'mix'?"),
+        ({"data": "ptb:mix=1"}, "ptb has no settings"),
+        ({"baseline": "cyclicl"}, "baseline 'cyclicl': unknown; did you mean 'cyclical'?"),
+        ({"preset": "fu2019"}, "here: preset 'fu2019': unknown; did you mean 'fu2019_ptb'?"),
+        ({"precision": "fp16"}, "here: precision: 'fp16'; there are bf16, fp32"),
+        ({"precision": ["fp32"]}, "here: precision: ['fp32']; there are bf16, fp32"),
+        ({"seed": -1}, "here: seed: -1 is not an integer of at least 0"),
+        ({"seed": True}, "here: seed: True is not an integer"),
+    ],
+    ids=str,
+)  # fmt: skip
+def test_bad_settings_are_one_clear_line(change: dict[str, Any], message: str) -> None:
+    arguments = {"data": "exact_small", "baseline": "cyclical", "seed": 0, "where": "here"}
+    with pytest.raises(UserError) as caught:
+        resolve(**{**arguments, **change})
+    assert message in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_whole_number_may_stand_for_a_float() -> None:
+    run = base(params={"ratio": 1})
+    assert type(run.params["ratio"]) is float
+    assert run.id == base(params={"ratio": 1.0}).id
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"data": ...}, "config.json: lacks 'data'"),
+        ({"seed": ...}, "config.json: lacks 'seed'"),
+        ({"baseline": 3}, "config.json: baseline: 3 is not of type str"),
+        ({"data": None}, "config.json: data: None is not of type str"),
+        ({"params": [1]}, "config.json: baseline.cyclical: [1] is not a table"),
+        ({"train": "sgd"}, "config.json: train: 'sgd' is not a table"),
+        ({"labl": "x"}, "config.json.labl: unknown key"),
+    ],
+    ids=str,
+)
+def test_an_altered_config_file_is_one_clear_line(change: dict[str, Any], message: str) -> None:
+    table = {**base().to_dict(), **change}
+    table = {key: value for key, value in table.items() if value is not ...}
+    with pytest.raises(UserError) as caught:
+        RunConfig.from_dict(table, "config.json")
+    assert message in str(caught.value)
