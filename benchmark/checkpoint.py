@@ -5,6 +5,7 @@ lists and tables is read back (``weights_only``).
 """
 
 import io
+import pickle
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +33,7 @@ def load(path: Path, device: torch.device | str = "cpu") -> dict[str, Any]:
     """Read a checkpoint after checking its digest.
 
     Raises:
-        UserError: it is missing, damaged or cut off.
+        UserError: it is missing, damaged, cut off, or holds anything that could run.
     """
     try:
         content = path.read_bytes()
@@ -45,5 +46,10 @@ def load(path: Path, device: torch.device | str = "cpu") -> dict[str, Any]:
             f"{path}: damaged or cut off (its digest does not match); delete it to start this run "
             "from the beginning"
         )
-    state: dict[str, Any] = torch.load(io.BytesIO(body), map_location=device, weights_only=True)
+    try:
+        state: dict[str, Any] = torch.load(io.BytesIO(body), map_location=device, weights_only=True)
+    except (pickle.UnpicklingError, EOFError) as error:
+        raise UserError(
+            f"{path}: is no checkpoint of tensors, numbers and texts alone, and was not run; delete it"
+        ) from error
     return state
