@@ -50,6 +50,6 @@ def load(path: Path, device: torch.device | str = "cpu") -> dict[str, Any]:
         state: dict[str, Any] = torch.load(io.BytesIO(body), map_location=device, weights_only=True)
     except (pickle.UnpicklingError, EOFError) as error:
         raise UserError(
-            f"{path}: is no checkpoint of tensors, numbers and texts alone, and was not run; delete it"
+            f"{path}: holds more than tensors, numbers and texts; it was not run: delete it"
         ) from error
     return state
