@@ -27,9 +27,11 @@ def describe(name: str) -> str:
     try:
         text = ast.get_docstring(ast.parse((FOLDER / f"{name}.py").read_bytes())) or ""
     except SyntaxError as error:
-        return f"(syntax error in line {error.lineno})"
-    except ValueError as error:  # null bytes, before Python 3.12
+        return f"(syntax error in line {error.lineno or 1})"
+    except ValueError as error:  # null bytes, in early releases of Python 3.11
         return f"(syntax error: {error})"
+    except OSError as error:
+        return f"(cannot be read: {error.strerror})"
     return text.split("\n", 1)[0]
 
 
@@ -80,8 +82,9 @@ def _import(module_name: str, path: Path) -> ModuleType:
         spec.loader.exec_module(module)
     except SyntaxError as error:
         del sys.modules[module_name]
-        raise UserError(f"{_shown(path)}:{error.lineno}: syntax error: {error.msg}") from error
-    except Exception as error:
+        line = error.lineno or 1
+        raise UserError(f"{_shown(path)}:{line}: syntax error: {error.msg}") from error
+    except (Exception, SystemExit) as error:
         del sys.modules[module_name]
         problem = f"{type(error).__name__}: {error}"
         raise UserError(f"{_shown(path)}: cannot be imported: {problem}") from error

@@ -10,13 +10,20 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TypeAlias
+from typing import Never, TypeAlias
 
 from benchmark import commands
 from benchmark.errors import UserError
 
-_Parser: TypeAlias = argparse.ArgumentParser
-_Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
+
+class _Parser(argparse.ArgumentParser):
+    """Tells a mistake in one line; ``--help`` tells the rest."""
+
+    def error(self, message: str) -> Never:
+        self.exit(2, f"pcbench: {message}; see `{self.prog} --help`\n")
+
+
+_Commands: TypeAlias = "argparse._SubParsersAction[_Parser]"
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -25,17 +32,32 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         commands.warn_of_other_baselines()
         status: int = arguments.do(arguments)
-        sys.stdout.flush()
+        if sys.stdout is not None:  # closed by `>&-`
+            sys.stdout.flush()
         return status
     except UserError as error:
-        print(f"pcbench: {error}", file=sys.stderr)
+        _say(str(error))
         return commands.status_of(error)
     except KeyboardInterrupt:
-        print("pcbench: interrupted", file=sys.stderr)
+        _say("interrupted")
         return 130
     except BrokenPipeError:  # the reader, such as `head`, has gone
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _drop_output()
         return 0
+    except OSError as error:  # permissions, a full disk: the machine's state, not a defect
+        _say(f"{error.filename or 'output'}: {error.strerror or error}")
+        _drop_output()
+        return 2
+
+
+def _say(message: str) -> None:
+    print(f"pcbench: {' '.join(message.split())}", file=sys.stderr)
+
+
+def _drop_output() -> None:
+    """Forget what standard output cannot take, so that Python does not try again at its end."""
+    if sys.stdout is not None:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def parser() -> _Parser:
@@ -76,10 +98,11 @@ def _command(sub: _Commands, name: str, what: str, *examples: str) -> _Parser:
     )
 
 
-def _folders(do: _Parser, data: bool = True) -> None:
-    do.add_argument(
-        "--runs", type=Path, metavar="DIR", help="runs ($PCBENCH_RUNS, or results/runs)"
-    )
+def _folders(do: _Parser, runs: bool = True, data: bool = True) -> None:
+    if runs:
+        do.add_argument(
+            "--runs", type=Path, metavar="DIR", help="runs ($PCBENCH_RUNS, or results/runs)"
+        )
     if data:
         do.add_argument(
             "--data-dir", "--data", type=Path, metavar="DIR", dest="data_dir",
@@ -128,9 +151,13 @@ def _run(sub: _Commands) -> None:
     )
     _checkpoints(do)
     do.add_argument(
-        "--threads", type=int, default=1, help="of the CPU, default 1; results differ by it"
+        "--threads",
+        type=int,
+        default=1,
+        metavar="N",
+        help="of the CPU, default 1; results differ by it",
     )
-    do.add_argument("--quiet", action="store_true", help="no progress bar")
+    do.add_argument("--quiet", action="store_true", help="no progress on standard error")
     do.add_argument("--dry-run", action="store_true", help="print the id and settings, train not")
     do.set_defaults(do=commands.run)
 
@@ -169,10 +196,15 @@ def _collect(sub: _Commands) -> None:
     )  # fmt: skip
     do.add_argument("study", type=Path, metavar="STUDY", help="a study file")
     do.add_argument("--seeds", type=_seeds, metavar="0,1", help="only these seeds are expected")
-    do.add_argument("--results", type=Path, default=Path("results"), metavar="DIR")
+    _results(do)
     do.add_argument("--prune", action="store_true", help="drop records the study no longer names")
     _folders(do, data=False)
     do.set_defaults(do=commands.collect)
+
+
+def _results(do: _Parser) -> None:
+    do.add_argument("--results", type=Path, default=Path("results"), metavar="DIR",
+                    help="of collected records, default: %(default)s")  # fmt: skip
 
 
 def _report(sub: _Commands) -> None:
@@ -181,8 +213,9 @@ def _report(sub: _Commands) -> None:
         "pcbench report paper/quickstart.toml", "pcbench report quickstart --out /tmp/tables",
     )  # fmt: skip
     do.add_argument("study", metavar="STUDY", help="a study file, or its name")
-    do.add_argument("--results", type=Path, default=Path("results"), metavar="DIR")
-    do.add_argument("--out", type=Path, default=Path("paper/tables"), metavar="DIR")
+    _results(do)
+    do.add_argument("--out", type=Path, default=Path("paper/tables"), metavar="DIR",
+                    help="of the table, default: %(default)s")  # fmt: skip
     do.set_defaults(do=commands.report)
 
 
@@ -201,7 +234,7 @@ def _data(sub: _Commands) -> None:
     do = _command(sub, "data", "list, prepare and show data sets", "pcbench data list")
     inner = do.add_subparsers(metavar="WHAT", required=True)
     one = _command(inner, "list", "list the data sets", "pcbench data list")
-    _folders(one)
+    _folders(one, runs=False)
     one.set_defaults(do=commands.data_list)
     one = _command(
         inner, "prepare", "download or read, verify and prepare a data set",
@@ -209,11 +242,11 @@ def _data(sub: _Commands) -> None:
     )  # fmt: skip
     one.add_argument("name", metavar="NAME")
     one.add_argument("--from", type=Path, dest="source", metavar="DIR", help="the original files")
-    _folders(one)
+    _folders(one, runs=False)
     one.set_defaults(do=commands.data_prepare)
     one = _command(inner, "show", "a prepared data set's figures", "pcbench data show exact_small")
     one.add_argument("name", metavar="NAME")
-    _folders(one)
+    _folders(one, runs=False)
     one.set_defaults(do=commands.data_show)
 
 
@@ -225,5 +258,6 @@ def _plot(sub: _Commands) -> None:
         "pcbench plot schedules", "pcbench plot schedules paper/quickstart.toml",
     )  # fmt: skip
     one.add_argument("study", nargs="?", type=Path, metavar="STUDY", help="a study file")
-    one.add_argument("--out", type=Path, default=Path("paper/figures"), metavar="DIR")
+    one.add_argument("--out", type=Path, default=Path("paper/figures"), metavar="DIR",
+                     help="default: %(default)s")  # fmt: skip
     one.set_defaults(do=commands.plot_schedules)

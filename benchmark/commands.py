@@ -151,9 +151,10 @@ def _settings(pairs: list[str]) -> tuple[dict[str, Any], dict[str, dict[str, Any
 def _value(text: str) -> Any:
     """As TOML reads it; what is no TOML is a text."""
     try:
-        return tomllib.loads(f"value = {text}")["value"]
+        table = tomllib.loads(f"value = {text}")
     except tomllib.TOMLDecodeError:
         return text
+    return table["value"] if len(table) == 1 else text
 
 
 def _runs(arguments: Namespace) -> Path:
