@@ -1,5 +1,6 @@
 """From the runs' folders to ``results/<study>.jsonl``: the only writer of that file."""
 
+import re
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
@@ -7,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from benchmark import records, status
 from benchmark.files import write_atomic
+from benchmark.provenance import checkout
 from benchmark.records import Record
 
 if TYPE_CHECKING:
@@ -77,5 +79,17 @@ def _absent(run_id: str, runs: Path, data: str, seed: int) -> Record:
     now = status.state(runs / run_id)
     line: Record = {"schema": records.SCHEMA, "id": run_id, "status": now.status}
     if now.status == "failed":
-        line["error"] = now.detail
+        line["error"] = without_folders(now.detail, runs)
     return line | {"config": {"data": data, "seed": seed}}
+
+
+def without_folders(text: str, runs: Path) -> str:
+    """An error's text as it may be committed: no absolute path keeps the folders before its name.
+
+    Folders that are known go whole, whatever blanks they hold; of any other path, its last name
+    stays. Addresses (``https://...``) stay as they are.
+    """
+    for known in (runs.absolute(), runs.resolve(), checkout(), Path.cwd(), Path.home()):
+        if known != Path(known.anchor):
+            text = text.replace(f"{known}/", "")
+    return re.sub(r"(?<![\w:/.])/(?:[^\s/:;,'\"()]+/)+", "", text)

@@ -66,13 +66,9 @@ def run(arguments: Namespace) -> int:
             print(f"pcbench: {error}; the same command resumes", file=sys.stderr)
             return RESUMABLE
     test = record["metrics"]["test"]
-    shown = [f"{name} {test[name]:.2f}" for name in ("neg_elbo", "kl", "mi") if _number(test, name)]
+    shown = [f"{k} {test[k]:.2f}" for k in ("neg_elbo", "kl", "mi") if test.get(k) is not None]
     print(f"{config.id}: done: {', '.join(shown)}")
     return 0
-
-
-def _number(table: dict[str, Any], name: str) -> bool:
-    return isinstance(table.get(name), int | float)
 
 
 @contextmanager
@@ -87,10 +83,10 @@ def _noted(folder: Path) -> Iterator[None]:
         yield
     except Exception as error:
         if not isinstance(error, Claimed):
-            known = isinstance(error, UserError)
+            line = " ".join(str(error).split()) + "\n"
             with suppress(OSError):  # the error itself may be that nothing can be written
                 folder.mkdir(parents=True, exist_ok=True)
-                path.write_text(f"{error}\n" if known else traceback.format_exc())
+                path.write_text(line if isinstance(error, UserError) else traceback.format_exc())
         raise
 
 

@@ -9,24 +9,34 @@ from typing import Any, Never
 from tqdm import tqdm
 
 from benchmark.files import write_atomic
+from benchmark.status import duration
 
 EVERY = 0.5  # seconds
+BAR = "{desc}{percentage:3.0f}%|{bar}|{remaining} left{postfix}"
+SHOWN = {  # in the bar; with a bar of ten characters they fit into 80 columns
+    "loss": "loss {:.2f}",
+    "kl": "KL {:.2f}",
+    "weight": "weight {:.2f}",
+    "tokens_per_second": "{:,.0f} tokens/s",
+}
 
 
 class Progress:
-    """A bar on a terminal, and ``progress.json`` in the run's folder, twice a second.
+    """A bar on a terminal, else a line an epoch; ``progress.json`` in the folder, twice a second.
 
     Args:
         folder: of the run.
-        title: what stands before the bar.
-        shown: whether to draw the bar (only ever on a terminal).
+        title: the run's id, said once at the beginning.
+        shown: whether to print anything.
     """
 
     def __init__(self, folder: Path, title: str, shown: bool) -> None:
-        self._path, self._title = folder / "progress.json", title
+        self._path, self._title, self._shown = folder / "progress.json", title, shown
         self._hidden = not (shown and sys.stderr.isatty())
         self._bar: tqdm[Never] | None = None
         self._phase, self._begin, self._at, self._due = "", 0.0, 0, 0.0
+        if shown:
+            print(f"run {title}", file=sys.stderr)
 
     def due(self) -> bool:
         """Whether half a second has passed since the last `show`."""
@@ -38,12 +48,16 @@ class Progress:
         if phase != self._phase:
             self.close()
             self._phase, self._begin, self._at = phase, now, step
-            name = f"{self._title} {phase}"
             self._bar = tqdm(
-                total=total, initial=step, desc=name, disable=self._hidden, leave=False
+                total=total,
+                initial=step,
+                desc=f"{phase} ",
+                disable=self._hidden,
+                leave=False,
+                dynamic_ncols=True,
+                bar_format=BAR,
             )
-        rate = (step - self._at) / max(now - self._begin, 1e-9)
-        left = (total - step) / rate if rate > 0 else None
+        left = self._left(step, total)
         content: dict[str, Any] = {
             "phase": phase,
             "step": step,
@@ -54,11 +68,29 @@ class Progress:
         write_atomic(self._path, json.dumps(content).encode(), durable=False)
         if self._bar is not None:
             self._bar.n = step
-            self._bar.set_postfix(
-                {name: f"{value:.4g}" for name, value in figures.items()}, refresh=False
-            )
+            words = [text.format(figures[name]) for name, text in SHOWN.items() if name in figures]
+            self._bar.set_postfix_str(", ".join(words), refresh=False)
             self._bar.refresh()
         self._due = now + EVERY
+
+    def epoch(self, point: dict[str, Any], total: int, rate: float) -> None:
+        """Without a terminal, print a line about the validation at the end of an epoch."""
+        if not self._shown or not self._hidden:
+            return
+        figures = f"validation ELBO {-point['neg_elbo']:.2f}, KL {point['kl']:.2f}"
+        left = self._left(point["step"], total) if self._phase == "train" else None
+        end = f", {duration(left)} left" if left is not None else ""
+        print(
+            f"epoch {point['epoch']}: step {point['step']:,} of {total:,}, {figures}, "
+            f"weight {point['weight']:.2f}, {rate:,.0f} tokens/s{end}",
+            file=sys.stderr,
+            flush=True,
+        )
+
+    def _left(self, step: int, total: int) -> float | None:
+        """Seconds to the end of the phase, at the pace since it began here."""
+        pace = (step - self._at) / max(time.monotonic() - self._begin, 1e-9)
+        return (total - step) / pace if pace > 0 else None
 
     def close(self) -> None:
         """Take the bar away."""

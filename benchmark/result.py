@@ -1,12 +1,13 @@
 """The record of a finished run; ``results/README.md`` tells its fields."""
 
-import platform
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
-import torch
-
+from benchmark.config import RunConfig
 from benchmark.data.corpus import Corpus
+from benchmark.device import device_name, peak_mb
+from benchmark.files import sha256_file
 from benchmark.records import SCHEMA, Record
 from benchmark.training import Training
 
@@ -33,7 +34,7 @@ def assemble(
     return {
         "schema": SCHEMA,
         "id": training.config.id,
-        "config": training.config.to_dict(),
+        "config": describe_config(training.config),
         "evaluation_digest": training.config.evaluation_digest,
         "data": describe_data(training.corpus),
         "metrics": scores,
@@ -49,11 +50,20 @@ def assemble(
             "evaluate_seconds": seconds,
             "tokens": training.tokens,
             "tokens_per_second": training.tokens / max(training.seconds, 1e-9),
-            "peak_mb": _peak_mb(training.device),
-            "device": _device_name(training.device),
+            "peak_mb": peak_mb(training.device),
+            "device": device_name(training.device),
         },
         "provenance": {**provenance, "finished": finished},
     }
+
+
+def describe_config(config: RunConfig) -> dict[str, Any]:
+    """All settings; of a baseline outside the checkout its file's name and digest, no path."""
+    out = config.to_dict()
+    if config.file is not None:
+        out["file"] = Path(config.file).name
+        out["file_sha256"] = sha256_file(Path(config.file))
+    return out
 
 
 def describe_data(corpus: Corpus) -> dict[str, Any]:
@@ -76,17 +86,3 @@ def describe_data(corpus: Corpus) -> dict[str, Any]:
             "classes": corpus.language.settings.classes,
         }
     return out
-
-
-def _peak_mb(device: torch.device) -> float:
-    """Peak memory of this process: the card's on a GPU, the resident set else."""
-    if device.type == "cuda":
-        return torch.cuda.max_memory_allocated(device) / 2**20
-    import resource
-
-    scale = 2**20 if platform.system() == "Darwin" else 2**10
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / scale
-
-
-def _device_name(device: torch.device) -> str:
-    return torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu"

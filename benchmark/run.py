@@ -10,8 +10,10 @@ import json
 import shutil
 import signal
 import time
+import zipfile
+import zlib
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import FrameType
 from typing import Any, Literal
@@ -24,6 +26,7 @@ from benchmark import data as corpora
 from benchmark.claims import claim
 from benchmark.config import RunConfig
 from benchmark.data.corpus import Corpus
+from benchmark.device import prepare_device
 from benchmark.encoding import Measured
 from benchmark.errors import UserError
 from benchmark.evaluation import Parts, evaluate, recovery
@@ -57,7 +60,7 @@ def run(
         runs: the folder of all runs.
         data: the folder of prepared data.
         device: ``"cpu"``, ``"cuda"`` or ``"cuda:1"``.
-        progress: draw a bar if there is a terminal.
+        progress: draw a bar on a terminal; elsewhere print a line an epoch.
         keep: which weights stay when the record is written.
         checkpoint_seconds: between two checkpoints.
         threads: of torch on the CPU; part of what makes a result reproducible to the bit.
@@ -74,7 +77,7 @@ def run(
     place = prepare_device(device, threads)
     corpus = corpora.load(config.data, data)
     with claim(folder), _signals() as asked:
-        write_atomic(folder / "config.json", _json(config.to_dict()))
+        write_atomic(folder / "config.json", _json(_found_again(config)))
         session = _Session(config, corpus, folder, place, asked, checkpoint_seconds)
         session.progress = Progress(folder, config.id, progress)
         try:
@@ -85,6 +88,12 @@ def run(
     return record
 
 
+def _found_again(config: RunConfig) -> dict[str, Any]:
+    """The settings, a baseline's file by its absolute path: `load_run` may be called anywhere."""
+    out = config.to_dict()
+    return out if config.file is None else out | {"file": str(Path(config.file).absolute())}
+
+
 def refuse_done(folder: Path) -> None:
     """Raise UserError if the run has a record; it is never written over."""
     if (folder / "record.json").exists():
@@ -93,24 +102,6 @@ def refuse_done(folder: Path) -> None:
             f"{folder / 'record.json'}: a record exists already and is kept; to run it again "
             "choose another --runs folder"
         )
-
-
-def prepare_device(name: str, threads: int) -> torch.device:
-    """The device, with fp32 meaning fp32 everywhere.
-
-    Raises:
-        UserError: there is no such device.
-    """
-    torch.set_num_threads(threads)
-    torch.backends.cudnn.allow_tf32 = False
-    torch.backends.cuda.matmul.allow_tf32 = False
-    try:
-        place = torch.device(name)
-        torch.empty(1, device=place)
-    except (RuntimeError, AssertionError) as error:
-        reason = str(error).splitlines()[0]
-        raise UserError(f"--device {name}: cannot be used ({reason}); there is cpu") from error
-    return place
 
 
 class _Session:
@@ -171,20 +162,14 @@ class _Session:
         if len(training.curve) > self.logged:
             self._log(training.curve[-1])
             self.logged = len(training.curve)
+            self._tick()
+            self.progress.epoch(training.curve[-1], training.total_steps, self._rate())
         if self.progress.due():
             self._tick()
             loss, kl = training.mean_loss()
-            rate = training.tokens / max(training.seconds, 1e-9)
             weight = training.baseline.weight(training.step, training.total_steps)
-            self.progress.show(
-                "train",
-                training.step,
-                training.total_steps,
-                loss=loss,
-                kl=kl,
-                weight=weight,
-                tokens_per_second=rate,
-            )
+            figures = {"loss": loss, "kl": kl, "weight": weight, "tokens_per_second": self._rate()}
+            self.progress.show("train", training.step, training.total_steps, **figures)
         if time.monotonic() - self.saved > self.every:
             self._save()
         self._stop_if_asked()
@@ -194,6 +179,9 @@ class _Session:
             if self.training.step < self.training.total_steps:
                 self._save()
             raise Interrupted(f"{self.config.id}: stopped by {signal.Signals(self.asked[0]).name}")
+
+    def _rate(self) -> float:
+        return self.training.tokens / max(self.training.seconds, 1e-9)
 
     def _tick(self) -> None:
         """Add the time since the last tick to the training time."""
@@ -285,7 +273,8 @@ def _signals() -> Iterator[list[int]]:
 def _tidy(folder: Path) -> None:
     """Remove what only an unfinished run needs."""
     for name in ("checkpoint.pt", "progress.json"):
-        (folder / name).unlink(missing_ok=True)
+        with suppress(OSError):  # a folder that has become read-only: nothing is lost
+            (folder / name).unlink(missing_ok=True)
     shutil.rmtree(folder / "evaluation", ignore_errors=True)
 
 
@@ -293,10 +282,8 @@ def _read_parts(path: Path) -> Parts | None:
     try:
         with np.load(path, allow_pickle=False) as arrays:
             return {name: arrays[name] for name in arrays.files}
-    except FileNotFoundError:
-        return None
-    except (OSError, ValueError, EOFError, KeyError):
-        return None  # damaged: measured again
+    except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile, zlib.error):
+        return None  # absent, or damaged: measured again
 
 
 def _npz(arrays: dict[str, Any]) -> bytes:

@@ -1,7 +1,10 @@
 """What holds for every test: no window, one thread, no folder of the user's."""
 
 import os
+import shutil
+import subprocess
 
+import pytest
 import torch
 
 os.environ["MPLBACKEND"] = "Agg"
@@ -10,3 +13,14 @@ for name in ("PCBENCH_RUNS", "PCBENCH_DATA"):
     os.environ.pop(name, None)  # a user's own folders are never touched
 
 torch.set_num_threads(1)
+
+
+@pytest.fixture
+def without_rights() -> list[str]:
+    """What to put before a command so that file permissions bind it, also when root runs tests."""
+    if not hasattr(os, "geteuid") or os.geteuid() != 0:
+        return []
+    prefix = ["setpriv", "--bounding-set=-all", "--inh-caps=-all"]
+    if shutil.which("setpriv") is None or subprocess.run([*prefix, "true"]).returncode != 0:
+        pytest.skip("root without a setpriv that gives up its rights")
+    return prefix

@@ -180,7 +180,10 @@ def test_bad_usage_is_exit_2(arguments: list[str], capsys: pytest.CaptureFixture
     with pytest.raises(SystemExit) as caught:
         cli.main(arguments)
     assert caught.value.code == 2
-    assert "usage: pcbench" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert said.startswith("pcbench: ")
+    assert said.count("\n") == 1
+    assert "--help`" in said
 
 
 def test_a_reader_that_goes_away_is_no_error(tmp_path: Path) -> None:

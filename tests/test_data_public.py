@@ -172,17 +172,25 @@ def test_source_folders_that_cannot_serve(mini, source, tmp_path):
         data.prepare("mini", tmp_path / "root", source)
 
 
-@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root reads all")
-def test_unreadable_source(mini, source, tmp_path):
-    (source / FILES["train"]).chmod(0)
-    with pytest.raises(UserError, match="cannot be read"):
-        data.prepare("mini", tmp_path / "root", source)
+def test_unreadable_source(source, tmp_path, without_rights):
+    """Through the command line, as a user who may not read everything: root could."""
+    (source / FILES["train"]).rename(source / "ptb.train.txt")
+    (source / "ptb.train.txt").chmod(0)
+    for name in ("ptb.valid.txt", "ptb.test.txt"):
+        (source / name).touch()
+    command = [sys.executable, "-m", "benchmark", "data", "prepare", "ptb", "--from", str(source)]
+    command = [*without_rights, *command, "--data-dir", str(tmp_path / "root")]
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parent.parent)}
+    done = subprocess.run(command, capture_output=True, text=True, env=environment)
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1), done.stderr
+    assert "ptb.train.txt: cannot be read (Permission denied)" in done.stderr
     source.chmod(0)
     try:
-        with pytest.raises(UserError, match="cannot be read as a folder"):
-            data.prepare("mini", tmp_path / "root", source)
+        done = subprocess.run(command, capture_output=True, text=True, env=environment)
     finally:
         source.chmod(0o700)
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1), done.stderr
+    assert "cannot be read as a folder" in done.stderr
 
 
 @pytest.mark.skipif("PCBENCH_TEST_PTB" not in os.environ, reason="needs the PTB files")

@@ -280,6 +280,20 @@ def test_collect_writes_a_line_for_each_expected_run(place: Place) -> None:
     assert done.path.read_bytes() == before
 
 
+def test_an_error_is_collected_without_folders(place: Place) -> None:
+    folder = place.runs / place.ids[0]
+    folder.mkdir(parents=True)
+    for error, kept in [
+        (f"{folder}/checkpoint.pt: damaged", f"{place.ids[0]}/checkpoint.pt: damaged"),
+        ("/scratch/me/ptb/arrays.npz: was altered", "arrays.npz: was altered"),
+        ("OSError: [Errno 28] full: '/a/b c/d'", "OSError: [Errno 28] full: 'b c/d'"),
+        ("get https://host/a/b; loss 1/2", "get https://host/a/b; loss 1/2"),
+    ]:
+        (folder / "error.txt").write_text(f"{error}\n")
+        collect.collect(place.study, place.runs, place.results)
+        assert {line["id"]: line.get("error") for line in place.collected()}[place.ids[0]] == kept
+
+
 def test_collect_never_loses_a_record(place: Place) -> None:
     for run_id in place.ids:
         place.write(run_id)

@@ -1,0 +1,42 @@
+"""Where a run computes: choosing a device, and what a record says of it."""
+
+import platform
+
+import torch
+
+from benchmark.errors import UserError
+
+
+def prepare_device(name: str, threads: int) -> torch.device:
+    """The device, with fp32 meaning fp32 everywhere.
+
+    Raises:
+        UserError: there is no such device, or ``threads`` is below 1.
+    """
+    if threads < 1:
+        raise UserError(f"--threads: {threads} is not at least 1")
+    torch.set_num_threads(threads)
+    torch.backends.cudnn.allow_tf32 = False
+    torch.backends.cuda.matmul.allow_tf32 = False
+    try:
+        place = torch.device(name)
+        torch.empty(1, device=place)
+    except (RuntimeError, AssertionError) as error:
+        reason = str(error).splitlines()[0]
+        raise UserError(f"--device {name}: cannot be used ({reason}); there is cpu") from error
+    return place
+
+
+def peak_mb(device: torch.device) -> float:
+    """Peak memory of this process: the card's on a GPU, the resident set else."""
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated(device) / 2**20
+    import resource
+
+    scale = 2**20 if platform.system() == "Darwin" else 2**10
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / scale
+
+
+def device_name(device: torch.device) -> str:
+    """The card's name, or ``cpu``."""
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu"
