@@ -216,8 +216,9 @@ def report(arguments: Namespace) -> int:
     """``pcbench report``."""
     from benchmark.report import report as reporting
 
-    print(reporting.report(arguments.study, arguments.results, arguments.out))
-    return 0
+    text = reporting.report(arguments.study, arguments.results, arguments.out)
+    print(text)
+    return 1 if reporting.DOUBT in text else 0
 
 
 def evaluate(arguments: Namespace) -> int:

@@ -129,6 +129,17 @@ def test_an_exact_language_shows_its_truth() -> None:
     assert (cells(text, "lm")["excess"], cells(text, "lm")["recovered"]) == ("3.00", "–")
 
 
+def test_a_single_run_shows_its_own_errors_and_a_loose_bound_is_marked() -> None:
+    more = {"excess_se": 0.125, "recovered_se": 0.0625, "iw_upper_bound": True}
+    one = line("none", 0, 0, excess=2.0, recovered=0.5, **more)
+    two = [line("b", 1, seed, excess=2.0, recovered=0.5 + seed, **more) for seed in range(2)]
+    text = tables.markdown("study", [one, *two])
+    assert cells(text, "none")["excess"] == "≤ 2.00 (SE 0.12)"
+    assert cells(text, "none")["recovered"] == "0.50 (SE 0.06)"
+    assert cells(text, "b")["recovered"] == "0.50 to 1.50"
+    assert "N = 3,761 test sentences of 21.917 tokens; MI can show at most ln N = 8.23" in text
+
+
 def test_runs_the_study_no_longer_names_are_not_shown() -> None:
     stray = line("old", 0, 0) | {"row": None}
     text = tables.markdown("study", [line("none", 0, 1), stray])
@@ -159,6 +170,9 @@ def test_consistent_records_are_believed() -> None:
         ({"ppl_iw": 102.653}, "ppl_iw 102.653 does not follow"),  # the other perplexity
         ({"recovered": 1.5, "recovered_se": 0.01}, "recovered 1.5000 is above mi"),
         ({"excess": -0.5, "excess_se": 0.1}, "excess -0.5000 is below 0"),
+        ({"mi_cap": 9.2}, "mi_cap 9.2000 is not ln 3,761 (8.2324)"),
+        ({"iw_curve": [[1, 101.5], [10, 101.6], [100, 101.0]]}, "iw_curve rises: 101.5000, 101.6"),
+        ({"iw_curve": [[1, 101.5], [10, 101.2]]}, "iw_curve ends at 101.2000, iw_nll is 101.0000"),
     ],
 )
 def test_corrupted_records_are_named(metrics: dict[str, float], message: str) -> None:

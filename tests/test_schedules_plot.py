@@ -48,7 +48,7 @@ def test_a_study_has_one_panel_a_row(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
 def test_a_folder_that_cannot_be_written_is_one_clear_line(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("not a folder")
-    with pytest.raises(UserError, match=r"file.*figures cannot be written"):
+    with pytest.raises(UserError, match=r"file.*: cannot be written"):
         schedules.plot_schedules(tmp_path / "file")
 
 

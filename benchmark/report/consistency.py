@@ -1,5 +1,6 @@
 """Checks that any honest record passes, applied before its figures are shown."""
 
+import itertools
 import math
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
@@ -25,6 +26,7 @@ def check(lines: Sequence[Record]) -> list[tuple[str, str]]:
             figures = line["metrics"][split]
             problems = [text for rule in _RULES for text in rule(figures)]
             problems += _perplexities(figures, _tokens(line, split))
+            problems += _cap(figures, _size(line, split, "sentences"))
             found += [(line["id"], f"{split}: {text}") for text in problems]
     return found + _repeated(lines)
 
@@ -43,6 +45,16 @@ def _bound(figures: Figures) -> Iterator[str]:
     error = figures.get("iw_gap_se") or 0.0
     if figures["iw_nll"] > figures["neg_elbo"] + ERRORS * error + ROUNDING:
         yield f"iw_nll {figures['iw_nll']:.4f} is above neg_elbo {figures['neg_elbo']:.4f}"
+
+
+def _curve(figures: Figures) -> Iterator[str]:
+    """Blocks of the same draws: the curve falls exactly, and ends at IW-NLL."""
+    curve = figures.get("iw_curve") or []
+    values = [value for _, value in curve]
+    if any(later > earlier + ROUNDING for earlier, later in itertools.pairwise(values)):
+        yield f"iw_curve rises: {', '.join(f'{value:.4f}' for value in values)}"
+    if values and abs(values[-1] - figures["iw_nll"]) > ROUNDING:
+        yield f"iw_curve ends at {values[-1]:.4f}, iw_nll is {figures['iw_nll']:.4f}"
 
 
 def _information(figures: Figures) -> Iterator[str]:
@@ -85,17 +97,30 @@ def _excess(figures: Figures) -> Iterator[str]:
 _RULES: tuple[Callable[[Figures], Iterator[str]], ...] = (
     _sum,
     _bound,
+    _curve,
     _information,
     _recovery,
     _excess,
 )
 
 
+def _size(line: Record, split: str, what: str) -> int | None:
+    """Sentences or tokens of the split that a group of metrics was measured on."""
+    size: int | None = line["data"].get(f"{'valid' if split == 'valid' else 'test'}_{what}")
+    return size
+
+
 def _tokens(line: Record, split: str) -> float | None:
-    """Scored tokens per sentence of the split that a group of metrics was measured on."""
-    name = "valid" if split == "valid" else "test"
-    tokens, sentences = (line["data"].get(f"{name}_{what}") for what in ("tokens", "sentences"))
+    """Scored tokens per sentence."""
+    tokens, sentences = (_size(line, split, what) for what in ("tokens", "sentences"))
     return tokens / sentences if tokens and sentences else None
+
+
+def _cap(figures: Figures, sentences: int | None) -> Iterator[str]:
+    """The cap of MI is ln N of the split."""
+    cap = figures.get("mi_cap")
+    if cap is not None and sentences and abs(cap - math.log(sentences)) > ROUNDING:
+        yield f"mi_cap {cap:.4f} is not ln {sentences:,} ({math.log(sentences):.4f})"
 
 
 def _perplexities(figures: Figures, tokens: float | None) -> Iterator[str]:

@@ -7,6 +7,8 @@ from benchmark.files import write_atomic
 from benchmark.records import read_jsonl
 from benchmark.report import consistency, tables
 
+DOUBT = "\nInconsistent records:\n"  # what stands before the findings
+
 
 def report(study: str, results: Path, out: Path) -> str:
     """Write ``out/<study>.md`` from ``results/<study>.jsonl``.
@@ -33,5 +35,5 @@ def report(study: str, results: Path, out: Path) -> str:
     write_atomic(out / f"{name}.md", text.encode())
     found = consistency.check(lines)
     if found:
-        text += "\nInconsistent records:\n" + "".join(f"- {i}: {what}\n" for i, what in found)
+        text += DOUBT + "".join(f"- {i}: {what}\n" for i, what in found)
     return text.rstrip("\n")

@@ -1,11 +1,12 @@
 """Pictures of the KL weight over training: the Annealer's four figures, and a study's rows."""
 
+import io
 import math
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from benchmark.annealing import SHAPES, Annealer
-from benchmark.errors import UserError
+from benchmark.files import write_atomic
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -175,12 +176,8 @@ def _colours() -> list[tuple[float, float, float]]:
 def _save(figure: "Figure", folder: Path, name: str) -> list[Path]:
     """Write PNG and PDF without dates, so that the same figure is the same file."""
     paths = [folder / f"{name}.png", folder / f"{name}.pdf"]
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        figure.savefig(paths[0], dpi=150, metadata={"Software": None})
-        figure.savefig(paths[1], metadata={"CreationDate": None})
-    except OSError as error:
-        raise UserError(
-            f"{folder}: figures cannot be written ({error.strerror}); choose another folder"
-        ) from error
+    for path, undated in zip(paths, ("Software", "CreationDate"), strict=True):
+        content = io.BytesIO()  # on a full disk matplotlib fails in ways of its own
+        figure.savefig(content, format=path.suffix[1:], dpi=150, metadata={undated: None})
+        write_atomic(path, content.getvalue())
     return paths

@@ -3,6 +3,7 @@
 Figures are of the test split, in nats per sentence, natural logarithm.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -50,8 +51,11 @@ _LAST = ("collapsed / n", "updates (encoder / decoder)", "hours a run")
 LEGEND = (
     "Test split, nats per sentence (natural logarithm); perplexities per token. ELBO is the bound "
     "itself: higher is better. Over seeds: mean ± half the width of Student's 95 % interval (n ≥ "
-    "3), the range (n = 2), or the value (n = 1). Collapsed: MI and z_use both below 0.1 nats. "
-    "IW-NLL of `lstm_lm` is its exact NLL."
+    "3), the range (n = 2), or the value (n = 1; SE is its own standard error over sentences). "
+    "≥: MI above ln N − 3 is a lower bound. ≤: more importance samples would still lower it. "
+    "–: there is no such figure. z_use: what reconstruction loses with another sentence's latent. "
+    "AU: active units, threshold 0.01. Collapsed: MI and z_use both below 0.1 nats. IW-NLL of "
+    "`lstm_lm` is its exact NLL."
 )
 
 
@@ -91,11 +95,23 @@ def markdown(name: str, lines: Sequence[Record]) -> str:
     parts = [f"# {name}", LEGEND]
     for data, group in table.groupby("data", sort=False):
         records = [line for line in lines if line.get("config", {}).get("data") == data]
-        parts += [f"## {data}", *_truth(records), *_table(group)]
+        parts += [f"## {data}", *_split(records), *_truth(records), *_table(group)]
     stray = sum(line.get("row") is None for line in lines)
     if stray:
         parts.append(f"{stray} records belong to runs that the study no longer names; not shown.")
     return "\n\n".join(parts) + "\n"
+
+
+def _split(records: Sequence[Record]) -> list[str]:
+    """How large the test split is, and with it the largest MI that can be seen."""
+    for line in records:
+        size, tokens = ((line.get("data") or {}).get(f"test_{k}") for k in ("sentences", "tokens"))
+        if size and tokens:
+            return [
+                f"N = {size:,} test sentences of {tokens / size:.3f} tokens; MI can show at most "
+                f"ln N = {math.log(size):.2f} nats."
+            ]
+    return []
 
 
 def _truth(records: Sequence[Record]) -> list[str]:
@@ -131,7 +147,10 @@ def _table(group: "pd.DataFrame") -> list[str]:
 
 
 def _cell(done: "pd.DataFrame", column: Column) -> str:
-    """Summary of a metric, with its bound's sign; a dash unless every run has it."""
+    """Summary of a metric, with its bound's sign; a dash unless every run has it.
+
+    A single run's figure comes with its own standard error where its record has one.
+    """
     if not len(done) or column.metric not in done or done[column.metric].isna().any():
         return DASH
     saturated = _saturated(done)
@@ -139,9 +158,13 @@ def _cell(done: "pd.DataFrame", column: Column) -> str:
         return DASH
     bounded = "iw_upper_bound" in done and bool((done["iw_upper_bound"] == True).any())  # noqa: E712
     sign = "≥ " if column.metric == "mi" and saturated else ""
-    sign = "≤ " if column.metric in ("iw_nll", "ppl_iw") and bounded else sign
+    sign = "≤ " if column.metric in ("iw_nll", "ppl_iw", "excess") and bounded else sign
     values = [float(value) for value in done[column.metric]]
-    return sign + shown(summarise(values), column.digits)
+    name = f"{column.metric}_se"
+    errors = [float(e) for e in done[name].dropna()] if name in done else []
+    single = len(done) == len(errors) == 1
+    end = f" (SE {errors[0]:.{column.digits}f})" if single else ""
+    return sign + shown(summarise(values), column.digits) + end
 
 
 def _saturated(done: "pd.DataFrame") -> bool:
