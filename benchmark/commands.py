@@ -203,6 +203,8 @@ def collect(arguments: Namespace) -> int:
     from benchmark import collect as collecting
     from benchmark import study
 
+    if arguments.prune and arguments.seeds:  # else it would drop the study's other seeds
+        raise UserError("collect: --prune goes without --seeds; it looks at the whole study")
     loaded = study.load(arguments.study, arguments.seeds)
     done = collecting.collect(loaded, _runs(arguments), arguments.results, arguments.prune)
     for note in done.notes:

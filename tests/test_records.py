@@ -189,3 +189,19 @@ def test_provenance_holds_no_host_and_no_path(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setenv("PCBENCH_COMMIT", "abc")
     found = records.provenance()
     assert (found["commit"], found["dirty"]) == ("abc", None)
+
+
+def test_an_outside_baseline_is_recorded_by_name_and_digest(tmp_path: Path) -> None:
+    from benchmark.config import resolve
+    from benchmark.files import sha256_file
+    from benchmark.result import describe_config
+
+    file = tmp_path / "mine.py"
+    file.write_bytes((Path(__file__).parent.parent / "baselines" / "cyclical.py").read_bytes())
+    config = resolve("exact_small", "mine", 0, file=str(file))
+    told = describe_config(config)
+    assert (told["file"], told["file_sha256"]) == ("mine.py", sha256_file(file))
+    assert str(tmp_path) not in json.dumps(told)
+    inside = describe_config(resolve("exact_small", "cyclical", 0))
+    assert inside["file"] is None
+    assert "file_sha256" not in inside
