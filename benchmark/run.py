@@ -190,7 +190,7 @@ class _Session:
         self.clock = now
 
     def _save(self) -> None:
-        self.training.mean_loss()  # refuses to replace the last good checkpoint by a diverged one
+        self.training.check()  # refuses to replace the last good checkpoint by a diverged one
         self._tick()
         checkpoint.save(self.path, {**self.training.state(), "provenance": self.provenance})
         self.saved = time.monotonic()

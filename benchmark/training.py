@@ -108,14 +108,23 @@ class Training:
             return 0.0, 0.0
         loss, kl = float(self._watched) / steps, float(self._watched_kl) / steps
         if not math.isfinite(loss):
-            raise UserError(
-                f"{self.config.id}: the loss became {loss} between steps {self._watched_from} and "
-                f"{self.step}; the last good checkpoint is kept; lower train.lr or train.clip"
-            )
+            between = f"between steps {self._watched_from} and {self.step}"
+            raise self._diverged(f"the loss became {loss} {between}")
         self._watched.zero_()
         self._watched_kl.zero_()
         self._watched_from = self.step
         return loss, kl
+
+    def check(self) -> None:
+        """Raise UserError unless loss and parameters are finite: else no state is worth keeping."""
+        self.mean_loss()
+        for name, value in self.model.named_parameters():
+            if not bool(value.isfinite().all()):
+                raise self._diverged(f"{name} is no longer finite after step {self.step}")
+
+    def _diverged(self, what: str) -> UserError:
+        mend = "the last good checkpoint is kept; lower train.lr or train.clip"
+        return UserError(f"{self.config.id}: {what}; {mend}")
 
     def state(self) -> dict[str, Any]:
         """All that training needs to go on as if nothing had happened."""
@@ -158,6 +167,8 @@ class Training:
             found = validate(self.model, self.valid, self.baseline.selection_weight > 0)
         self.model.train()
         selected = found["rec"] + self.baseline.selection_weight * found["kl"]
+        if not math.isfinite(selected):
+            raise self._diverged(f"the validation loss became {selected} at step {self.step}")
         if selected < self.best["loss"]:
             weights = {k: v.detach().clone() for k, v in self.model.state_dict().items()}
             self.best = {"loss": selected, "step": self.step, "metrics": found, "weights": weights}
