@@ -127,6 +127,8 @@ class _Session:
         self.logged = 0
         if (folder / "checkpoint.pt").exists():
             self._resume()
+        if self.training.step < self.training.total_steps:  # parts of a removed checkpoint
+            shutil.rmtree(folder / "evaluation", ignore_errors=True)
 
     @property
     def path(self) -> Path:
@@ -170,14 +172,14 @@ class _Session:
             weight = training.baseline.weight(training.step, training.total_steps)
             figures = {"loss": loss, "kl": kl, "weight": weight, "tokens_per_second": self._rate()}
             self.progress.show("train", training.step, training.total_steps, **figures)
-        if time.monotonic() - self.saved > self.every:
+        stop = bool(self.asked)
+        if stop or time.monotonic() - self.saved > self.every:
             self._save()
-        self._stop_if_asked()
+        if stop:
+            self._stop_if_asked()
 
     def _stop_if_asked(self) -> None:
         if self.asked:
-            if self.training.step < self.training.total_steps:
-                self._save()
             raise Interrupted(f"{self.config.id}: stopped by {signal.Signals(self.asked[0]).name}")
 
     def _rate(self) -> float:
@@ -196,8 +198,12 @@ class _Session:
         self.saved = time.monotonic()
 
     def _log(self, line: dict[str, Any]) -> None:
-        with open(self.folder / "log.jsonl", "a") as file:
-            file.write(json.dumps(line) + "\n")
+        path = self.folder / "log.jsonl"
+        try:
+            with open(path, "a") as file:
+                file.write(json.dumps(line) + "\n")
+        except OSError as error:
+            raise UserError(f"{path}: cannot be written ({error.strerror}); free space") from error
 
     def _keep(self, name: str, weights: dict[str, Any]) -> None:
         checkpoint.save(self.folder / name, {"weights": {k: v.cpu() for k, v in weights.items()}})
@@ -280,7 +286,7 @@ def _tidy(folder: Path) -> None:
 
 def _read_parts(path: Path) -> Parts | None:
     try:
-        with np.load(path, allow_pickle=False) as arrays:
+        with open(path, "rb") as file, np.load(file, allow_pickle=False) as arrays:
             return {name: arrays[name] for name in arrays.files}
     except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile, zlib.error):
         return None  # absent, or damaged: measured again
