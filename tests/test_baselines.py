@@ -124,24 +124,24 @@ def other_values(cls: type[Baseline]) -> list[dict[str, Any]]:
     return tables
 
 
+def toml(head: str, table: dict[str, Any]) -> str:
+    return "\n".join([head, *(f"{key} = {json.dumps(table[key])}" for key in table)]) + "\n"
+
+
 @every
 def test_survives_a_study_file(name: str, tmp_path: Path) -> None:
     cls = baselines.load(name)
     plain = tiny.config(name)
     for params in [{}, dataclasses.asdict(cls()), *other_values(cls)]:
-        rows = [f"{key} = {json.dumps(value)}" for key, value in params.items()]
-        (tmp_path / "one.toml").write_text(
-            "\n".join(
-                [
-                    *("[study]", f'data = ["{tiny.SPEC}"]', "seeds = [0]", "[train]", "epochs = 2"),
-                    "[model]",
-                    *(f"{key} = {value}" for key, value in tiny.MODEL.items()),
-                    "[evaluate]",
-                    *(f"{key} = {value}" for key, value in tiny.EVALUATE.items()),
-                    *("[[baseline]]", f'name = "{name}"', *rows),
-                ]
-            )
-        )
+        head = {"data": [tiny.SPEC], "seeds": [0], "preset": tiny.PRESET}
+        tables = {
+            "[study]": head,
+            "[model]": tiny.MODEL,
+            "[train]": tiny.TRAINING,
+            "[evaluate]": tiny.EVALUATE,
+            "[[baseline]]": {"name": name, **params},
+        }
+        (tmp_path / "one.toml").write_text("".join(toml(*table) for table in tables.items()))
         (found,) = study.load(tmp_path / "one.toml").configs
         assert found.config == tiny.config(name, params=params)
         assert found.config.method() == cls(**params)

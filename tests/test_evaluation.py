@@ -21,7 +21,7 @@ from benchmark.model import TextVAE
 from benchmark.seeds import generator
 
 CPU = torch.device("cpu")
-CONFIG = ModelConfig(**tiny.MODEL, init=0.6, init_embedding=1.5, feed="cell")
+CONFIG = ModelConfig(**{**tiny.MODEL, "init": 0.6, "init_embedding": 1.5})
 SAMPLES, GREEDY = 10, 12
 
 
