@@ -162,9 +162,16 @@ def _run(sub: _Commands) -> None:
     do.set_defaults(do=commands.run)
 
 
+def _seconds(text: str) -> float:
+    value = float(text)
+    if not 0 <= value < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text} is not a number of seconds")
+    return value
+
+
 def _checkpoints(do: _Parser) -> None:
     do.add_argument(
-        "--checkpoint-seconds", type=float, default=60.0, metavar="S", help="default: 60"
+        "--checkpoint-seconds", type=_seconds, default=60.0, metavar="S", help="default: 60"
     )
 
 

@@ -2,6 +2,7 @@
 
 import re
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -24,14 +25,21 @@ class Collected:
     notes: list[str]
 
 
-def collect(study: "Study", runs: Path, results: Path, prune: bool = False) -> Collected:
+def collect(
+    study: "Study",
+    runs: Path,
+    results: Path,
+    prune: bool = False,
+    seeds: Sequence[int] | None = None,
+) -> Collected:
     """Write one line for each run of the study, sorted by id, atomically.
 
     A line is the run's record with ``status`` "done", or for a run without one its status alone;
     beside it the ``label`` and ``row`` (place in the study) of its table row. A record collected
     before stays, also when the runs folder no longer has it; where both exist and their metrics
     differ, the collected one stays and a note says so. Records of runs that the study no longer
-    names stay too, with ``row`` null, unless ``prune``.
+    names stay too, with ``row`` null, unless ``prune``. With ``seeds`` only these are looked for;
+    what was collected of the others stays.
 
     Raises:
         UserError: a record or the collected file is damaged, or the file cannot be written;
@@ -48,6 +56,8 @@ def collect(study: "Study", runs: Path, results: Path, prune: bool = False) -> C
         file = runs / run.id / "record.json"
         fresh = records.read(file) if file.exists() else None
         old = kept.pop(run.id, None)
+        if old is None and seeds is not None and run.config.seed not in seeds:
+            continue
         if old is not None and fresh is not None:
             notes += _compare(old, fresh, path, file)
         record = old or fresh

@@ -203,10 +203,10 @@ def collect(arguments: Namespace) -> int:
     from benchmark import collect as collecting
     from benchmark import study
 
-    if arguments.prune and arguments.seeds:  # else it would drop the study's other seeds
-        raise UserError("collect: --prune goes without --seeds; it looks at the whole study")
-    loaded = study.load(arguments.study, arguments.seeds)
-    done = collecting.collect(loaded, _runs(arguments), arguments.results, arguments.prune)
+    study.load(arguments.study, arguments.seeds)  # refuses seeds that the study lacks
+    loaded = study.load(arguments.study)
+    folders = _runs(arguments), arguments.results
+    done = collecting.collect(loaded, *folders, arguments.prune, arguments.seeds)
     for note in done.notes:
         print(f"pcbench: {note}", file=sys.stderr)
     counts = ", ".join(f"{number} {status}" for status, number in sorted(done.counts.items()))

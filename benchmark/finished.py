@@ -48,6 +48,11 @@ def load_run(
     except (OSError, ValueError) as error:
         raise UserError(f"{folder}: no run with a readable config.json here") from error
     config = RunConfig.from_dict(table, str(folder / "config.json"))
+    if config.id != run_id:
+        raise UserError(
+            f"{folder}: its config.json gives the id {config.id}; the code, a baseline's file or "
+            "the config changed since: load the run with the commit that its record names"
+        )
     if not (folder / "best.pt").exists():
         raise UserError(f"{folder}: no best.pt; the run is not finished or used --keep none")
     corpus = corpora.load(config.data, data or corpora.default_root())

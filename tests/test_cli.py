@@ -142,7 +142,6 @@ def test_flags_resolve_as_a_study_does(here: Path, capsys: pytest.CaptureFixture
         (["sweep", QUICK, "--jobs", "0"], "--jobs: 0"),
         (["sweep", QUICK, "--runs", "file"], "file: cannot be written"),
         (["collect", QUICK, "--results", "file"], "cannot be written"),
-        (["collect", QUICK, "--seeds", "0", "--prune"], "--prune goes without --seeds"),
         (["report", "quickstart"], "run `pcbench collect"),
         (["run"], "give STUDY and --id"),
         (["run", QUICK], "--id is missing"),

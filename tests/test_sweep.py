@@ -321,6 +321,17 @@ def test_records_the_study_no_longer_names_stay_until_pruned(place: Place) -> No
     assert len(place.collected()) == 2
 
 
+def test_collecting_some_seeds_leaves_the_others_as_they_are(place: Place) -> None:
+    for run_id in place.ids:
+        place.write(run_id)
+    collect.collect(place.study, place.runs, place.results, seeds=[1])
+    assert [line["config"]["seed"] for line in place.collected()] == [1, 1]
+    collect.collect(place.study, place.runs, place.results)
+    everything = place.collected()
+    collect.collect(place.study, place.runs, place.results, prune=True, seeds=[1])
+    assert place.collected() == everything
+
+
 def test_a_damaged_record_changes_nothing(place: Place) -> None:
     place.write(place.ids[0])
     collect.collect(place.study, place.runs, place.results)
