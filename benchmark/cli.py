@@ -223,6 +223,8 @@ def _report(sub: _Commands) -> None:
     _results(do)
     do.add_argument("--out", type=Path, default=Path("paper/tables"), metavar="DIR",
                     help="of the table, default: %(default)s")  # fmt: skip
+    do.add_argument("--readme", type=Path, metavar="FILE",
+                    help="put the short table between this page's markers")  # fmt: skip
     do.set_defaults(do=commands.report)
 
 

@@ -218,7 +218,7 @@ def report(arguments: Namespace) -> int:
     """``pcbench report``."""
     from benchmark.report import report as reporting
 
-    text = reporting.report(arguments.study, arguments.results, arguments.out)
+    text = reporting.report(arguments.study, arguments.results, arguments.out, arguments.readme)
     print(text)
     return 1 if reporting.DOUBT in text else 0
 

@@ -10,13 +10,14 @@ from benchmark.report import consistency, tables
 DOUBT = "\nInconsistent records:\n"  # what stands before the findings
 
 
-def report(study: str, results: Path, out: Path) -> str:
+def report(study: str, results: Path, out: Path, readme: Path | None = None) -> str:
     """Write ``out/<study>.md`` from ``results/<study>.jsonl``.
 
     Args:
         study: a study file or its name.
         results: folder of collected files.
         out: folder of tables.
+        readme: a page in which the short table goes between the study's markers.
 
     Returns:
         The table in Markdown, and below it the findings of `consistency.check`.
@@ -33,7 +34,27 @@ def report(study: str, results: Path, out: Path) -> str:
         raise UserError(f"{path}: holds no run; run `pcbench collect {study}` again")
     text = tables.markdown(name, lines)
     write_atomic(out / f"{name}.md", text.encode())
+    if readme is not None:
+        fill(readme, name, tables.brief(lines))
     found = consistency.check(lines)
     if found:
         text += DOUBT + "".join(f"- {i}: {what}\n" for i, what in found)
     return text.rstrip("\n")
+
+
+def fill(page: Path, name: str, text: str) -> None:
+    """Put ``text`` between ``<!-- results:NAME -->`` and ``<!-- /results:NAME -->`` in a page.
+
+    Raises:
+        UserError: the page cannot be read or written, or lacks the markers.
+    """
+    start, end = f"<!-- results:{name} -->", f"<!-- /results:{name} -->"
+    try:
+        before = page.read_text(encoding="utf-8")
+    except OSError as error:
+        raise UserError(f"{page}: cannot be read ({error.strerror})") from error
+    head, opened, rest = before.partition(start)
+    _, closed, tail = rest.partition(end)
+    if not (opened and closed):
+        raise UserError(f"{page}: lacks the lines {start} and {end}; add them where the table goes")
+    write_atomic(page, f"{head}{start}\n{text}\n{end}{tail}".encode())

@@ -47,6 +47,7 @@ COLUMNS = (
     Column("recovered (mean)", "recovered_mean", only=True),
 )
 _LAST = ("collapsed / n", "updates (encoder / decoder)", "hours a run")
+_BRIEF = ("elbo", "kl", "mi", "z_use", "iw_nll", "excess", "recovered")  # for a README
 
 LEGEND = (
     "Test split, nats per sentence (natural logarithm); perplexities per token. ELBO is the bound "
@@ -102,6 +103,16 @@ def markdown(name: str, lines: Sequence[Record]) -> str:
     return "\n\n".join(parts) + "\n"
 
 
+def brief(lines: Sequence[Record]) -> str:
+    """The tables of a study with the most telling columns only, for a README."""
+    table = frame(lines)
+    parts = []
+    for data, group in table.groupby("data", sort=False):
+        records = [line for line in lines if line.get("config", {}).get("data") == data]
+        parts += [*_truth(records), *_table(group, _BRIEF, _LAST[:1])]
+    return "\n\n".join(parts)
+
+
 def _split(records: Sequence[Record]) -> list[str]:
     """How large the test split is, and with it the largest MI that can be seen."""
     for line in records:
@@ -129,11 +140,14 @@ def _truth(records: Sequence[Record]) -> list[str]:
     ]
 
 
-def _table(group: "pd.DataFrame") -> list[str]:
-    """A Markdown table and its footnotes."""
+def _table(
+    group: "pd.DataFrame", metrics: Sequence[str] = (), last: Sequence[str] = _LAST
+) -> list[str]:
+    """A Markdown table, of all columns or of some ``metrics``, and its footnotes."""
     exact = "excess" in group and bool(group["excess"].notna().any())
     columns = [column for column in COLUMNS if exact or not column.only]
-    rows = [["baseline", *(column.title for column in columns), *_LAST]]
+    columns = [column for column in columns if not metrics or column.metric in metrics]
+    rows = [["baseline", *(column.title for column in columns), *last]]
     notes: list[str] = []
     for label, runs in group.groupby("label", sort=False):
         done = runs[runs["status"] == "done"]
@@ -141,7 +155,7 @@ def _table(group: "pd.DataFrame") -> list[str]:
         if len(done) < len(runs):
             notes.append(f"{len(notes) + 1}. {label}: {_lacking(runs)}.")
             mark = f" [{len(notes)}]"
-        cells = [_cell(done, column) for column in columns] + _ends(done)
+        cells = [_cell(done, column) for column in columns] + _ends(done)[: len(last)]
         rows.append([f"{label}{mark}", *cells])
     return [_markdown(rows), *(["\n".join(notes)] if notes else [])]
 
