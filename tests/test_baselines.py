@@ -24,7 +24,7 @@ import baselines
 from benchmark import checkpoint, study
 from benchmark.annealing import Annealer
 from benchmark.baseline import Baseline
-from benchmark.config import ModelConfig, build
+from benchmark.config import build
 from benchmark.encoding import Measured
 from benchmark.errors import UserError
 from benchmark.evaluation import evaluate
@@ -250,15 +250,18 @@ def test_a_new_field_with_a_default_renames_nothing(folder: Folder) -> None:
     assert tiny.config("square_root", params={"bottom": 0.5}).id not in before[0].values()
 
 
-def test_a_new_field_of_the_model_renames_nothing() -> None:
+@pytest.mark.parametrize("section", ["model", "train", "evaluate"])
+def test_a_new_setting_with_a_default_renames_nothing(section: str) -> None:
     plain = tiny.config("cyclical")
+    old = getattr(plain, section)
     wider = dataclasses.make_dataclass(
-        "Wider", [("norm", float, 1.0)], bases=(ModelConfig,), frozen=True
+        "Wider", [("norm", float, 1.0)], bases=(type(old),), frozen=True
     )
-    same = dataclasses.replace(plain, model=wider(**dataclasses.asdict(plain.model)))
-    other = dataclasses.replace(plain, model=wider(**dataclasses.asdict(plain.model), norm=2.0))
-    assert same.id == plain.id
-    assert other.id != plain.id
+    same = dataclasses.replace(plain, **{section: wider(**dataclasses.asdict(old))})
+    other = dataclasses.replace(plain, **{section: wider(**dataclasses.asdict(old), norm=2.0)})
+    assert (same.id, same.evaluation_digest) == (plain.id, plain.evaluation_digest)
+    assert (other.id != plain.id) == (section != "evaluate")
+    assert (other.evaluation_digest != plain.evaluation_digest) == (section == "evaluate")
 
 
 def test_a_raised_version_renames_its_own_runs_only(folder: Folder) -> None:

@@ -168,6 +168,24 @@ def test_a_finished_run_can_be_loaded_and_measured_again(done: tuple[Place, RunC
     assert after == before
 
 
+def test_the_best_weights_are_measured_and_kept_not_the_last(place: Place) -> None:
+    source = ONCE.replace(
+        "        return loss\n", "        return loss if run.epoch < 1 else -loss\n"
+    )
+    (place.root / "ruin.py").write_text(source.replace("Once", "Ruin"))
+    config = tiny.config("ruin", file=str(place.root / "ruin.py"), train={"lr": 0.02})
+    found = place.run(config, keep="all")
+    assert found["best_step"] == found["steps"] / 2
+    best, last = found["metrics"]["test"], found["metrics"]["last"]
+    assert last["neg_elbo"] > best["neg_elbo"] + 0.1
+    assert evaluate_run(config.id, place.runs, place.data) == best
+    half = tiny.training(config)
+    tiny.until(half, found["best_step"])
+    folder = place.folder(config)
+    assert tiny.same(checkpoint.load(folder / "best.pt")["weights"], dict(half.model.state_dict()))
+    assert not tiny.same(*(checkpoint.load(folder / name) for name in ("best.pt", "last.pt")))
+
+
 def test_what_cannot_be_loaded_is_told(place: Place) -> None:
     with pytest.raises(UserError, match=r"no run with a readable config\.json"):
         load_run("absent", place.runs, place.data)
