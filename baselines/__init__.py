@@ -47,6 +47,8 @@ def load(name: str, file: Path | None = None) -> type[Baseline]:
             that is no frozen dataclass, or a field without a default.
     """
     path = file or FOLDER / f"{name}.py"
+    if file is not None and not name.isidentifier():  # it becomes a folder's name
+        raise UserError(f"baseline {name!r}: a name is letters, digits and underscores")
     if file is None and name not in names():
         raise UserError(f"baseline '{name}': unknown; {suggest(name, names())}")
     module_name = f"baselines.{name}" if file is None else f"_outside_baseline_{name}"

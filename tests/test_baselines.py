@@ -312,6 +312,11 @@ def test_a_broken_file_is_described_as_such(folder: Folder, content: bytes) -> N
         baselines.load("broken")
 
 
+def test_an_outside_name_must_be_fit_for_a_folder(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="letters, digits and underscores"):
+        baselines.load("../mine", tmp_path / "mine.py")
+
+
 def test_an_unknown_name_gets_the_nearest() -> None:
     with pytest.raises(UserError, match="baseline 'cyclicl': unknown; did you mean 'cyclical'"):
         baselines.load("cyclicl")

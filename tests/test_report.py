@@ -207,3 +207,18 @@ def test_a_report_imports_no_torch() -> None:
     )
     done = subprocess.run([sys.executable, "-c", source], cwd=Path(__file__).parent.parent)
     assert done.returncode == 0
+
+
+def test_a_page_gets_the_short_table_between_its_markers(tmp_path: Path) -> None:
+    page = tmp_path / "page.md"
+    page.write_text("before\n<!-- results:s -->\nold\n<!-- /results:s -->\nafter\n")
+    text = tables.brief([line("none", 0, seed) for seed in range(3)])
+    report.fill(page, "s", text)
+    report.fill(page, "s", text)
+    assert page.read_text() == (f"before\n<!-- results:s -->\n{text}\n<!-- /results:s -->\nafter\n")
+    assert list(cells(text, "none")) == [
+        "baseline", "ELBO", "KL", "MI", "IW-NLL", "z_use", "collapsed / n",
+    ]  # fmt: skip
+    with pytest.raises(UserError, match="lacks the lines"):
+        report.fill(page, "other", text)
+    assert "old" not in page.read_text()
