@@ -241,10 +241,15 @@ def _bleu(corpus: Corpus, split: Measured, parts: list[Parts]) -> float:
     return metrics.reconstruction_bleu(written, real)
 
 
-def recovery(model: TextVAE, corpus: Corpus, train: Measured, test: Measured) -> Metrics:
-    """How much of the class the latent holds: a probe trained on ``train``, tested on ``test``."""
+def recovery(model: TextVAE, corpus: Corpus, test: Measured) -> Metrics:
+    """How much of an exact language's class the latent holds, on the test split.
+
+    The probe is trained on the training split: with few sentences it would over-fit, and find less
+    than there is.
+    """
     if corpus.language is None or not model.latent:
         return {}
+    train = Measured("train", corpus.splits["train"], test.seed, test.device)
     count = corpus.language.settings.classes
     assert train.split.classes is not None
     assert test.split.classes is not None

@@ -80,9 +80,7 @@ def evaluate_run(
     """
     run = load_run(run_id, runs, data, device)
     config, place = run.config, torch.device(device)
-    valid, test = (
-        Measured(name, run.corpus.splits[name], config.seed, place) for name in ("valid", "test")
-    )
+    test = Measured("test", run.corpus.splits["test"], config.seed, place)
     settings = config.evaluate
     with torch.autocast(place.type, torch.bfloat16, enabled=config.precision == "bf16"):
         found, _ = evaluate(
@@ -93,4 +91,4 @@ def evaluate_run(
             settings.max_length if settings.bleu else 0,
             config.method().selection_weight > 0,
         )
-        return found | recovery(run.model, run.corpus, valid, test)
+        return found | recovery(run.model, run.corpus, test)

@@ -227,7 +227,7 @@ class _Session:
             scores["test"], details = evaluate(
                 model, self.corpus, test, settings.iw_samples, greedy, prior, store
             )
-            scores["test"] |= recovery(model, self.corpus, training.valid, test)
+            scores["test"] |= recovery(model, self.corpus, test)
         model.load_state_dict(last)
         self._save_sentences(details)
         return scores, details, seconds[0]
