@@ -9,6 +9,7 @@ import pytest
 
 import baselines
 from benchmark.cli import parser
+from benchmark.report.report import report
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
@@ -51,6 +52,14 @@ def test_links_and_make_targets_exist() -> None:
     assert {"demo", "test"} <= named <= rules
 
 
-def test_the_results_have_their_place() -> None:
-    start = README.index("<!-- results:quickstart -->")
-    assert start < README.index("<!-- /results:quickstart -->") < README.index("make demo    #")
+def test_the_table_is_that_of_the_committed_records(tmp_path: Path) -> None:
+    page = tmp_path / "README.md"
+    page.write_text(README)
+    report("quickstart", ROOT / "results", tmp_path, readme=page)
+    assert page.read_text() == README, (
+        "run: pcbench report paper/quickstart.toml --readme README.md"
+    )
+
+
+def test_the_table_stands_before_the_commands() -> None:
+    assert README.index("<!-- /results:quickstart -->") < README.index("make demo    #")
