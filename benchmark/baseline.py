@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from benchmark.loss import VAELoss
-    from benchmark.model import Output, TextVAE
+    from benchmark.model import Output as Output
+    from benchmark.model import TextVAE
 
 
 class Run(Protocol):

@@ -11,6 +11,7 @@ import re
 import shutil
 import subprocess
 import sys
+import typing
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -111,9 +112,15 @@ def test_five_steps_change_every_parameter_and_keep_it_finite(name: str) -> None
 def other_values(cls: type[Baseline]) -> list[dict[str, Any]]:
     """For each hyper-parameter a table with another value of it than the default."""
     tables = []
+    hints = typing.get_type_hints(cls)
     for key, value in dataclasses.asdict(cls()).items():
-        options = {bool: [not value], int: [value + 1, value - 1], float: [value / 2, value + 0.5]}
-        for option in options.get(type(value), []):
+        if isinstance(value, bool):
+            options: list[Any] = [not value]
+        elif isinstance(value, str):
+            options = list(typing.get_args(hints[key]))
+        else:
+            options = [value / 2, value + 0.5] if isinstance(value, float) else [value + 1]
+        for option in options:
             try:
                 cls(**{key: option})
             except ValueError:

@@ -46,10 +46,16 @@ GOLDEN = {
         },
         "train": {"epochs": 15, "lr": 0.002},
     },
+    "baseline.beta.beta": 0.5,
+    "baseline.cosine.warmup": 0.25,
     "baseline.cyclical.cycles": 4,
     "baseline.cyclical.ratio": 0.5,
     "baseline.delayed_linear.delay": 0.08,
     "baseline.delayed_linear.ramp": 0.04,
+    "baseline.free_bits.kind": "dimension",
+    "baseline.free_bits.target": 8.0,
+    "baseline.free_bits.warmup": 0.25,
+    "baseline.logistic.warmup": 0.25,
     "baseline.monotonic.warmup": 0.25,
 }  # fmt: skip
 CHANGED = (

@@ -1,0 +1,28 @@
+"""A constant KL weight, by default below 1: less is paid for the latent, and the bound is looser.
+
+Source: Higgins et al., beta-VAE: Learning Basic Visual Concepts with a Constrained Variational
+Framework, 2017, ICLR (there with a weight above 1); below 1 for text: Bosc & Vincent, Do
+Sequence-to-Sequence VAEs Learn Global Features of Sentences?, 2020, arXiv 2004.07683.
+"""
+
+from dataclasses import dataclass
+
+from benchmark.baseline import Baseline
+
+
+@dataclass(frozen=True)
+class Beta(Baseline):
+    """``beta`` is the weight, in training and when validation chooses the best step."""
+
+    beta: float = 0.5
+
+    def __post_init__(self) -> None:
+        if self.beta <= 0:
+            raise ValueError("beta must be above 0; at 0 it is the autoencoder")
+
+    @property
+    def selection_weight(self) -> float:
+        return self.beta
+
+    def weight(self, step: float, total: float) -> float:
+        return self.beta
