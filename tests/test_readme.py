@@ -19,12 +19,11 @@ BLOCKS = re.findall(r"```(\w+)\n(.*?)```", README, flags=re.DOTALL)
 def test_the_example_baseline_is_one_short_complete_file(tmp_path: Path) -> None:
     (code,) = [text for language, text in BLOCKS if language == "python" and "(Baseline)" in text]
     assert len(code.splitlines()) <= 30
-    file = tmp_path / "beta.py"
+    file = tmp_path / "quadratic.py"
     file.write_text(code)
-    method = baselines.load("beta", file)(beta=0.2)
-    assert asdict(method) == {"beta": 0.2}
-    assert {method.weight(step, 10) for step in range(10)} == {0.2}
-    assert method.selection_weight == 0.2
+    method = baselines.load("quadratic", file)(warmup=0.5)
+    assert asdict(method) == {"warmup": 0.5}
+    assert [method.weight(step, 8) for step in range(6)] == [0, 1 / 16, 1 / 4, 9 / 16, 1, 1]
 
 
 def test_the_call_from_python_exists() -> None:
