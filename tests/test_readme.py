@@ -19,6 +19,7 @@ BLOCKS = re.findall(r"```(\w+)\n(.*?)```", README, flags=re.DOTALL)
 def test_the_example_baseline_is_one_short_complete_file(tmp_path: Path) -> None:
     (code,) = [text for language, text in BLOCKS if language == "python" and "(Baseline)" in text]
     assert len(code.splitlines()) <= 30
+    assert re.search(r"Source: .*\b20\d\d,\narXiv \d{4}\.\d{5}", code)  # as the contract asks
     file = tmp_path / "quadratic.py"
     file.write_text(code)
     method = baselines.load("quadratic", file)(warmup=0.5)
