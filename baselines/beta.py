@@ -1,8 +1,7 @@
 """A constant KL weight, by default below 1: less is paid for the latent, and the bound is looser.
 
 Source: Higgins et al., beta-VAE: Learning Basic Visual Concepts with a Constrained Variational
-Framework, 2017, ICLR (there with a weight above 1); below 1 for text: Bosc & Vincent, Do
-Sequence-to-Sequence VAEs Learn Global Features of Sentences?, 2020, arXiv 2004.07683.
+Framework, 2017, https://openreview.net/forum?id=Sy2fzU9gl (there with a weight above 1).
 """
 
 from dataclasses import dataclass

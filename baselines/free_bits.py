@@ -3,7 +3,7 @@
 Source: Kingma et al., Improving Variational Inference with Inverse Autoregressive Flow, 2016,
 arXiv 1606.04934 (``batch_dimension``); Li et al., A Surprisingly Effective Fix for Deep Latent
 Variable Modeling of Text, 2019, arXiv 1909.00868 (``sentence``, ``dimension``, ``batch``: 1, 2, 3
-of their code; the published one is ``dimension``, with a target of 8).
+of their code; ``dimension`` is the published one, a target of 8 that of their commands).
 """
 
 from dataclasses import dataclass

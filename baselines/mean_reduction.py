@@ -4,7 +4,7 @@ The KL then weighs as many times more as a sentence has tokens, which alone can 
 collapse. A warning, not a remedy; it is selected on validation like every other row.
 
 Source: equal to a beta-VAE whose beta is the sentence's length: Higgins et al., beta-VAE: Learning
-Basic Visual Concepts with a Constrained Variational Framework, 2017 (their normalised beta),
+Basic Visual Concepts with a Constrained Variational Framework, 2017,
 https://openreview.net/forum?id=Sy2fzU9gl.
 """
 

@@ -28,7 +28,8 @@ if TYPE_CHECKING:
 INTERRUPTED = 75  # "try again": the run keeps its checkpoint
 ENVIRONMENT = {
     "OMP_NUM_THREADS": "1",
-    # glibc: keep freed memory. Else each step asks the system anew for its logits, and waits.
+    # glibc: keep freed memory, so that a step need not ask the system anew for its logits. On PTB,
+    # one thread, 5 interleaved pairs: training 1.03 to 1.22 times as fast (median 1.16).
     "MALLOC_MMAP_MAX_": "0",
     "MALLOC_TRIM_THRESHOLD_": str(2**33),
 }
