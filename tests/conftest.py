@@ -3,9 +3,11 @@
 import os
 import shutil
 import subprocess
+from collections.abc import Iterator
 
 import pytest
 import torch
+from private_slurm import PrivateSlurm, missing
 
 os.environ["MPLBACKEND"] = "Agg"
 os.environ["OMP_NUM_THREADS"] = "1"  # for the processes that tests start
@@ -24,3 +26,12 @@ def without_rights() -> list[str]:
     if shutil.which("setpriv") is None or subprocess.run([*prefix, "true"]).returncode != 0:
         pytest.skip("root without a setpriv that gives up its rights")
     return prefix
+
+
+@pytest.fixture(scope="session")
+def slurm() -> Iterator[PrivateSlurm]:
+    """A real Slurm of four declared CPUs and two declared GPUs."""
+    if lack := missing():
+        pytest.skip(lack)
+    with PrivateSlurm() as cluster:
+        yield cluster
