@@ -6,11 +6,11 @@ from typing import Any
 
 import numpy as np
 
-from benchmark.data import public, settings, store
+from benchmark.data import coding, public, settings, store
 from benchmark.data.corpus import Corpus, Split
 from benchmark.data.exact import ExactLanguage
 from benchmark.data.streams import TEST, TRAIN, VALID
-from benchmark.data.vocabulary import WordVocabulary
+from benchmark.data.vocabulary import Vocabulary, WordVocabulary
 from benchmark.errors import UserError, suggest
 
 # Content of the presets as generated; a difference means that the generator changed.
@@ -87,9 +87,12 @@ def prepare(spec: str, root: Path, source: Path | None = None, progress: bool = 
     """
     found = _lookup(spec)
     folder = root / slug(spec)
+    vocabulary: Vocabulary
     meta: dict[str, Any] = {"spec": canonical(spec), "identity": identity(spec)}
     if isinstance(found, public.PublicCorpus):
-        vocabulary, splits = public.read(found, root, source, progress)
+        text = public.read(found, root, source, progress)
+        vocabulary, splits, told = coding.code(text)
+        meta |= told
     else:
         if source is not None:
             raise UserError(f"{spec}: is generated, not read from a folder; leave out --from")
@@ -122,7 +125,7 @@ def load(spec: str, root: Path) -> Corpus:
     language = None if isinstance(found, public.PublicCorpus) else ExactLanguage(found[1])
     return Corpus(
         spec=canonical(spec),
-        vocabulary=WordVocabulary(prepared.words),
+        vocabulary=WordVocabulary(prepared.words, prepared.meta.get("unknown", "<unk>")),
         splits=prepared.splits,
         sha256=identity(spec),
         language=language,

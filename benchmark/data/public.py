@@ -2,18 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
-import glob
-import sys
-import tempfile
-from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
-from benchmark.data.corpus import Split
-from benchmark.data.vocabulary import WordVocabulary, from_text
-from benchmark.errors import UserError
+from benchmark.data import fetch
+from benchmark.data.coding import Text
 from benchmark.files import sha256_bytes, sha256_file
 
 PREPARATION_VERSION = 1  # raised when equal files would become other token ids
@@ -27,8 +20,14 @@ class PublicCorpus:
         name: as users write it.
         description: one line for ``pcbench data list``.
         url: the folder that holds the files, with a final slash.
-        files: file name by split (``train``, ``valid``, ``test``).
-        sha256: digest of each file by split.
+        files: file name by part: ``train``, ``valid``, ``test``; ``vocab`` for a corpus that
+            brings its words along, one a line.
+        sha256: digest of each file by part, where it is known.
+        others: of a file whose sha256 nobody told, the digests that are known: ``md5``,
+            ``git blob``.
+        unknown: the word that stands for words outside the vocabulary.
+        every: where there is no training file, every so many-th line of the validation file (the
+            10th, the 20th, ...) is for validation and the rest for training.
     """
 
     name: str
@@ -36,11 +35,19 @@ class PublicCorpus:
     url: str
     files: dict[str, str]
     sha256: dict[str, str]
+    others: dict[str, dict[str, str]] = field(default_factory=dict)
+    unknown: str = "<unk>"
+    every: int = 0
+
+    def digests(self, part: str) -> dict[str, str]:
+        """What a file must hash to, by kind of digest."""
+        return {"sha256": self.sha256[part]} if part in self.sha256 else self.others[part]
 
     @property
     def identity(self) -> str:
         """Hexadecimal sha256 over the files' digests and the version of the preparation."""
-        parts = [f"{split} {self.sha256[split]}" for split in sorted(self.sha256)]
+        parts = [f"{part} {' '.join(self.digests(part).values())}" for part in sorted(self.files)]
+        parts += [f"every {self.every}"] if self.every else []
         return sha256_bytes("\n".join([*parts, f"preparation {PREPARATION_VERSION}"]).encode())
 
     @property
@@ -60,17 +67,46 @@ PTB = PublicCorpus(
         "test": "dd65dff31e70846b2a6030a87482edcd5d199130cdcfa1f3dccbb033728deee0",
     },
 )
-CORPORA = {PTB.name: PTB}
+_YAHOO = {
+    "valid": "3247ac3ffcc4d4bfd6216f2aaa617f6706cdc4081874da39245fe156825898d1",
+    "test": "ad843c4363adbdd07d8055d9bf121e5f23c285760df43a0031b89d8538293075",
+    "vocab": "52c2045275a7114d748f694d984328bed5c7cdd5b82f784ee148e7c5d0be9911",
+}
+YAHOO = PublicCorpus(
+    name="yahoo",
+    description="Yahoo answers (Yang et al. 2017): 100,000 texts of 20 to 200 words, 19,997 words",
+    url="https://raw.githubusercontent.com/OpenVLG/DELLA/"
+    "55fdf6c018358294bbfb771ce574a1b6c23e2507/data/yahoo/",
+    files={
+        **{split: f"yahoo.{split}.txt" for split in ("train", "valid", "test")},
+        "vocab": "vocab.txt",
+    },
+    sha256=_YAHOO,
+    others={
+        "train": {
+            "md5": "3fb31bad56bae7c65fa084f702398c3b",
+            "git blob": "ae7d4fc4d07e520dffdbd835868a1d7c7a6eb471",
+        }
+    },
+    unknown="_UNK",
+)
+YAHOO_SMALL = PublicCorpus(
+    name="yahoo_small",
+    description="9,000 texts of Yahoo's validation file: never beside published figures of Yahoo",
+    url=YAHOO.url,
+    files={part: name for part, name in YAHOO.files.items() if part != "train"},
+    sha256=_YAHOO,
+    unknown="_UNK",
+    every=10,
+)
+CORPORA = {corpus.name: corpus for corpus in (PTB, YAHOO, YAHOO_SMALL)}
 
 
-def read(
-    corpus: PublicCorpus, root: Path, source: Path | None, progress: bool
-) -> tuple[WordVocabulary, dict[str, Split]]:
-    """Fetch or find the files, verify them, and turn them into sentences.
+def read(corpus: PublicCorpus, root: Path, source: Path | None, progress: bool) -> Text:
+    """Fetch or find the files, verify them, and read their sentences.
 
-    Word ids go by descending frequency in the training file, ties by first appearance. A line is a
-    sentence, its words are what blanks separate (``<unk>`` is a word like any other), and lines
-    without a word are no sentences.
+    A line is a sentence, its words are what blanks separate (``<unk>`` and ``_UNK`` are words like
+    any other), and lines without a word are no sentences.
 
     Args:
         corpus: which.
@@ -82,127 +118,18 @@ def read(
         UserError: a file is missing, unreadable or not the right one, the network fails, or
             ``root`` cannot be written.
     """
-    with _scratch(root, corpus.name) as cache:
-        paths = {
-            split: _find(corpus, split, source)
-            if source
-            else _download(corpus, split, cache, progress)
-            for split in corpus.files
-        }
-        for split, path in paths.items():
-            _verify(corpus, split, path)
-        text = _sentences(paths, cache)
-    vocabulary = from_text(text["train"])
-    return vocabulary, {
-        split: Split.of([vocabulary.encode(" ".join(words)) for words in sentences])
-        for split, sentences in text.items()
-    }
+    with fetch.scratch(root, corpus.name) as cache:
+        paths = fetch.files(corpus, source, cache, progress)
+        found = {path.name: sha256_file(path) for path in paths.values()}
+        words = paths.pop("vocab").read_text(encoding="utf-8") if "vocab" in paths else None
+        lines = fetch.sentences(paths, cache)
+    if corpus.every:
+        lines = {**_carved(lines["valid"], corpus.every), "test": lines["test"]}
+    return Text(lines, found, words.split("\n")[:-1] if words else None, corpus.unknown)
 
 
-def _find(corpus: PublicCorpus, split: str, source: Path) -> Path:
-    """The file of a split in the user's folder."""
-    names = ", ".join(corpus.files.values())
-    try:
-        present = {path.name for path in source.iterdir()}
-    except OSError as error:
-        raise UserError(
-            f"{source}: cannot be read as a folder ({error.strerror}); "
-            f"name the folder that holds {names}: {corpus.mend}"
-        ) from None
-    name = corpus.files[split]
-    if name not in present:
-        what = "the folder is empty" if not present else f"there is no {name}"
-        raise UserError(f"{source}: {what}; name the folder that holds {names}: {corpus.mend}")
-    return source / name
-
-
-def _download(corpus: PublicCorpus, split: str, folder: Path, progress: bool) -> Path:
-    """Download a split's file into a folder.
-
-    ``datasets`` itself takes an address only where ``aiohttp`` is installed, which it no longer
-    requires; the session of ``huggingface_hub`` always comes with it.
-    """
-    from huggingface_hub import get_session
-
-    url = corpus.url + corpus.files[split]
-    if progress:
-        print(f"downloading {url}", file=sys.stderr)
-    try:
-        response = get_session().get(url, timeout=60, follow_redirects=True)
-        response.raise_for_status()
-    except Exception as error:  # whatever the network library of the day raises
-        reason = (str(error) or type(error).__name__).splitlines()[0]
-        raise UserError(
-            f"{url}: cannot be downloaded ({reason}); check the network, or fetch "
-            f"{', '.join(corpus.files.values())} elsewhere: {corpus.mend}"
-        ) from error
-    path = folder / corpus.files[split]
-    path.write_bytes(response.content)
-    return path
-
-
-def _verify(corpus: PublicCorpus, split: str, path: Path) -> None:
-    """Refuse a file that is not the one known."""
-    try:
-        digest = sha256_file(path)
-    except OSError as error:
-        raise UserError(
-            f"{path}: cannot be read ({error.strerror}); mend its permissions"
-        ) from None
-    if digest != corpus.sha256[split]:
-        raise UserError(
-            f"{path}: is not the {corpus.files[split]} of {corpus.name}: sha256 {digest}, expected "
-            f"{corpus.sha256[split]}; get the original from {corpus.url} or another copy"
-        )
-
-
-def _sentences(paths: dict[str, Path], cache: Path) -> dict[str, list[list[str]]]:
-    """Read verified text files through ``datasets``; the words of each line that has any."""
-    with _quiet_datasets() as datasets:
-        try:
-            loaded = datasets.load_dataset(
-                "text",
-                data_files={split: glob.escape(str(path)) for split, path in paths.items()},
-                keep_linebreaks=False,
-                cache_dir=str(cache / "cache"),
-            )
-        except datasets.exceptions.DatasetGenerationError as error:
-            raise UserError(
-                f"{cache.parent}: preparing the text below it failed ({error.__cause__ or error}); "
-                "free or choose another folder"
-            ) from error
-        lines = {split: list(loaded[split]["text"]) for split in paths}
-    return {
-        split: [words for words in (line.split() for line in text) if words]
-        for split, text in lines.items()
-    }
-
-
-@contextlib.contextmanager
-def _scratch(root: Path, name: str) -> Iterator[Path]:
-    """A temporary folder below ``root``, so that no cache is left in the user's home."""
-    try:
-        root.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=root, prefix=f".{name}.") as folder:
-            yield Path(folder)
-    except OSError as error:
-        raise UserError(
-            f"{root}: cannot be written ({error.strerror or error}); free or choose another folder"
-        ) from error
-
-
-@contextlib.contextmanager
-def _quiet_datasets() -> Iterator[Any]:
-    """The ``datasets`` library without its progress bars and warnings."""
-    import datasets
-
-    bars = datasets.is_progress_bar_enabled()
-    level = datasets.logging.get_verbosity()
-    datasets.disable_progress_bars()
-    datasets.logging.set_verbosity_error()
-    try:
-        yield datasets
-    finally:
-        datasets.logging.set_verbosity(level)
-        if bars:
-            datasets.enable_progress_bars()
+def _carved(lines: list[str], every: int) -> dict[str, list[str]]:
+    """Training and validation sentences out of one file."""
+    picked = range(every - 1, len(lines), every)
+    rest = [line for number, line in enumerate(lines) if number not in picked]
+    return {"train": rest, "valid": [lines[number] for number in picked]}

@@ -37,9 +37,11 @@ class WordVocabulary(Vocabulary):
 
     Args:
         words: every word by id, the three specials first.
+        unknown: the word that stands for words outside the vocabulary, if it is one of them.
     """
 
     words: list[str]
+    unknown: str = "<unk>"
     _ids: dict[str, int] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -52,18 +54,18 @@ class WordVocabulary(Vocabulary):
         object.__setattr__(self, "_ids", ids)
 
     def encode(self, text: str) -> list[int]:
-        """Ids of a sentence's words; an unknown word is ``<unk>`` where the vocabulary has one.
+        """Ids of a sentence's words; ``unknown`` stands for others, where it is a word.
 
         Raises:
-            UserError: an unknown word, and no ``<unk>`` to stand for it.
+            UserError: a word outside the vocabulary, and nothing to stand for it.
         """
-        unknown = self._ids.get("<unk>")
+        unknown = self._ids.get(self.unknown)
         ids = []
         for word in text.split():
             number = self._ids.get(word, unknown)
             if number is None:
                 raise UserError(
-                    f"word {word!r} is not in the vocabulary, which has no <unk>; "
+                    f"word {word!r} is not in the vocabulary, which has no {self.unknown}; "
                     f"use its {len(self)} words"
                 )
             ids.append(number)
@@ -80,7 +82,7 @@ class WordVocabulary(Vocabulary):
         return " ".join(words)
 
 
-def from_text(sentences: Sequence[Sequence[str]]) -> WordVocabulary:
+def from_text(sentences: Iterable[Sequence[str]]) -> WordVocabulary:
     """The vocabulary of training sentences: most frequent word first, ties by first appearance.
 
     Raises:

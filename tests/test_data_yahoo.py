@@ -1,0 +1,103 @@
+"""Yahoo and its small cut: a corpus that brings its words, and a file known by git's name alone."""
+
+import dataclasses
+import hashlib
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from benchmark import data
+from benchmark.data import public
+from benchmark.errors import UserError
+from benchmark.files import sha256_bytes
+
+TRAIN = b"why _UNK is\n\nthe first the\n"
+VALID = b"".join(b"is %s\n" % word for word in [b"why", b"the", b"_UNK", b"is", b"first"] * 4)
+TEST = b"first is rare\n"
+WORDS = b"why\nis\n_UNK\nthe\nfirst\n"
+
+
+def git_name(content: bytes, folder: Path) -> str:
+    """What git itself calls a content."""
+    (folder / "blob").write_bytes(content)
+    command = ["git", "hash-object", "--no-filters", str(folder / "blob")]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+
+
+@pytest.fixture
+def source(tmp_path, monkeypatch):
+    """A folder with a miniature Yahoo, known to the registry as the real one is."""
+    folder = tmp_path / "source"
+    folder.mkdir()
+    for name, content in [("train", TRAIN), ("valid", VALID), ("test", TEST)]:
+        (folder / f"yahoo.{name}.txt").write_bytes(content)
+    (folder / "vocab.txt").write_bytes(WORDS)
+    known = {"valid": VALID, "test": TEST, "vocab": WORDS}
+    sha256 = {part: sha256_bytes(content) for part, content in known.items()}
+    names = {"md5": hashlib.md5(TRAIN).hexdigest(), "git blob": git_name(TRAIN, tmp_path)}
+    for corpus in (public.YAHOO, public.YAHOO_SMALL):
+        others = {"train": names} if corpus.others else {}
+        mini = dataclasses.replace(corpus, sha256=sha256, others=others)
+        monkeypatch.setitem(public.CORPORA, corpus.name, mini)
+    return folder
+
+
+def texts(corpus: data.Corpus, split: str) -> list[str]:
+    rows = corpus.splits[split]
+    return [corpus.vocabulary.decode(rows.sentence(i)) for i in range(len(rows))]
+
+
+def test_ids_are_those_of_the_vocabulary_file(source, tmp_path):
+    data.prepare("yahoo", tmp_path / "root", source)
+    corpus = data.load("yahoo", tmp_path / "root")
+    assert corpus.vocabulary.words[3:] == ["why", "is", "_UNK", "the", "first"]
+    assert texts(corpus, "train") == ["why _UNK is", "the first the"]
+    assert corpus.splits["train"].sentence(0).tolist() == [1, 3, 5, 4, 2]
+    assert texts(corpus, "test") == ["first is _UNK"]  # `rare` is not in the file
+    assert corpus.vocabulary.encode("never why") == [5, 3]
+
+
+def test_the_small_cut_takes_every_tenth_line_of_the_validation_file(source, tmp_path):
+    (source / "yahoo.train.txt").unlink()
+    data.prepare("yahoo_small", tmp_path / "root", source)
+    corpus = data.load("yahoo_small", tmp_path / "root")
+    lines = VALID.decode().splitlines()
+    assert texts(corpus, "valid") == [lines[9], lines[19]]
+    assert texts(corpus, "train") == lines[:9] + lines[10:19]
+    assert texts(corpus, "test") == ["first is _UNK"]
+    assert (
+        "never beside published" in data.describe("yahoo_small", tmp_path / "root")["description"]
+    )
+    assert data.identity("yahoo_small") != data.identity("yahoo")
+
+
+@pytest.mark.parametrize("changed", [TRAIN + b"etorch.\n", TRAIN.replace(b"why", b"whz")])
+def test_a_training_file_of_another_git_name_is_refused(source, tmp_path, changed, monkeypatch):
+    (source / "yahoo.train.txt").write_bytes(changed)
+    with pytest.raises(UserError, match=r"yahoo\.train\.txt: is not .* md5 .*, expected"):
+        data.prepare("yahoo", tmp_path / "root", source)
+    mini = public.CORPORA["yahoo"]
+    others = {"train": {"git blob": mini.others["train"]["git blob"]}}
+    monkeypatch.setitem(public.CORPORA, "yahoo", dataclasses.replace(mini, others=others))
+    with pytest.raises(UserError, match=r"git blob \w{40}, expected \w{40}; get the original"):
+        data.prepare("yahoo", tmp_path / "root", source)
+    assert not data.is_prepared("yahoo", tmp_path / "root")
+
+
+@pytest.mark.skipif("PCBENCH_TEST_YAHOO" not in os.environ, reason="needs the Yahoo files")
+def test_yahoo_has_the_published_counts(tmp_path):
+    """Without the training file, which few have: the small cut holds the other two whole."""
+    data.prepare("yahoo_small", tmp_path, Path(os.environ["PCBENCH_TEST_YAHOO"]))
+    figures = data.describe("yahoo_small", tmp_path)
+    assert figures["types"] == 19_997
+    splits = figures["splits"]
+    assert [splits[s]["sentences"] for s in ("train", "valid", "test")] == [9_000, 1_000, 10_000]
+    assert splits["test"]["tokens"] / 10_000 == pytest.approx(79.8673)
+    both = splits["train"]["tokens"] + splits["valid"]["tokens"]
+    assert both / 10_000 == pytest.approx(80.0680)
+    assert (splits["test"]["words_min"], splits["test"]["words_max"]) == (20, 200)
+    corpus = data.load("yahoo_small", tmp_path)
+    unknown = corpus.splits["test"].tokens == corpus.vocabulary.words.index("_UNK")
+    assert unknown.sum() / 788_673 == pytest.approx(0.042, abs=5e-4)
