@@ -76,6 +76,7 @@ def parser() -> _Parser:
     _collect(sub)
     _report(sub)
     _evaluate(sub)
+    _sample(sub)
     _data(sub)
     _plot(sub)
     do = _command(sub, "baselines", "list the baselines", "pcbench baselines")
@@ -237,6 +238,45 @@ def _evaluate(sub: _Commands) -> None:
     _device(do)
     _folders(do)
     do.set_defaults(do=commands.evaluate)
+
+
+def _count(text: str) -> int:
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"{text} is not at least 1")
+    return value
+
+
+_count.__name__ = "integer"
+
+
+def _sample(sub: _Commands) -> None:
+    do = _command(
+        sub, "sample", "print what a finished run writes",
+        "pcbench sample exact_small-none-0-1234abcd",
+        "pcbench sample exact_small-none-0-1234abcd --kind prior --number 100 --sampled --json",
+    )  # fmt: skip
+    do.add_argument("id", metavar="ID")
+    do.add_argument(
+        "--kind", choices=["all", "reconstructions", "prior", "interpolations"], default="all",
+        help="default: %(default)s",
+    )  # fmt: skip
+    do.add_argument("--number", type=_count, default=5, metavar="N", help="of each, default 5")
+    do.add_argument("--seed", type=int, default=0, help="of sentences and draws, default 0")
+    do.add_argument("--max-length", type=_count, metavar="N",
+                    help="of a text in tokens, default twice the mean sentence")  # fmt: skip
+    how = do.add_mutually_exclusive_group()
+    how.add_argument(
+        "--greedy", action="store_true", default=None, dest="greedy",
+        help="the likeliest word each time: default, but for a language model",
+    )  # fmt: skip
+    how.add_argument(
+        "--sampled", action="store_false", default=None, dest="greedy",
+        help="words drawn from p(x | z)",
+    )  # fmt: skip
+    do.add_argument("--json", action="store_true", help="one JSON object")
+    _folders(do)
+    do.set_defaults(do=commands.sample)
 
 
 def _data(sub: _Commands) -> None:

@@ -232,6 +232,24 @@ def evaluate(arguments: Namespace) -> int:
     return 0
 
 
+def sample(arguments: Namespace) -> int:
+    """``pcbench sample``."""
+    from benchmark import samples
+    from benchmark.finished import load_run, sample_run
+
+    run = load_run(arguments.id, _runs(arguments), _data_root(arguments))
+    kinds = samples.KINDS if arguments.kind == "all" else (arguments.kind,)
+    if not run.model.latent and kinds != ("prior",):
+        reason = f"{run.config.id}: {run.config.baseline} has no latent variable"
+        if arguments.kind != "all":
+            raise UserError(f"{reason}: no {arguments.kind}; choose --kind prior")
+        print(f"pcbench: {reason}: samples from the prior alone", file=sys.stderr)
+    numbers = dict.fromkeys(kinds, arguments.number)
+    found = sample_run(run, numbers, arguments.seed, arguments.max_length, arguments.greedy)
+    print(json.dumps(found) if arguments.json else samples.shown(found))
+    return 0
+
+
 def data_list(arguments: Namespace) -> int:
     """``pcbench data list``."""
     from benchmark import data

@@ -1,6 +1,9 @@
-"""Finished runs: load the weights of one, or measure it again."""
+"""Finished runs: load the weights of one, measure it again, or let it write."""
 
+import difflib
 import json
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +18,7 @@ from benchmark.encoding import Measured
 from benchmark.errors import UserError
 from benchmark.evaluation import evaluate, recovery
 from benchmark.model import TextVAE, build
+from benchmark.samples import Samples, draw
 from benchmark.seeds import generator
 
 
@@ -26,6 +30,11 @@ class LoadedRun:
     vocabulary: corpora.Vocabulary
     config: RunConfig
     corpus: Corpus
+
+    def autocast(self) -> AbstractContextManager[None]:
+        """The precision it was trained and measured in."""
+        place = next(self.model.parameters()).device.type
+        return torch.autocast(place, torch.bfloat16, enabled=self.config.precision == "bf16")
 
 
 def load_run(
@@ -40,26 +49,43 @@ def load_run(
         device: where the model shall be.
 
     Raises:
-        UserError: no such run, or its weights were not kept.
+        UserError: no such run, one that is not finished, or its weights were not kept.
     """
-    folder = (runs or records.default_runs()) / run_id
+    run_id = run_id.rstrip("/")  # as a shell completes a folder's name
+    runs = runs or records.default_runs()
+    folder = runs / run_id
     try:
         table = json.loads((folder / "config.json").read_text())
     except (OSError, ValueError) as error:
-        raise UserError(f"{folder}: no run with a readable config.json here") from error
+        raise UserError(
+            f"{folder}: no run with a readable config.json here; {_nearest(runs, run_id)}"
+        ) from error
     config = RunConfig.from_dict(table, str(folder / "config.json"))
     if config.id != run_id:
         raise UserError(
             f"{folder}: its config.json gives the id {config.id}; the code, a baseline's file or "
             "the config changed since: load the run with the commit that its record names"
         )
+    if not (folder / "record.json").exists():
+        raise UserError(f"{folder}: the run is not finished; the command that began it goes on")
     if not (folder / "best.pt").exists():
-        raise UserError(f"{folder}: no best.pt; the run is not finished or used --keep none")
+        raise UserError(
+            f"{folder}: no best.pt, the run used --keep none; run it again in another --runs folder"
+        )
     corpus = corpora.load(config.data, data or corpora.default_root())
     start = generator(config.seed, "init")
     model = build(config.model, config.method(), len(corpus.vocabulary), start)
     model.load_state_dict(checkpoint.load(folder / "best.pt")["weights"])
     return LoadedRun(model.to(device).eval(), corpus.vocabulary, config, corpus)
+
+
+def _nearest(runs: Path, run_id: str) -> str:
+    """What a user who mistook a run's name may have meant."""
+    known = [path.parent.name for path in runs.glob("*/config.json")]
+    near = difflib.get_close_matches(Path(run_id).name, known, 1)
+    if near:
+        return f"did you mean '{near[0]}'?"
+    return f"--runs names the folder of runs; it holds {len(known)} now"
 
 
 def evaluate_run(
@@ -79,10 +105,9 @@ def evaluate_run(
         UserError: see `load_run`.
     """
     run = load_run(run_id, runs, data, device)
-    config, place = run.config, torch.device(device)
-    test = Measured("test", run.corpus.splits["test"], config.seed, place)
-    settings = config.evaluate
-    with torch.autocast(place.type, torch.bfloat16, enabled=config.precision == "bf16"):
+    config, settings = run.config, run.config.evaluate
+    test = Measured("test", run.corpus.splits["test"], config.seed, torch.device(device))
+    with run.autocast():
         found, _ = evaluate(
             run.model,
             run.corpus,
@@ -92,3 +117,27 @@ def evaluate_run(
             config.method().selection_weight > 0,
         )
         return found | recovery(run.model, run.corpus, test)
+
+
+def sample_run(
+    run: LoadedRun,
+    numbers: Mapping[str, int],
+    seed: int = 0,
+    max_length: int | None = None,
+    greedy: bool | None = None,
+) -> Samples:
+    """What a finished run writes: `benchmark.samples.draw`, with its ``id``.
+
+    Args:
+        run: from `load_run`.
+        numbers: how many of each of `benchmark.samples.KINDS`.
+        seed: of sentences and draws.
+        max_length: tokens after which a text is cut.
+        greedy: the likeliest words, or drawn ones.
+
+    Raises:
+        UserError: see `benchmark.samples.draw`.
+    """
+    with run.autocast():
+        found = draw(run.model, run.corpus, numbers, seed, max_length, greedy)
+    return {"id": run.config.id, **found}

@@ -172,8 +172,15 @@ class TextVAE(nn.Module):
             noise: the generator to sample with.
 
         Returns:
-            B lists of token ids without ``<s>`` and ``</s>``.
+            B lists of token ids without ``<s>`` and ``</s>``; one of ``max_length`` ids was cut.
+
+        Raises:
+            ValueError: z has another shape, or ``max_length`` is below 1.
         """
+        if z.ndim != 2 or z.shape[1] != self.latent:
+            raise ValueError(f"z must be (sentences, {self.latent}), not {tuple(z.shape)}")
+        if max_length < 1:
+            raise ValueError(f"max_length must be at least 1, not {max_length}")
         word = torch.full((len(z), 1), BOS, device=z.device)
         state = self.decoder.initial(z)
         ended = torch.zeros(len(z), dtype=torch.bool, device=z.device)

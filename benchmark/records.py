@@ -75,6 +75,7 @@ def validate(record: object, where: str) -> None:
             if name not in record[key]:
                 raise UserError(f"{where}: {key} lacks '{name}'")
     _check_finite(record, where, "record")
+    _check_samples(record, where)
     for split in _NESTED["metrics"]:
         _check_metrics(record["metrics"][split], f"{where}: metrics.{split}")
     for point in record["curve"]:
@@ -105,6 +106,14 @@ def _check_schema(record: Record, where: str) -> None:
     schema = record.get("schema")
     if schema != SCHEMA or isinstance(schema, bool):
         raise UserError(f"{where}: unknown schema {schema!r}; this version reads schema {SCHEMA}")
+
+
+def _check_samples(record: Record, where: str) -> None:
+    if "samples" not in record:
+        return
+    _check_type(record["samples"], dict, f"{where}: samples")
+    if "entropy" not in record["data"]:
+        raise UserError(f"{where}: samples: of an exact language only; other text is not ours")
 
 
 def _check_type(value: object, kind: type | tuple[type, ...], where: str) -> None:

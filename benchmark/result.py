@@ -25,7 +25,7 @@ def assemble(
         training: finished.
         provenance: of its first process, with the later ones noted.
         scores: ``valid``, ``test`` and ``last`` metrics.
-        details: KL spectrum and loss by position.
+        details: KL spectrum and loss by position; of an exact language also samples.
         seconds: that evaluation took.
     """
     train = training.corpus.splits["train"]

@@ -33,6 +33,7 @@ from benchmark.evaluation import Parts, evaluate, recovery
 from benchmark.files import write_atomic
 from benchmark.progress import Progress
 from benchmark.result import assemble
+from benchmark.samples import recorded
 from benchmark.training import Training
 
 Keep = Literal["none", "best", "all"]
@@ -228,6 +229,7 @@ class _Session:
                 model, self.corpus, test, settings.iw_samples, greedy, prior, store
             )
             scores["test"] |= recovery(model, self.corpus, test)
+            details |= recorded(model, self.corpus)
         model.load_state_dict(last)
         self._save_sentences(details)
         return scores, details, seconds[0]

@@ -93,7 +93,18 @@ def test_help_is_instant_and_has_examples(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "command",
-    ["run", "sweep", "collect", "report", "evaluate", "data", "plot", "baselines", "doctor"],
+    [
+        "run",
+        "sweep",
+        "collect",
+        "report",
+        "evaluate",
+        "sample",
+        "data",
+        "plot",
+        "baselines",
+        "doctor",
+    ],
 )
 def test_every_command_has_help_with_an_example(
     command: str, capsys: pytest.CaptureFixture[str]

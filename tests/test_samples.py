@@ -1,0 +1,327 @@
+"""What a run writes: against decoding word by word, through the command line, and in the record."""
+
+import json
+import shutil
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import tiny
+import torch
+from torch import Tensor
+
+from benchmark import cli, records, samples
+from benchmark.config import ModelConfig, RunConfig
+from benchmark.data.corpus import BOS, EOS, Corpus
+from benchmark.errors import UserError
+from benchmark.finished import load_run, sample_run
+from benchmark.model import TextVAE, build
+from benchmark.run import run
+from benchmark.seeds import generator
+
+ALL = dict.fromkeys(samples.KINDS, 4)
+LENGTH = 9
+Pcbench = Callable[..., tuple[int, str, str]]
+
+
+def model(seed: int = 0, baseline: str = "none", corpus: Corpus | None = None) -> TextVAE:
+    """An untrained model that writes different texts for different z."""
+    config = tiny.config(baseline, model={"init": 1.5})
+    words = len((corpus or tiny.corpus()).vocabulary)
+    return build(config.model, config.method(), words, generator(seed, "init")).eval()
+
+
+@torch.no_grad()
+def greedy(vae: TextVAE, z: Tensor, length: int = LENGTH) -> str:
+    """The likeliest next word after the whole text so far, each time, for one z (Z,)."""
+    text = [BOS]
+    while len(text) <= length:
+        logits = vae.decoder(torch.tensor([text]), z[None])[0, -1]
+        text.append(2 + int(logits[2:].argmax()))
+        if text[-1] == EOS:
+            return tiny.corpus().vocabulary.decode(text[1:])
+    return tiny.corpus().vocabulary.decode(text[1:]) + " [...]"
+
+
+@torch.no_grad()
+def mean(vae: TextVAE, place: int) -> Tensor:
+    tokens = torch.from_numpy(tiny.corpus().splits["test"].sentence(place)).long()
+    return vae.encode(tokens[None])[0][0]
+
+
+def test_reconstructions_and_interpolations_are_of_the_sentences_they_name() -> None:
+    vae = model()
+    found = samples.draw(vae, tiny.corpus(), ALL, seed=3, max_length=LENGTH)
+    assert (found["split"], found["seed"], found["decoding"]) == ("test", 3, "greedy")
+    split, words = tiny.corpus().splits["test"], tiny.corpus().vocabulary
+    for one in found["reconstructions"]:
+        sentence = split.sentence(one["sentence"])[1:-1]
+        more = " [...]" if len(sentence) > LENGTH else ""
+        assert one["text"] == words.decode(sentence[:LENGTH]) + more
+        assert one["mean"] == greedy(vae, mean(vae, one["sentence"]))
+    places = [one["sentence"] for one in found["reconstructions"]]
+    assert len(set(places)) == len(places) == 4
+    assert len({one["mean"] for one in found["reconstructions"]}) > 1
+    for one in found["interpolations"]:
+        first, last = (mean(vae, place) for place in one["sentences"])
+        steps = [greedy(vae, (1 - t) * first + t * last) for t in (0, 0.25, 0.5, 0.75, 1)]
+        assert one["steps"] == steps
+        assert one["sentences"][0] != one["sentences"][1]
+    assert [one["sentences"][0] for one in found["interpolations"]] == places
+    assert len({step for one in found["interpolations"] for step in one["steps"]}) > 4
+
+
+def test_z_of_the_prior_and_of_the_posterior_have_their_distributions() -> None:
+    seen: list[Tensor] = []
+
+    class Listening(TextVAE):
+        def generate(self, z: Tensor, *arguments: Any) -> list[list[int]]:
+            seen.append(z)
+            return super().generate(z, *arguments)
+
+    vae = Listening(len(tiny.corpus().vocabulary), ModelConfig(**tiny.MODEL)).eval()
+    samples.draw(vae, tiny.corpus(), {"prior": 4000}, max_length=1)
+    z = torch.cat(seen).double().numpy()
+    assert z.shape == (4000, 3)
+    np.testing.assert_allclose(np.cov(z.T), np.eye(3), atol=0.1)  # 4 standard errors
+    np.testing.assert_allclose(z.mean(0), 0, atol=0.07)
+    assert max(len(batch) for batch in seen) <= 256
+    many = tiny.corpus("exact_small:classes=4,stop=0.3,test=4000,words=12,valid=1,sentences=1")
+    seen.clear()
+    found = samples.draw(vae, many, {"reconstructions": 4000}, max_length=1)
+    mu, drawn = torch.cat(seen).double().split(4000)
+    order = [one["sentence"] for one in found["reconstructions"]]
+    with torch.no_grad():
+        told = [vae.encode(torch.from_numpy(many.splits["test"].sentence(i)).long()[None])
+                for i in order]  # fmt: skip
+    mus, logvars = (torch.cat(part).double() for part in zip(*told, strict=True))
+    torch.testing.assert_close(mu, mus, atol=1e-5, rtol=0)
+    noise = ((drawn - mus) / (logvars / 2).exp()).numpy()
+    np.testing.assert_allclose(np.cov(noise.T), np.eye(3), atol=0.1)
+    np.testing.assert_allclose(noise.mean(0), 0, atol=0.07)
+
+
+def test_a_seed_fixes_everything_and_more_changes_nothing_before() -> None:
+    vae = model()
+
+    def draw(seed: int, count: int = 4, **options: Any) -> dict[str, Any]:
+        numbers = dict.fromkeys(samples.KINDS, count)
+        return samples.draw(vae, tiny.corpus(), numbers, seed, LENGTH, **options)
+
+    before = torch.get_rng_state()
+    assert draw(0) == draw(0)
+    assert draw(0, greedy=False) == draw(0, greedy=False)
+    assert torch.equal(torch.get_rng_state(), before)
+    for kind in samples.KINDS:
+        assert draw(0)[kind] != draw(1)[kind]
+        assert draw(0)[kind] != draw(0, greedy=False)[kind]
+        assert draw(0, 7)[kind][:4] == draw(0)[kind]
+        assert samples.draw(vae, tiny.corpus(), {kind: 4}, 0, LENGTH)[kind] == draw(0)[kind]
+
+
+def test_runs_of_one_corpus_get_the_same_sentences_and_z() -> None:
+    one, other = (samples.draw(model(seed), tiny.corpus(), ALL, 0, LENGTH) for seed in (0, 1))
+    for first, second in zip(one["reconstructions"], other["reconstructions"], strict=True):
+        assert (first["sentence"], first["text"]) == (second["sentence"], second["text"])
+        assert first["mean"] != second["mean"]
+
+
+def test_a_collapsed_model_writes_one_text() -> None:
+    vae = model()
+    with torch.no_grad():
+        for weight in vae.posterior.parameters():
+            weight.zero_()
+    found = samples.draw(vae, tiny.corpus(), ALL, 0, LENGTH)
+    texts = [one["mean"] for one in found["reconstructions"]]
+    texts += [text for one in found["interpolations"] for text in one["steps"]]
+    assert set(texts) == {greedy(vae, torch.zeros(3))}
+
+
+def test_a_language_model_draws_words_and_has_no_other_kind() -> None:
+    vae = model(baseline="lstm_lm")
+    found = samples.draw(vae, tiny.corpus(), dict.fromkeys(samples.KINDS, 20), 0, LENGTH)
+    assert found["decoding"] == "sampled"
+    assert "reconstructions" not in found
+    assert "interpolations" not in found
+    assert len(set(found["prior"])) > 10
+    (text,) = set(samples.draw(vae, tiny.corpus(), {"prior": 3}, 0, LENGTH, greedy=True)["prior"])
+    assert text == greedy(vae, torch.zeros(0))
+
+
+def test_by_default_a_text_is_cut_at_twice_the_mean_sentence() -> None:
+    found = samples.draw(model(), tiny.corpus(), {"prior": 1})
+    test = tiny.corpus().splits["test"]
+    scored = len(test.tokens) - len(test)  # words and </s>
+    assert found["max_length"] == int(np.ceil(2 * scored / len(test)))
+
+
+def test_more_sentences_than_there_are_is_told() -> None:
+    vae, corpus = model(), tiny.corpus()
+    assert len(samples.draw(vae, corpus, {"reconstructions": 48})["reconstructions"]) == 48
+    for kind, number in (("reconstructions", 49), ("interpolations", 48)):
+        with pytest.raises(UserError, match="49 sentences are asked for; it has 48"):
+            samples.draw(vae, corpus, {kind: number})
+
+
+# In the record -----------------------------------------------------------------------------------
+
+
+def real(corpus: Corpus) -> Corpus:
+    """The same sentences as a text whose source is unknown, as PTB's."""
+    splits = {
+        name: replace(split, classes=None, log_prob=None) for name, split in corpus.splits.items()
+    }
+    return replace(corpus, spec="ptb", splits=splits, language=None)
+
+
+def test_the_text_of_no_real_corpus_is_recorded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert samples.recorded(model(), real(tiny.corpus())) == {}
+    assert set(samples.recorded(model(), tiny.corpus())) == {"samples"}
+    monkeypatch.setattr("benchmark.data.load", lambda *a: real(tiny.corpus()))
+    config = tiny.config("none", train={"epochs": 1})
+    record = run(config, tmp_path / "runs", tmp_path, progress=False)
+    assert "samples" not in record
+    lines = (tmp_path / "runs" / config.id / "record.json").read_text()
+    some = tiny.corpus().vocabulary.words[5]
+    assert f"{some} " not in lines
+
+
+@pytest.mark.parametrize("preset", ["exact_small", "exact", "exact_medium", "exact_hard"])
+def test_recorded_samples_are_small(preset: str) -> None:
+    corpus = tiny.corpus(f"{preset}:sentences=1,test=200,valid=1")
+    found = samples.recorded(model(corpus=corpus), corpus)
+    assert 500 < len(records.dumps(found)) < 2300
+    assert [len(found["samples"][kind]) for kind in samples.KINDS] == [3, 3, 1]
+
+
+def test_a_record_without_or_with_samples_is_valid_but_not_with_those_of_real_text(
+    done: Path,
+) -> None:
+    (path,) = done.glob("runs/*cyclical*/record.json")
+    record = records.read(path)
+    without = {key: value for key, value in record.items() if key != "samples"}
+    records.validate(without, "here")
+    with pytest.raises(UserError, match="here: samples: must be dict, not list"):
+        records.validate({**record, "samples": []}, "here")
+    data = {key: record["data"][key] for key in ("name", "sha256")}
+    with pytest.raises(UserError, match="here: samples: of an exact language only"):
+        records.validate({**record, "data": data}, "here")
+
+
+# Of a finished run -------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def done(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Finished runs and their data; tests only read them."""
+    root = tmp_path_factory.mktemp("done")
+    for name in ("cyclical", "lstm_lm"):
+        run(tiny.config(name), root / "runs", root / "data", progress=False)
+    return root
+
+
+@pytest.fixture
+def pcbench(done: Path, capsys: pytest.CaptureFixture[str]) -> Pcbench:
+    def call(*arguments: str, runs: Path = done / "runs") -> tuple[int, str, str]:
+        folders = ["--runs", str(runs), "--data", str(done / "data")]
+        status = cli.main(["sample", *arguments, *folders])
+        said = capsys.readouterr()
+        return status, said.out, said.err
+
+    return call
+
+
+def config(name: str = "cyclical") -> RunConfig:
+    return tiny.config(name)
+
+
+def test_the_record_holds_what_the_kept_weights_write(done: Path) -> None:
+    loaded = load_run(config().id, done / "runs", done / "data")
+    record = records.read(done / "runs" / config().id / "record.json")
+    found = sample_run(loaded, {"reconstructions": 3, "prior": 3, "interpolations": 1},
+                       max_length=20)  # fmt: skip
+    assert found == {"id": config().id, **record["samples"]}
+
+
+def test_json_is_one_object_and_the_same_each_time(pcbench: Pcbench) -> None:
+    status, out, err = pcbench(config().id, "--json", "--number", "2", "--seed", "5")
+    assert (status, err) == (0, "")
+    assert pcbench(config().id, "--json", "--number", "2", "--seed", "5")[1] == out
+    found = json.loads(out)
+    assert out.count("\n") == 1
+    assert found["id"] == config().id
+    assert [len(found[kind]) for kind in samples.KINDS] == [2, 2, 2]
+    some = json.loads(pcbench(config().id, "--json", "--kind", "prior", "--sampled")[1])
+    assert (some["decoding"], len(some["prior"])) == ("sampled", 5)
+    assert "reconstructions" not in some
+
+
+def test_the_plain_text_holds_every_text(pcbench: Pcbench) -> None:
+    status, out, err = pcbench(config().id)
+    assert (status, err) == (0, "")
+    found = json.loads(pcbench(config().id, "--json")[1])
+    lines = out.splitlines()
+    for one in found["reconstructions"]:
+        begin = lines.index(f"reconstruction of sentence {one['sentence']}")
+        texts = [line[10:] for line in lines[begin + 1 : begin + 4]]
+        assert texts == [one["text"], one["mean"], one["sample"]]
+    for one in found["interpolations"]:
+        begin = lines.index("interpolation from sentence {} to {}".format(*one["sentences"]))
+        block = [line[2:].split(maxsplit=1) for line in lines[begin + 1 : begin + 8]]
+        names, texts = zip(*(row if len(row) == 2 else [*row, ""] for row in block), strict=True)
+        assert names == ("from", "0.00", "0.25", "0.50", "0.75", "1.00", "to")
+        assert list(texts) == [one["from"], *one["steps"], one["to"]]
+    begin = lines.index("from the prior")
+    assert [line[10:] for line in lines[begin + 1 : begin + 6]] == found["prior"]
+
+
+def test_a_language_model_is_told_to_have_no_latent_variable(pcbench: Pcbench) -> None:
+    name = config("lstm_lm").id
+    status, out, err = pcbench(name)
+    assert status == 0
+    assert "from the prior" in out
+    assert err == f"pcbench: {name}: lstm_lm has no latent variable: samples from the prior alone\n"
+    assert pcbench(name, "--kind", "prior")[2] == ""
+    status, out, err = pcbench(name, "--kind", "interpolations")
+    assert (status, out) == (2, "")
+    assert err.endswith("lstm_lm has no latent variable: no interpolations; choose --kind prior\n")
+
+
+def test_runs_that_cannot_write_are_told_in_one_line(
+    pcbench: Pcbench, done: Path, tmp_path: Path
+) -> None:
+    def refused(name: str, message: str, runs: Path) -> None:
+        status, out, err = pcbench(name, runs=runs)
+        assert (status, out, err.count("\n")) == (2, "", 1)
+        assert err.startswith("pcbench: ")
+        assert message in err
+
+    name = config().id
+    refused(name[:-1] + "?", f"did you mean '{name}'?", done / "runs")
+    refused(f"results/runs/{name}", f"did you mean '{name}'?", done / "runs")
+    refused("nothing", "--runs names the folder of runs; it holds 2 now", done / "runs")
+    refused(name, "it holds 0 now", tmp_path)
+    assert pcbench(f"{name}/")[0] == 0  # as a shell completes it
+    shutil.copytree(done / "runs" / name, tmp_path / name)
+    (tmp_path / name / "best.pt").write_bytes(b"half")
+    refused(name, "best.pt: damaged or cut off", tmp_path)
+    (tmp_path / name / "best.pt").unlink()
+    refused(name, "used --keep none", tmp_path)
+    (tmp_path / name / "record.json").unlink()
+    refused(name, "the run is not finished", tmp_path)
+
+
+@pytest.mark.parametrize("option", ["--number", "--max-length"])
+@pytest.mark.parametrize("value", ["0", "-1", "x"])
+def test_numbers_below_one_are_refused(
+    pcbench: Pcbench, option: str, value: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as caught:
+        pcbench(config().id, f"{option}={value}")
+    assert caught.value.code == 2
+    assert f"argument {option}: " in capsys.readouterr().err
