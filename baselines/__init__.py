@@ -15,6 +15,7 @@ from benchmark.baseline import Baseline
 from benchmark.errors import UserError, suggest
 
 FOLDER = Path(__file__).parent
+RESERVED = ("name", "label", "file", "model", "train")  # a study's words beside hyper-parameters
 
 
 def names() -> list[str]:
@@ -44,7 +45,8 @@ def load(name: str, file: Path | None = None) -> type[Baseline]:
 
     Raises:
         UserError: no such baseline, a file that cannot be imported, not exactly one Baseline, one
-            that is no frozen dataclass, or a field without a default.
+            that is no frozen dataclass, or a field without a default or with a reserved
+            name.
     """
     path = file or FOLDER / f"{name}.py"
     if file is not None and not name.isidentifier():  # it becomes a folder's name
@@ -69,6 +71,8 @@ def load(name: str, file: Path | None = None) -> type[Baseline]:
     if "__dataclass_params__" not in vars(own[0]) or not is_dataclass(own[0]):
         raise UserError(f"{_shown(path)}: {own[0].__name__} lacks @dataclass(frozen=True)")
     for field in fields(own[0]):
+        if field.name in RESERVED:
+            raise UserError(f"{_shown(path)}: {own[0].__name__}.{field.name}: the name is reserved")
         if field.default is MISSING and field.default_factory is MISSING:
             raise UserError(f"{_shown(path)}: {own[0].__name__}.{field.name} has no default")
     return own[0]

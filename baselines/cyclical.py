@@ -6,20 +6,26 @@ arXiv 1903.10145 (M = 4 cycles, R = 0.5).
 
 from dataclasses import dataclass
 
-from benchmark.annealing import cycle
+from benchmark.annealing import cycle, lifted
 from benchmark.baseline import Baseline
 
 
 @dataclass(frozen=True)
 class Cyclical(Baseline):
-    """``cycles`` is their M; ``ratio`` their R, the part of a cycle that the rise takes."""
+    """``cycles`` is their M; ``ratio`` their R, the part of a cycle that the rise takes.
+
+    ``floor`` is the weight at which each cycle begins: 0 in their paper, 0.1 in their code.
+    """
 
     cycles: int = 4
     ratio: float = 0.5
+    floor: float = 0.0
 
     def __post_init__(self) -> None:
         if self.cycles < 1 or not 0 < self.ratio <= 1:
             raise ValueError("cycles must be at least 1, and ratio above 0 and at most 1")
+        if not 0 <= self.floor <= 1:
+            raise ValueError("floor must lie between 0 and 1")
 
     def weight(self, step: float, total: float) -> float:
-        return cycle(step, total, self.cycles, self.ratio)
+        return lifted(cycle(step, total, self.cycles, self.ratio), self.floor)

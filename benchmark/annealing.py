@@ -84,6 +84,15 @@ def cycle(step: float, total: float, cycles: float, ratio: float) -> float:
     return min(1.0, phase / ratio)
 
 
+def lifted(weight: float, floor: float) -> float:
+    """A weight between 0 and 1 as one between ``floor`` and 1.
+
+    >>> [round(lifted(w, 0.1), 3) for w in (0.0, 0.5, 1.0)]
+    [0.1, 0.55, 1.0]
+    """
+    return weight * (1 - floor) + floor
+
+
 SHAPES: dict[str, Shape] = {
     "linear": linear,
     "cosine": cosine,
@@ -177,7 +186,7 @@ class Annealer:
             value = 1.0
         else:
             value = float(shape(self.current_step, self.total_steps if self.ratio == 1 else rise))
-        return value * (1 - self.baseline) + self.baseline
+        return lifted(value, self.baseline)
 
     def step(self) -> None:
         """Move on by one step; to be called once after each optimiser step."""

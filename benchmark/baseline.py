@@ -15,13 +15,13 @@ if TYPE_CHECKING:
 
     from benchmark.loss import VAELoss
     from benchmark.model import Output as Output
-    from benchmark.model import TextVAE
+    from benchmark.model import TextVAE as TextVAE
 
 
 class Run(Protocol):
     """What a hook may read of the run in progress, and change."""
 
-    step: int  # optimiser steps done
+    step: int  # of the schedule, done
     total_steps: int
     epoch: int
     model: "TextVAE"
@@ -29,6 +29,17 @@ class Run(Protocol):
     criterion: "VAELoss"  # its penalty is the baseline's
     noise: "torch.Generator"  # the generator of training noise
     memory: dict[str, Any]  # floats and tensors; saved in every checkpoint
+    batch: "Tensor"  # ``<s> ... </s>`` (B, T + 1) of the step in progress
+    held: tuple[str, ...]  # modules of the model that `update` leaves as they are
+
+    def random_batch(self) -> "Tensor":
+        """Any batch of the epoch, (B, T + 1), drawn from ``noise``."""
+
+    def update(self, tokens: "Tensor") -> "tuple[Tensor, Tensor]":
+        """One optimiser step; the loss of the batch and its mean raw KL before it, nats."""
+
+    def fresh_model(self) -> "TextVAE":
+        """A newly initialised model of this run; another one in each phase."""
 
 
 @dataclass(frozen=True)
@@ -42,6 +53,19 @@ class Baseline:
     def selection_weight(self) -> float:
         """KL weight of the validation loss that chooses, decays and stops."""
         return 1.0
+
+    @property
+    def phases(self) -> tuple[float, ...]:
+        """Where new phases of training begin, as ascending fractions of it; by default nowhere.
+
+        A phase begins with the best weights of the one before, and chooses its own best; patience,
+        learning rate and optimiser begin anew.
+        """
+        return ()
+
+    def selection_in(self, phase: int) -> float:
+        """`selection_weight` of phase 0, 1, ...; the last one's chooses the run's weights."""
+        return self.selection_weight
 
     def weight(self, step: float, total: float) -> float:
         """KL weight before step ``step`` of ``total``: a pure function of the step."""
@@ -66,7 +90,10 @@ class Baseline:
         return loss
 
     def before_step(self, run: Run) -> None:
-        """Called before each optimiser step."""
+        """Called before each step of the schedule."""
 
     def after_eval(self, run: Run, metrics: dict[str, float]) -> None:
         """Called after each validation with its metrics."""
+
+    def begin_phase(self, run: Run, phase: int) -> None:
+        """Called when phase 1, 2, ... begins, the best weights of the one before in the model."""

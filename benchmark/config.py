@@ -6,6 +6,7 @@ Whoever changes a default or a meaning raises `PROTOCOL`; a golden test of all d
 
 import hashlib
 import json
+import re
 import types
 import typing
 from collections.abc import Mapping
@@ -19,12 +20,14 @@ from benchmark import data as corpora
 from benchmark.baseline import Baseline
 from benchmark.errors import UserError, suggest
 from benchmark.files import sha256_file
+from benchmark.presets import PRESETS
 
 PROTOCOL = 1  # rises when a default or the meaning of a field changes
 EVALUATION = 1  # the same, for evaluation
 
 Precision = Literal["fp32", "bf16"]
 T = TypeVar("T")
+_EPOCHS = re.compile(r"(\d+(?:\.\d+)?) epochs?")
 
 
 @dataclass(frozen=True)
@@ -58,10 +61,19 @@ class TrainConfig:
     optimiser: Literal["adam", "sgd"] = "adam"
     lr: float = 1e-3
     clip: float = 5.0  # norm of the gradient of all parameters together
+    lr_schedule: Literal["constant", "halving", "cosine_restarts"] = "constant"
+    patience: int = 2  # halving: evaluations without improvement, the weight having settled
+    halve_from: int = 15  # halving: not within so many first epochs
+    halvings: int = 5  # halving: the last one stops training
+    restart_epochs: int = 10  # cosine_restarts: epochs of a cycle
 
     def __post_init__(self) -> None:
         if min(self.epochs, self.batch_size) < 1:
             raise ValueError("epochs and batch_size must be at least 1")
+        if min(self.patience, self.halvings, self.restart_epochs, self.halve_from + 1) < 1:
+            raise ValueError(
+                "patience, halvings and restart_epochs must be at least 1, halve_from at least 0"
+            )
         if min(self.lr, self.clip) <= 0:
             raise ValueError("lr and clip must be above 0")
 
@@ -80,37 +92,6 @@ class EvaluateConfig:
 
 
 SECTIONS = {"model": ModelConfig, "train": TrainConfig, "evaluate": EvaluateConfig}
-
-PRESETS: dict[str, dict[str, dict[str, Any]]] = {
-    "fu2019_ptb": {},
-    # Chosen among some twenty settings so that the schedules differ within seconds, with an eye on
-    # test figures of seeds 0 and 1: for demonstration, not for ranking.
-    "exact_small": {
-        "model": {
-            "embedding": 32,
-            "hidden": 64,
-            "latent": 8,
-            "dropout": 0.4,
-            "feed": "cell",
-            "init": 0.2,
-            "init_embedding": 1.0,
-        },
-        "train": {"epochs": 10, "batch_size": 64, "lr": 4e-3},
-        "evaluate": {"iw_samples": 100},
-    },
-    "exact": {
-        "model": {
-            "embedding": 64,
-            "hidden": 128,
-            "latent": 16,
-            "dropout": 0.2,
-            "feed": "cell",
-            "init": 0.2,
-            "init_embedding": 1.0,
-        },
-        "train": {"epochs": 15, "lr": 2e-3},
-    },
-}
 
 
 @dataclass(frozen=True)
@@ -198,7 +179,8 @@ def resolve(
         data: a data set, with settings for an exact language (``exact_small:mix=0.2``).
         baseline: a file of ``baselines/``, or with ``file`` any name.
         seed: of initialisation, order, noise and evaluation.
-        params: the baseline's hyper-parameters that differ from its defaults.
+        params: the baseline's hyper-parameters that differ from its defaults; a part of training
+            may be given as ``"10 epochs"``.
         precision: ``"fp32"`` or ``"bf16"``.
         preset: a name of `PRESETS`; by default the data's own, where there is one of its name.
         sections: settings of ``model``, ``train`` and ``evaluate`` above the preset's.
@@ -219,6 +201,7 @@ def resolve(
         raise UserError(f"{where}: preset '{preset}': unknown; {suggest(preset, PRESETS)}")
     given = sections or {}
     _known(given, SECTIONS, where)
+    _known(PRESETS.get(name, {}), SECTIONS, f"{where}: preset '{name}'")
     built: dict[str, Any] = {
         key: build(
             cls,
@@ -228,7 +211,9 @@ def resolve(
         for key, cls in SECTIONS.items()
     }
     method = baselines.load(baseline, Path(file) if file else None)
-    full = build(method, params or {}, f"{where}: baseline.{baseline}")
+    table = _table(params or {}, f"{where}: baseline.{baseline}")
+    fractions = _epochs_as_fractions(table, built["train"].epochs)
+    full = build(method, fractions, f"{where}: baseline.{baseline}")
     return RunConfig(
         data=data,
         baseline=baseline,
@@ -285,6 +270,12 @@ def _typed(value: Any, hint: Any, where: str) -> Any:
     if hint is float and not (float("-inf") < value < float("inf")):
         raise UserError(f"{where}: {value!r} is not a finite number")
     return value
+
+
+def _epochs_as_fractions(params: Mapping[str, Any], epochs: int) -> dict[str, Any]:
+    """``"10 epochs"`` as the fraction of training that it is."""
+    found = {key: _EPOCHS.fullmatch(value) for key, value in params.items() if type(value) is str}
+    return {**params, **{key: float(m[1]) / epochs for key, m in found.items() if m}}
 
 
 def _changed(settings: Any) -> dict[str, Any]:

@@ -220,7 +220,8 @@ def build(config: ModelConfig, baseline: Baseline, vocabulary: int, init: Genera
     """A freshly initialised model, as the baseline wants it, on the CPU.
 
     Weights from U(-init, init), embeddings from U(-init_embedding, init_embedding), in the order of
-    the parameters, from ``init``; then the baseline's ``build``.
+    the parameters, from ``init``; then the baseline's ``build``, whose new modules may keep
+    PyTorch's default initialisation: it too is drawn from ``init``.
     """
     model = TextVAE(vocabulary, config, baseline.latent)
     embeddings = {id(m.weight) for m in model.modules() if isinstance(m, nn.Embedding)}
@@ -228,4 +229,7 @@ def build(config: ModelConfig, baseline: Baseline, vocabulary: int, init: Genera
         for parameter in model.parameters():
             bound = config.init_embedding if id(parameter) in embeddings else config.init
             parameter.uniform_(-bound, bound, generator=init)
-    return baseline.build(model)
+    seed = int(torch.randint(2**62, (1,), generator=init))
+    with torch.random.fork_rng(devices=[]):
+        torch.default_generator.manual_seed(seed)
+        return baseline.build(model)

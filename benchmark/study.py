@@ -12,7 +12,8 @@
     [[baseline]]
     name = "delayed_linear"
     label = "delayed_linear_late"    # default: the name; not part of the id
-    delay = 0.25                     # the baseline's own hyper-parameters
+    delay = "10 epochs"              # the baseline's own hyper-parameters; a fraction of training
+    train = {lr = 5e-4}              # [model] and [train] of this row alone
 """
 
 import tomllib
@@ -21,11 +22,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import baselines
 from benchmark.config import SECTIONS, RunConfig, resolve
 from benchmark.errors import UserError, suggest
 
 _TABLES = ("study", "baseline", *SECTIONS)
 _STUDY = ("data", "seeds", "preset", "precision")
+_ROW = baselines.RESERVED
 
 
 @dataclass(frozen=True)
@@ -167,6 +170,9 @@ def _row(row: dict[str, Any], number: int, path: Path) -> tuple[str, dict[str, A
         raise UserError(f"{where}: 'label' must be a text")
     if not isinstance(row.get("file", ""), str):
         raise UserError(f"{where}: 'file' must be a text")
+    for key in ("model", "train"):
+        if not isinstance(row.get(key, {}), dict):
+            raise UserError(f"{where}: '{key}' must be a table")
     return label, {key: value for key, value in row.items() if key != "label"}
 
 
@@ -178,7 +184,9 @@ def _resolve(
     sections: Mapping[str, Mapping[str, Any]],
     path: Path,
 ) -> RunConfig:
-    params = {key: value for key, value in row.items() if key not in ("name", "file")}
+    params = {key: value for key, value in row.items() if key not in _ROW}
+    own = {key: row[key] for key in ("model", "train") if key in row}
+    sections = {**sections, **{key: {**sections.get(key, {}), **own[key]} for key in own}}
     file = str(path.parent / row["file"]) if "file" in row else None
     try:
         return resolve(data=data, baseline=row["name"], seed=seed, params=params, file=file,

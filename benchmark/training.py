@@ -16,8 +16,10 @@ from benchmark.data.epochs import Epochs
 from benchmark.encoding import Measured
 from benchmark.errors import UserError
 from benchmark.evaluation import validate
+from benchmark.learning_rate import LearningRate
 from benchmark.loss import VAELoss
 from benchmark.model import TextVAE, build
+from benchmark.phases import Phase, plan
 from benchmark.seeds import generator
 
 CURVE_POINTS = 100
@@ -39,23 +41,25 @@ class Training:
     def __init__(self, config: RunConfig, corpus: Corpus, device: torch.device) -> None:
         self.config, self.corpus, self.device = config, corpus, device
         self.baseline: Baseline = config.method()
-        initial = generator(config.seed, "init")
-        words = len(corpus.vocabulary)
-        self.model: TextVAE = build(config.model, self.baseline, words, initial).to(device)
-        self.noise = generator(config.seed, "noise", device=device)
-        self.optimiser = make_optimiser(self.model, config.train)
         train = config.train
         self.epochs = Epochs(corpus, config.seed, train.epochs, train.batch_size, device)
         self.total_steps = self.epochs.ends[-1]
+        self.step = self.epoch = self.tokens = 0
+        try:
+            self.phases: list[Phase] = plan(self.baseline, self.epochs.ends)
+        except ValueError as error:
+            raise UserError(f"{config.id}: {error}") from error
+        self.model: TextVAE = self.fresh_model()
+        self.noise = generator(config.seed, "noise", device=device)
+        self._begin()
         self.annealer = Annealer(self.total_steps, shape=self.baseline.weight)
         self.criterion = VAELoss(penalty=self.baseline.penalty)
         self.memory: dict[str, Any] = {}
+        self.held: tuple[str, ...] = ()
         self.valid = Measured("valid", corpus.splits["valid"], config.seed, device)
-        self.step = self.epoch = self.tokens = 0
         self.seconds = 0.0
         self.updates = {"encoder": 0, "decoder": 0}
         self.curve: list[dict[str, Any]] = []
-        self.best: dict[str, Any] = {"loss": math.inf, "step": 0, "metrics": {}, "weights": {}}
         self._watched = torch.zeros((), device=device)  # sum of losses since `mean_loss`
         self._watched_kl = torch.zeros((), device=device)
         self._watched_from = 0
@@ -64,13 +68,14 @@ class Training:
         """Train from the current step to the last; ``after_step`` may save, show or interrupt."""
         while self.step < self.total_steps:
             begin = self.epochs.ends[self.epoch - 1] if self.epoch else 0
-            tokens = self.epochs.batch(self.epoch, self.step - begin)
+            self.batch = self.epochs.batch(self.epoch, self.step - begin)
+            self.held = ()
             self.baseline.before_step(self)
-            loss, kl = self.update(tokens)
+            loss, kl = self.update(self.batch)
             self.annealer.step()
             self._watched += loss
             self._watched_kl += kl
-            self._count(tokens)
+            self.step += 1
             if self.step == self.epochs.ends[self.epoch]:
                 self._end_epoch()
             after_step()
@@ -84,13 +89,42 @@ class Training:
         return loss, out.kl.detach().sum(-1).mean()
 
     def update(self, tokens: Tensor) -> tuple[Tensor, Tensor]:
-        """One optimiser step on a batch; the loss and KL before it, as scalars on the device."""
+        """One optimiser step on a batch; the loss and KL before it, as scalars on the device.
+
+        The gradient is clipped as a whole; then the modules in ``held`` do not follow it.
+        """
         self.optimiser.zero_grad(set_to_none=True)
         loss, kl = self.loss(tokens)
         loss.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.config.train.clip)
+        for name in self.held:
+            getattr(self.model, name).zero_grad(set_to_none=True)
         self.optimiser.step()
+        self.tokens += tokens.shape[0] * (tokens.shape[1] - 1)
+        self.updates["decoder"] += int("decoder" not in self.held)
+        self.updates["encoder"] += int(self.baseline.latent and "encoder" not in self.held)
         return loss.detach(), kl
+
+    def random_batch(self) -> Tensor:
+        """Any batch of the epoch, (B, T + 1), drawn from the training noise."""
+        return self.epochs.any(self.epoch, self.noise)
+
+    def fresh_model(self) -> TextVAE:
+        """A newly initialised model on the device; another one in each phase."""
+        key = ("init", self.phase) if self.phase else ("init",)
+        initial, words = generator(self.config.seed, *key), len(self.corpus.vocabulary)
+        return build(self.config.model, self.baseline, words, initial).to(self.device)
+
+    @property
+    def phase(self) -> int:
+        """The number of the phase in progress."""
+        return max(i for i, phase in enumerate(self.phases) if phase.begin <= self.epoch)
+
+    def _begin(self) -> None:
+        """What every phase has of its own."""
+        self.best: dict[str, Any] = {"loss": math.inf, "step": 0, "metrics": {}, "weights": {}}
+        self.rate = LearningRate(self.config.train, self.phases[self.phase].settled)
+        self.optimiser = make_optimiser(self.model, self.config.train, self.rate.value)
 
     def autocast(self) -> AbstractContextManager[None]:
         """bf16 arithmetic around fp32 master weights where the run's precision says so."""
@@ -141,48 +175,76 @@ class Training:
             "updates": self.updates,
             "curve": self.curve,
             "best": self.best,
+            "rate": self.rate.state_dict(),
         }
 
     def load_state(self, state: dict[str, Any]) -> None:
-        """Go back to a state from `state`."""
+        """Go back to a state from `state`.
+
+        Raises:
+            UserError: the state is that of another version of the code.
+        """
+        absent = self.state().keys() - state.keys()
+        if absent:
+            raise UserError(
+                f"{self.config.id}: its checkpoint lacks '{min(absent)}': another version of the "
+                "code wrote it; finish the run with that version, or delete checkpoint.pt"
+            )
+        self.epoch = state["epoch"]
+        self._begin()
         self.model.load_state_dict(state["model"])
         self.optimiser.load_state_dict(state["optimiser"])
+        self.rate.load_state_dict(state["rate"])
         self.annealer.load_state_dict(state["annealer"])
         self.noise.set_state(state["noise"].cpu())
         for name in ("memory", "step", "epoch", "tokens", "seconds", "updates", "curve", "best"):
             setattr(self, name, state[name])
         self._watched_from = self.step
 
-    def _count(self, tokens: Tensor) -> None:
-        self.step += 1
-        self.tokens += tokens.shape[0] * (tokens.shape[1] - 1)
-        self.updates["decoder"] += 1
-        self.updates["encoder"] += int(self.baseline.latent)
-
     def _end_epoch(self) -> None:
-        """Validate, keep the best weights, add a point to the curve."""
+        """Validate, keep the best weights, add a point to the curve; decide how to go on."""
         self.mean_loss()
+        selection = self.baseline.selection_in(self.phase)
         self.model.eval()
         with self.autocast():
-            found = validate(self.model, self.valid, self.baseline.selection_weight > 0)
+            found = validate(self.model, self.valid, selection > 0)
         self.model.train()
-        selected = found["rec"] + self.baseline.selection_weight * found["kl"]
+        selected = found["rec"] + selection * found["kl"]
         if not math.isfinite(selected):
             raise self._diverged(f"the validation loss became {selected} at step {self.step}")
+        weights = {k: v.detach().clone() for k, v in self.model.state_dict().items()}
         if selected < self.best["loss"]:
-            weights = {k: v.detach().clone() for k, v in self.model.state_dict().items()}
             self.best = {"loss": selected, "step": self.step, "metrics": found, "weights": weights}
-        self.epoch += 1
         self.curve.append(
             {
                 "step": self.step,
-                "epoch": self.epoch,
+                "epoch": self.epoch + 1,
                 "weight": self.baseline.weight(self.step - 1, self.total_steps),
-                "lr": self.config.train.lr,
+                "lr": self.rate.value,
                 **{k: found[k] for k in ("neg_elbo", "rec", "kl", "mi", "au")},
             }
         )
         self.baseline.after_eval(self, found)
+        self._go_on(selected, weights)
+
+    def _go_on(self, selected: float, weights: dict[str, Tensor]) -> None:
+        """The learning rate of the next epoch, the end of a phase, the beginning of the next."""
+        phase = self.phases[self.phase]
+        verdict = self.rate.after_eval(selected, weights)
+        self.epoch += 1
+        if verdict == "stop":  # the rest of the phase's schedule is left out
+            self.epoch, self.step = phase.end, self.epochs.ends[phase.end - 1]
+            self.annealer.load_state_dict({**self.annealer.state_dict(), "current_step": self.step})
+            self._watched_from = self.step
+        elif verdict == "halve":
+            self.model.load_state_dict(self.rate.weights)
+            self.optimiser = make_optimiser(self.model, self.config.train, self.rate.value)
+        for group in self.optimiser.param_groups:
+            group["lr"] = self.rate.value
+        if self.epoch == phase.end < len(self.epochs.ends):
+            self.model.load_state_dict(self.best["weights"])
+            self._begin()
+            self.baseline.begin_phase(self, self.phase)
 
     def thinned_curve(self) -> list[dict[str, Any]]:
         """At most 100 points of the curve, the last among them."""
@@ -190,9 +252,7 @@ class Training:
         return self.curve[::-1][::stride][::-1] if stride > 1 else self.curve
 
 
-def make_optimiser(model: torch.nn.Module, config: TrainConfig) -> torch.optim.Optimizer:
+def make_optimiser(model: torch.nn.Module, config: TrainConfig, lr: float) -> torch.optim.Optimizer:
     """Adam or SGD over all parameters, in the fused form."""
-    parameters = list(model.parameters())
-    if config.optimiser == "sgd":
-        return torch.optim.SGD(parameters, lr=config.lr, fused=True)
-    return torch.optim.Adam(parameters, lr=config.lr, fused=True)
+    kind = torch.optim.SGD if config.optimiser == "sgd" else torch.optim.Adam
+    return kind(list(model.parameters()), lr=lr, fused=True)

@@ -27,10 +27,30 @@ GOLDEN = {
     "train.optimiser": "adam",
     "train.lr": 0.001,
     "train.clip": 5.0,
+    "train.lr_schedule": "constant",
+    "train.patience": 2,
+    "train.halve_from": 15,
+    "train.halvings": 5,
+    "train.restart_epochs": 10,
     "evaluate.iw_samples": 500,
     "evaluate.bleu": True,
     "evaluate.max_length": 200,
     "preset.fu2019_ptb": {},
+    "preset.he2019_yahoo": {
+        "model": {
+            "embedding": 512, "hidden": 1024, "feed": "cell", "bias": False,
+            "init": 0.01, "init_embedding": 0.1,
+        },
+        "train": {
+            "epochs": 100, "optimiser": "sgd", "lr": 1.0, "lr_schedule": "halving", "patience": 2,
+        },
+    },
+    "preset.li2019_ptb": {
+        "model": {"feed": "cell", "bias": False, "init": 0.01, "init_embedding": 0.1},
+        "train": {
+            "epochs": 100, "optimiser": "sgd", "lr": 1.0, "lr_schedule": "halving", "patience": 5,
+        },
+    },
     "preset.exact_small": {
         "model": {
             "embedding": 32, "hidden": 64, "latent": 8, "dropout": 0.4, "feed": "cell",
@@ -48,7 +68,13 @@ GOLDEN = {
     },
     "baseline.beta.beta": 0.5,
     "baseline.cosine.warmup": 0.25,
+    "baseline.aggressive.floor": 0.0,
+    "baseline.aggressive.inner": 100,
+    "baseline.aggressive.warmup": 0.0,
+    "baseline.aggressive.window": 15,
+    "baseline.batch_norm_mean.gamma": 0.6,
     "baseline.cyclical.cycles": 4,
+    "baseline.cyclical.floor": 0.0,
     "baseline.cyclical.ratio": 0.5,
     "baseline.delayed_linear.delay": 0.08,
     "baseline.delayed_linear.ramp": 0.04,
@@ -56,7 +82,13 @@ GOLDEN = {
     "baseline.free_bits.target": 8.0,
     "baseline.free_bits.warmup": 0.25,
     "baseline.logistic.warmup": 0.25,
+    "baseline.monotonic.floor": 0.0,
     "baseline.monotonic.warmup": 0.25,
+    "baseline.pretrained_free_bits.pretraining": 0.5,
+    "baseline.pretrained_free_bits.target": 8.0,
+    "baseline.pretrained_free_bits.warmup": 0.05,
+    "baseline.word_dropout.rate": 0.5,
+    "baseline.word_dropout.warmup": 0.25,
 }  # fmt: skip
 CHANGED = (
     "a default changed, so old ids would stand for other runs: raise PROTOCOL in "
@@ -259,3 +291,36 @@ def test_an_altered_config_file_is_one_clear_line(change: dict[str, Any], messag
     with pytest.raises(UserError) as caught:
         RunConfig.from_dict(table, "config.json")
     assert message in str(caught.value)
+
+
+def test_a_part_of_training_may_be_given_in_epochs() -> None:
+    run = resolve("ptb", "monotonic", 0, params={"warmup": "10 epochs"}, preset="li2019_ptb")
+    same = resolve("ptb", "monotonic", 0, params={"warmup": 0.1}, preset="li2019_ptb")
+    assert run.params["warmup"] == 0.1
+    assert run.id == same.id
+    half = {"delay": "0.5 epochs", "ramp": "1 epoch"}
+    found = tiny.config("delayed_linear", params=half, train={"epochs": 4})
+    assert (found.params["delay"], found.params["ramp"]) == (0.125, 0.25)
+    with pytest.raises(UserError, match="ten epochs"):
+        resolve("ptb", "monotonic", 0, params={"warmup": "ten epochs"})
+    with pytest.raises(UserError, match=r"warmup .* must lie between 0 and 1"):
+        tiny.config("monotonic", params={"warmup": "3 epochs"})  # of two
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"model": {"hiden": 8}}, "model.hiden: unknown key; did you mean 'hidden'?"),
+        ({"train": {"lr_schedule": "halved"}}, "train.lr_schedule: 'halved'"),
+        ({"train": {"patience": 0}}, "patience"),
+        ({"optimiser": {}}, "optimiser: unknown key"),
+    ],
+)
+def test_a_preset_with_a_wrong_field_is_one_clear_line(
+    settings: dict[str, Any], message: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(config.PRESETS, "mine", settings)
+    with pytest.raises(UserError) as caught:
+        resolve("ptb", "none", 0, preset="mine")
+    assert message in str(caught.value)
+    assert "\n" not in str(caught.value)

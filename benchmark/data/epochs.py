@@ -42,6 +42,12 @@ class Epochs:
             self._ordered = epoch, [batches[i] for i in order.tolist()]
         return self._ordered[1][position]
 
+    def any(self, epoch: int, noise: torch.Generator) -> Tensor:
+        """A batch of an epoch at random, each equally likely, (B, T + 1), on the device."""
+        batches = self._batches(epoch)
+        drawn = torch.randint(len(batches), (1,), generator=noise, device=noise.device)
+        return batches[int(drawn)]
+
     def _batches(self, epoch: int) -> list[Tensor]:
         split = self._corpus.training_split(self._seed, epoch)
         if self._cached[0] is not split:

@@ -1,0 +1,56 @@
+"""BN-VAE: the posterior means are batch-normalised with a fixed scale, which keeps the KL above 0.
+
+Source: Zhu et al., A Batch Normalized Inference Network Keeps the KL Vanishing Away, 2020,
+arXiv 2004.12585 (scale 0.5 to 0.7; the encoder keeps its default initialisation).
+"""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor, nn
+
+from benchmark.baseline import Baseline
+
+if TYPE_CHECKING:
+    from benchmark.baseline import TextVAE
+
+
+class NormalisedPosterior(nn.Module):
+    """q(z | x) whose mean has variance gamma^2 over the batch, and a free bias.
+
+    With v_d the batch's variance of the mean before, the KL in training is on average at least
+    sum_d (gamma^2 v_d / (v_d + eps) + bias_d^2) / 2: eps must not swallow v, so neither encoder
+    nor this layer may begin too small.
+    """
+
+    def __init__(self, linear: nn.Linear, latent: int, gamma: float) -> None:
+        super().__init__()
+        self.linear, self.gamma = linear, gamma
+        self.norm = nn.BatchNorm1d(latent, affine=False)
+        self.bias = nn.Parameter(torch.zeros(latent))
+
+    def forward(self, state: Tensor) -> tuple[Tensor, Tensor]:
+        """(B, H) to mean and log variance, each (B, Z)."""
+        mu, logvar = self.linear(state).chunk(2, -1)
+        self.norm.train(self.training and len(state) > 1)  # one sentence: running statistics
+        return self.gamma * self.norm(mu) + self.bias, logvar
+
+
+@dataclass(frozen=True)
+class BatchNormMean(Baseline):
+    """``gamma`` is the scale: the KL is at least about latent x gamma^2 / 2 nats."""
+
+    gamma: float = 0.6
+
+    def __post_init__(self) -> None:
+        if self.gamma <= 0:
+            raise ValueError("gamma must be above 0")
+
+    def build(self, model: "TextVAE") -> "TextVAE":
+        for module in [*model.encoder.modules(), *model.posterior.modules()]:
+            if isinstance(module, nn.Embedding | nn.LSTM | nn.Linear):
+                module.reset_parameters()
+        linear = next(m for m in model.posterior.modules() if isinstance(m, nn.Linear))
+        model.posterior = NormalisedPosterior(linear, model.latent, self.gamma)
+        return model
