@@ -118,7 +118,7 @@ def test_batch_norm_begins_with_a_variance_that_eps_does_not_swallow() -> None:
         means = of.model.posterior.linear(of.model.encoder(tokens))[:, : of.model.latent]
         v[name] = float(means.detach().var(0).mean())
     assert v["plain"] < 1e-7
-    assert v["bn"] > 1e-3
+    assert v["bn"] > 1e-4  # ten times eps
     assert tiny.same(run.model.decoder.state_dict(), plain.model.decoder.state_dict())
     again = tiny.training(run.config)
     assert tiny.same(again.model.state_dict(), run.model.state_dict())
