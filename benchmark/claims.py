@@ -17,7 +17,7 @@ import shutil
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -58,12 +58,23 @@ def claim(folder: Path, beat: float = BEAT, stale: float = STALE) -> Iterator[No
 
 
 def holder(folder: Path, stale: float = STALE) -> dict[str, Any] | None:
-    """The live claim on a run by files alone ({"pid", "host"}), or None."""
+    """The live claim on a run by files alone ({"pid", "host", "job"}), or None."""
     now = time.time()
     for path in folder.glob("claim-*"):
         if _alive(path, now, stale):
             return _content(path)
     return None
+
+
+def beat(folder: Path, stale: float = STALE) -> float | None:
+    """The time of the last heartbeat of a live claim, or None where there is no live claim."""
+    now = time.time()
+    beats = []
+    for path in folder.glob("claim-*"):
+        with suppress(OSError):
+            if _alive(path, now, stale):
+                beats.append(_beat(path))
+    return max(beats, default=None)
 
 
 def _take(folder: Path, stale: float) -> Path:
@@ -73,7 +84,8 @@ def _take(folder: Path, stale: float) -> Path:
         mine.mkdir()
         try:
             beat = mine / "heartbeat"
-            beat.write_text(json.dumps({"pid": os.getpid(), "host": platform.node()}))
+            job = os.environ.get("SLURM_JOB_ID")
+            beat.write_text(json.dumps({"pid": os.getpid(), "host": platform.node(), "job": job}))
             now = beat.stat().st_mtime
             others = [path for path in folder.glob("claim-*") if path != mine]
             live = [path for path in others if _alive(path, now, stale)]
@@ -101,11 +113,16 @@ def _refresh(mine: Path, beat: float, stopped: threading.Event) -> None:
             continue  # a full or absent disk: the run itself will say so
 
 
+def _beat(path: Path) -> float:
+    """When a claim was last heard of."""
+    heart = path / "heartbeat"
+    return (heart if heart.exists() else path).stat().st_mtime
+
+
 def _alive(path: Path, now: float, stale: float) -> bool:
     """Whether a claim's process may still be there."""
-    beat = path / "heartbeat"
     try:
-        age = now - (beat if beat.exists() else path).stat().st_mtime
+        age = now - _beat(path)
     except FileNotFoundError:
         return False
     if age > stale:
