@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Never, TypeAlias
 
 from benchmark import commands
+from benchmark.cluster import commands as cluster
 from benchmark.errors import UserError
 
 
@@ -28,7 +29,11 @@ _Commands: TypeAlias = "argparse._SubParsersAction[_Parser]"
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Parse, do, and turn what went wrong into one line and an exit status."""
-    arguments = parser().parse_args(argv)
+    top = parser()
+    arguments, rest = top.parse_known_args(argv)
+    if rest and "sbatch" not in arguments:
+        top.error(f"unrecognized arguments: {' '.join(rest)}")
+    arguments.sbatch = rest
     try:
         commands.warn_of_other_baselines()
         status: int = arguments.do(arguments)
@@ -73,6 +78,8 @@ def parser() -> _Parser:
     sub = top.add_subparsers(metavar="COMMAND", required=True)
     _run(sub)
     _sweep(sub)
+    _submit(sub)
+    _task(sub)
     _collect(sub)
     _report(sub)
     _evaluate(sub)
@@ -131,6 +138,9 @@ def _run(sub: _Commands) -> None:
     do.add_argument("study", nargs="?", type=Path, metavar="STUDY", help="a study file")
     do.add_argument("--id", help="the run of STUDY; `pcbench sweep STUDY --list` prints all")
     do.add_argument(
+        "--manifest", type=Path, metavar="FILE", help="the run --id of this file, not of STUDY"
+    )
+    do.add_argument(
         "--data",
         metavar="NAME",
         help="without STUDY: the data set, such as exact_small; with STUDY: as --data-dir",
@@ -176,6 +186,12 @@ def _checkpoints(do: _Parser) -> None:
     )
 
 
+def _retry(do: _Parser) -> None:
+    do.add_argument(
+        "--retry-failed", action="store_true", help="also the runs that failed three times"
+    )
+
+
 def _sweep(sub: _Commands) -> None:
     do = _command(
         sub, "sweep", "run all of a study that has no record yet",
@@ -186,6 +202,7 @@ def _sweep(sub: _Commands) -> None:
     do.add_argument("study", type=Path, metavar="STUDY", help="a study file")
     do.add_argument("--jobs", type=int, default=1, metavar="N", help="runs at a time, default 1")
     do.add_argument("--seeds", type=_seeds, metavar="0,1", help="only these seeds")
+    _retry(do)
     _device(do)
     _checkpoints(do)
     _folders(do)
@@ -195,6 +212,41 @@ def _sweep(sub: _Commands) -> None:
     what.add_argument("--dry-run", action="store_true", help="print what would run")
     what.add_argument("--status", action="store_true", help="print the state of all runs")
     do.set_defaults(do=commands.sweep)
+
+
+def _submit(sub: _Commands) -> None:
+    do = _command(
+        sub, "submit", "submit what of a study is not done to Slurm; slurm/submit.sh calls it",
+        "pcbench submit paper/main.toml --device cuda --partition=gpu --gres=gpu:1 --time=8:00:00",
+        "pcbench submit paper/main.toml --pack 4 --limit 10 --dry-run",
+    )  # fmt: skip
+    do.add_argument("study", type=Path, metavar="STUDY", help="a study file; options follow it")
+    do.add_argument("--pack", type=int, default=1, metavar="K", help="runs a task, default 1")
+    do.add_argument("--limit", type=int, metavar="N", help="tasks at a time")
+    do.add_argument("--seeds", type=_seeds, metavar="0,1", help="only these seeds")
+    _retry(do)
+    _device(do)
+    _checkpoints(do)
+    _folders(do)
+    do.add_argument("--results", type=Path, metavar="DIR",
+                    help="of collected records (results; its table in paper/tables)")  # fmt: skip
+    do.add_argument("--dry-run", action="store_true", help="print the sbatch commands only")
+    do.add_argument("--test-only", action="store_true", help="ask sbatch whether it would do")
+    do.epilog = f"every other option goes to sbatch\n\n{do.epilog}"
+    do.set_defaults(do=cluster.submit, sbatch=[])
+
+
+def _task(sub: _Commands) -> None:
+    do = _command(
+        sub, "task", "one task of a submitted array; slurm/array.sbatch calls it",
+        "pcbench task results/runs/manifests/main-0123456789ab.json --index 0",
+    )  # fmt: skip
+    do.add_argument("manifest", type=Path, metavar="MANIFEST", help="of `pcbench submit`")
+    do.add_argument("--index", type=int, metavar="I", help="default: $SLURM_ARRAY_TASK_ID")
+    do.add_argument("--pack", type=int, default=1, metavar="K", help="runs a task, default 1")
+    do.add_argument("--offset", type=int, default=0, metavar="N", help="added to the index")
+    do.add_argument("--report", action="store_true", help="instead: collect and report")
+    do.set_defaults(do=cluster.task)
 
 
 def _collect(sub: _Commands) -> None:

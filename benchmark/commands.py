@@ -40,8 +40,8 @@ def warn_of_other_baselines() -> None:
 
 def run(arguments: Namespace) -> int:
     """``pcbench run``."""
-    config = _of_study(arguments) if arguments.study else _of_flags(arguments)
-    runs = _runs(arguments)
+    config = _config(arguments)
+    runs = runs_folder(arguments)
     folder = runs / config.id
     if arguments.dry_run:
         print(json.dumps({"id": config.id, **config.to_dict()}, indent=2))
@@ -55,7 +55,7 @@ def run(arguments: Namespace) -> int:
             record = train(
                 config,
                 runs,
-                _data_root(arguments),
+                data_root(arguments),
                 device=arguments.device,
                 progress=not arguments.quiet,
                 keep=arguments.keep,
@@ -88,6 +88,16 @@ def _noted(folder: Path) -> Iterator[None]:
                 folder.mkdir(parents=True, exist_ok=True)
                 path.write_text(line if isinstance(error, UserError) else traceback.format_exc())
         raise
+
+
+def _config(arguments: Namespace) -> "RunConfig":
+    if arguments.manifest:
+        from benchmark import manifest
+
+        if arguments.study or arguments.id is None:
+            raise UserError("run: --manifest goes with --id, without STUDY")
+        return manifest.read(arguments.manifest).find(arguments.id).resolve()
+    return _of_study(arguments) if arguments.study else _of_flags(arguments)
 
 
 def _of_study(arguments: Namespace) -> "RunConfig":
@@ -153,13 +163,15 @@ def _value(text: str) -> Any:
     return table["value"] if len(table) == 1 else text
 
 
-def _runs(arguments: Namespace) -> Path:
+def runs_folder(arguments: Namespace) -> Path:
+    """The runs folder that was given, or the default."""
     from benchmark import records
 
     return arguments.runs or records.default_runs()
 
 
-def _data_root(arguments: Namespace) -> Path:
+def data_root(arguments: Namespace) -> Path:
+    """The folder of prepared data that was given, or the default."""
     from benchmark import data
 
     given = arguments.data_dir
@@ -170,11 +182,12 @@ def _data_root(arguments: Namespace) -> Path:
 
 def sweep(arguments: Namespace) -> int:
     """``pcbench sweep``."""
-    from benchmark import status, study
-    from benchmark import sweep as pool
+    from benchmark import pool, status, study
+    from benchmark.manifest import Options
+    from benchmark.sweep import sweep as train
 
     loaded = study.load(arguments.study, arguments.seeds)
-    runs = _runs(arguments)
+    runs = runs_folder(arguments)
     if arguments.list:
         print("\n".join(run.id for run in loaded.configs))
     elif arguments.pending:
@@ -187,14 +200,13 @@ def sweep(arguments: Namespace) -> int:
             print(f"would run {run.id} ({run.label}) in {runs / run.id}")
         print(f"{len(todo)} of {len(loaded.configs)} runs, {arguments.jobs} at a time")
     else:
-        return pool.sweep(
-            loaded,
-            runs,
-            _data_root(arguments),
-            arguments.jobs,
-            arguments.device,
-            arguments.checkpoint_seconds,
+        options = Options(
+            data=str(data_root(arguments).absolute()),
+            device=arguments.device,
+            checkpoint_seconds=arguments.checkpoint_seconds,
+            retry_failed=arguments.retry_failed,
         )
+        return train(loaded, runs, options, arguments.jobs, pool.visible_devices())
     return 0
 
 
@@ -205,7 +217,7 @@ def collect(arguments: Namespace) -> int:
 
     study.load(arguments.study, arguments.seeds)  # refuses seeds that the study lacks
     loaded = study.load(arguments.study)
-    folders = _runs(arguments), arguments.results
+    folders = runs_folder(arguments), arguments.results
     done = collecting.collect(loaded, *folders, arguments.prune, arguments.seeds)
     for note in done.notes:
         print(f"pcbench: {note}", file=sys.stderr)
@@ -227,7 +239,9 @@ def evaluate(arguments: Namespace) -> int:
     """``pcbench evaluate``."""
     from benchmark.finished import evaluate_run
 
-    found = evaluate_run(arguments.id, _runs(arguments), _data_root(arguments), arguments.device)
+    found = evaluate_run(
+        arguments.id, runs_folder(arguments), data_root(arguments), arguments.device
+    )
     print(json.dumps(found, indent=2, sort_keys=True))
     return 0
 
@@ -255,7 +269,7 @@ def data_list(arguments: Namespace) -> int:
     from benchmark import data
 
     for name, what in data.descriptions().items():
-        ready = "prepared" if data.is_prepared(name, _data_root(arguments)) else "-"
+        ready = "prepared" if data.is_prepared(name, data_root(arguments)) else "-"
         print(f"{name:<14} {ready:<9} {what}")
     return 0
 
@@ -264,7 +278,7 @@ def data_prepare(arguments: Namespace) -> int:
     """``pcbench data prepare``."""
     from benchmark import data
 
-    print(data.prepare(arguments.name, _data_root(arguments), arguments.source))
+    print(data.prepare(arguments.name, data_root(arguments), arguments.source))
     return 0
 
 
@@ -272,7 +286,7 @@ def data_show(arguments: Namespace) -> int:
     """``pcbench data show``."""
     from benchmark import data
 
-    for key, value in data.describe(arguments.name, _data_root(arguments)).items():
+    for key, value in data.describe(arguments.name, data_root(arguments)).items():
         rows = value.items() if isinstance(value, dict) else [("", value)]
         for name, item in rows:
             cells = item.items() if isinstance(item, dict) else [("", item)]
@@ -313,6 +327,6 @@ def doctor(arguments: Namespace) -> int:
     """``pcbench doctor``."""
     from benchmark import doctor as examination
 
-    for name, value in examination.examine(_runs(arguments), _data_root(arguments)):
+    for name, value in examination.examine(runs_folder(arguments), data_root(arguments)):
         print(f"{name:<19} {value}")
     return 0

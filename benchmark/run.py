@@ -21,7 +21,7 @@ from typing import Any, Literal
 import numpy as np
 import torch
 
-from benchmark import checkpoint, records
+from benchmark import checkpoint, failures, records
 from benchmark import data as corpora
 from benchmark.claims import claim
 from benchmark.config import RunConfig
@@ -83,6 +83,11 @@ def run(
         session.progress = Progress(folder, config.id, progress)
         try:
             record = session.work(keep)
+        except Interrupted:
+            raise
+        except Exception as error:
+            failures.add(folder, " ".join(str(error).split()))
+            raise
         finally:
             session.progress.close()
     _tidy(folder)

@@ -2,21 +2,27 @@
 
 import json
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from benchmark import claims
-from benchmark.records import STATUSES
 
 if TYPE_CHECKING:
     from benchmark.study import Labelled, Study
 
 
+_ORDER = ("done", "running", "queued", "submitted", "stopped", "failed", "missing")
+
+
 @dataclass(frozen=True)
 class State:
-    """One run's ``status`` (one of `records.STATUSES`) and what there is to say about it."""
+    """One run's ``status`` and what there is to say about it.
+
+    By its files one of `records.STATUSES`; in the table also "queued" (Slurm says so) or
+    "submitted" (it cannot be asked, but a submission was noted).
+    """
 
     status: str
     detail: str = ""
@@ -72,23 +78,46 @@ def pending(study: "Study", runs: Path) -> list["Labelled"]:
 
 
 def table(study: "Study", runs: Path) -> str:
-    """Rows by data set and label with the number of runs in each state; then the particulars."""
-    states = {run.id: state(runs / run.id) for run in study.configs}
-    counts: dict[tuple[str, str], Counter[str]] = {}
+    """A grid of baselines by data sets: how many runs are in which state; then the particulars."""
+    from benchmark.cluster.held import held
+
+    elsewhere = held(study, runs)
+    states = {run.id: _with_queue(run.id, runs, elsewhere.runs) for run in study.configs}
+    counts: dict[str, dict[str, Counter[str]]] = {}
     for run in study.configs:
-        key = (run.config.data, run.label)
-        counts.setdefault(key, Counter())[states[run.id].status] += 1
-    rows = [[data, label, *_cells(count)] for (data, label), count in counts.items()]
-    total = sum(counts.values(), Counter())
-    lines = _aligned([["data", "baseline", *STATUSES], *rows, ["all", "", *_cells(total)]])
+        row = counts.setdefault(run.label, {})
+        row.setdefault(run.config.data, Counter())[states[run.id].status] += 1
+    columns = list(dict.fromkeys(run.config.data for run in study.configs))
+    totals = {
+        name: sum((row.get(name, Counter()) for row in counts.values()), Counter())
+        for name in columns
+    }
+    rows = {**counts, "all": totals}
+    lines = _aligned(
+        [
+            ["", *columns],
+            *([label, *(_cell(row[c]) for c in columns)] for label, row in rows.items()),
+        ]
+    )
     for run in study.configs:
-        if (now := states[run.id]).status in ("running", "failed"):
+        if (now := states[run.id]).status in ("running", "queued", "submitted", "failed"):
             lines.append(f"{now.status}: {run.id}{f': {now.detail}' if now.detail else ''}")
-    return "\n".join(lines)
+    return "\n".join([*lines, *elsewhere.notes])
 
 
-def _cells(count: Counter[str]) -> list[str]:
-    return [str(count[status] or "-") for status in STATUSES]
+def _with_queue(run_id: str, runs: Path, queue: Mapping[str, State]) -> State:
+    """The state by the run's files, or "queued" where the queue holds what is not at work."""
+    now = state(runs / run_id)
+    if now.status in ("done", "running") or run_id not in queue:
+        return now
+    waiting = queue[run_id]
+    if waiting.status == "submitted" and now.status != "missing":
+        return now  # its files are younger than the note of its submission
+    return waiting
+
+
+def _cell(count: Counter[str]) -> str:
+    return ", ".join(f"{count[word]} {word}" for word in _ORDER if count[word])
 
 
 def _aligned(rows: Sequence[Sequence[str]]) -> list[str]:

@@ -1,0 +1,109 @@
+"""A task of a submitted array: its runs side by side; and the job that collects and reports.
+
+USR1 (the time limit is near) and TERM (preemption, scancel) go on to the runs, which checkpoint
+at their next step and exit. Only after them, and only on USR1, Slurm is asked to run the task
+again; then the exit status is 75.
+"""
+
+import os
+import signal
+import sys
+from pathlib import Path
+
+from benchmark import failures, manifest
+from benchmark.cluster import slurm
+from benchmark.cluster.held import JOBS
+from benchmark.errors import UserError
+from benchmark.pool import INTERRUPTED, Display, Pool, signals, visible_devices
+
+
+def task(path: Path, index: int | None, pack: int = 1, offset: int = 0) -> int:
+    """Run the entries of an index, all at once.
+
+    Args:
+        path: the manifest.
+        index: None takes that of the array task it runs in.
+        pack: entries a task.
+        offset: what the index of the array is counted from.
+
+    Returns:
+        0 when all are done (or at work elsewhere), 1 when a run failed, 75 when interrupted.
+
+    Raises:
+        UserError: no such manifest or index.
+    """
+    if pack < 1:
+        raise UserError(f"--pack: {pack} is not at least 1")
+    frozen = manifest.read(path)
+    entries = frozen.task(offset + (_index() if index is None else index), pack)
+    display = Display(sys.stderr, len(entries))
+    retry = frozen.options.retry_failed
+    todo = [e for e in entries if retry or not failures.given_up(frozen.runs / e.id)]
+    for entry in entries:
+        word = "run" if entry in todo else f"left out, failed {failures.LIMIT} times:"
+        display.note(f"{word} {entry.id}: log in {frozen.runs / entry.id / 'log.txt'}")
+    pool = Pool(frozen, list(todo), pack, display, visible_devices())
+    with signals(pool.asked):
+        pool.work()
+        display.finish(pool.summary())
+        if pool.left:
+            _again(pool, display)
+            return INTERRUPTED
+    return 1 if pool.failed or len(todo) < len(entries) else 0
+
+
+def _index() -> int:
+    text = os.environ.get("SLURM_ARRAY_TASK_ID", "")
+    if not text.isdigit():
+        raise UserError("task: --index is missing, and this is no array task of Slurm")
+    return int(text)
+
+
+def _again(pool: Pool, display: Display) -> None:
+    """Ask for another turn if the time limit ended this one. Slurm's TERM may follow at once."""
+    if "SLURM_JOB_ID" not in os.environ or set(pool.asked) != {signal.SIGUSR1}:
+        return
+    display.note("asking Slurm to run this task again")
+    problem = slurm.requeue()
+    if problem:
+        display.note(f"requeue: {problem}; submit the study again to go on")
+
+
+def collect_and_report(path: Path) -> int:
+    """Collect the study as it was submitted, and write its table.
+
+    Where the study was submitted again meanwhile, the newest manifest says what belongs to it.
+
+    Returns:
+        0, or 1 when the report doubts the records.
+
+    Raises:
+        UserError: see `benchmark.collect.collect` and `benchmark.report.report`.
+    """
+    from benchmark.collect import collect
+    from benchmark.report import report as reporting
+
+    frozen = manifest.read(path)
+    study = _newest(frozen).restore()
+    options = frozen.options
+    done = collect(study, frozen.runs, Path(options.results), seeds=options.seeds)
+    for note in done.notes:
+        print(f"pcbench: {note}", file=sys.stderr)
+    counts = ", ".join(f"{number} {status}" for status, number in sorted(done.counts.items()))
+    print(f"{done.path}: {counts}", flush=True)
+    text = reporting.report(study.name, Path(options.results), Path(options.tables))
+    print(text)
+    return 1 if reporting.DOUBT in text else 0
+
+
+def _newest(frozen: manifest.Manifest) -> manifest.Manifest:
+    """The manifest of the same study file that was submitted last."""
+    others = frozen.path.parent.glob(f"{frozen.study}-*{JOBS}")
+    newest = max(others, key=lambda path: path.stat().st_mtime, default=None)
+    if newest is None:
+        return frozen
+    try:
+        found = manifest.read(newest.with_name(newest.name.removesuffix(JOBS) + ".json"))
+    except UserError:
+        return frozen
+    return found if found.study_path == frozen.study_path else frozen
