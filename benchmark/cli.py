@@ -340,6 +340,8 @@ def _data(sub: _Commands) -> None:
     one = _command(
         inner, "prepare", "download or read, verify and prepare a data set",
         "pcbench data prepare ptb", "pcbench data prepare ptb --from ~/ptb",
+        "pcbench data prepare ptb:vocabulary=sentencepiece,size=4000",
+        "pcbench data prepare text:FOLDER,size=10000",
     )  # fmt: skip
     one.add_argument("name", metavar="NAME")
     one.add_argument("--from", type=Path, dest="source", metavar="DIR", help="the original files")

@@ -271,6 +271,7 @@ def data_list(arguments: Namespace) -> int:
     for name, what in data.descriptions().items():
         ready = "prepared" if data.is_prepared(name, data_root(arguments)) else "-"
         print(f"{name:<14} {ready:<9} {what}")
+    print(f"{'text:DIR':<14} {'-':<9} {data.OWN_TEXT}")
     return 0
 
 

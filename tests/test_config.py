@@ -248,7 +248,7 @@ def test_the_datas_own_preset_is_the_default() -> None:
         ({"sections": {"evaluate": {"iw_samples": 0}}}, "evaluate: iw_samples and max_length"),
         ({"data": "exact_smal"}, "exact_smal: unknown data set; did you mean 'exact_small'?"),
         ({"data": "exact_small:mx=1"}, "mx: unknown setting; did you mean 'mix'?"),
-        ({"data": "ptb:mix=1"}, "ptb has no settings"),
+        ({"data": "ptb:mix=1"}, "mix: unknown setting; there are size, vocabulary"),
         ({"baseline": "cyclicl"}, "baseline 'cyclicl': unknown; did you mean 'cyclical'?"),
         ({"preset": "fu2019"}, "here: preset 'fu2019': unknown; did you mean 'fu2019_ptb'?"),
         ({"precision": "fp16"}, "here: precision: 'fp16'; there are bf16, fp32"),

@@ -101,7 +101,12 @@ def test_specs_have_one_canonical_form():
     [
         ("exact_smal", "exact_smal: unknown data set; did you mean 'exact_small'?"),
         ("pbt", "did you mean 'ptb'?"),
-        ("ptb:mix=1", "ptb has no settings"),
+        ("ptb:sise=1", "sise: unknown setting; did you mean 'size'?"),
+        ("ptb:min_count=2", "min_count: unknown setting"),
+        ("ptb:size=4000", "size goes with vocabulary=sentencepiece"),
+        ("ptb:vocabulary=sentencepiece", "add one such as size=4000"),
+        ("yahoo:vocabulary=sentencepeace,size=9", "did you mean 'sentencepiece'?"),
+        ("yahoo:vocabulary=sentencepiece,size=-9", "count from 1"),
         ("exact:mxi=0.2", "mxi: unknown setting; did you mean 'mix'?"),
         ("exact:mix", "write key=value"),
         ("exact:", "write key=value"),

@@ -1,6 +1,7 @@
 """Corpora: the exact language and public text, prepared once, read with NumPy alone."""
 
 from benchmark.data.catalogue import (
+    absolute,
     canonical,
     check,
     default_root,
@@ -11,19 +12,23 @@ from benchmark.data.catalogue import (
     load,
     names,
     prepare,
+    recorded,
     slug,
 )
 from benchmark.data.corpus import BOS, EOS, PAD, Corpus, Split
+from benchmark.data.folder import DESCRIPTION as OWN_TEXT
 from benchmark.data.vocabulary import Vocabulary, WordVocabulary
 
 __all__ = [
     "BOS",
     "EOS",
+    "OWN_TEXT",
     "PAD",
     "Corpus",
     "Split",
     "Vocabulary",
     "WordVocabulary",
+    "absolute",
     "canonical",
     "check",
     "default_root",
@@ -34,5 +39,6 @@ __all__ = [
     "load",
     "names",
     "prepare",
+    "recorded",
     "slug",
 ]

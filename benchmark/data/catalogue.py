@@ -6,12 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from benchmark.data import coding, public, settings, store
-from benchmark.data.corpus import Corpus, Split
-from benchmark.data.exact import ExactLanguage
-from benchmark.data.streams import TEST, TRAIN, VALID
-from benchmark.data.vocabulary import Vocabulary, WordVocabulary
-from benchmark.errors import UserError, suggest
+from benchmark.data import coding, sources, store
+from benchmark.data.corpus import Corpus
+from benchmark.data.sources import Own, Source
+from benchmark.errors import UserError
 
 # Content of the presets as generated; a difference means that the generator changed.
 CONTENT = {
@@ -28,46 +26,56 @@ def default_root() -> Path:
 
 
 def names() -> list[str]:
-    """Names of all data sets, the quickstart's first."""
+    """Names of all data sets, the quickstart's first; ``text:DIR`` has none."""
     return list(descriptions())
 
 
 def descriptions() -> dict[str, str]:
     """One line on each data set, by name."""
-    known = {name: corpus.description for name, corpus in public.CORPORA.items()}
-    return settings.DESCRIPTIONS | known
+    return sources.descriptions()
 
 
 def check(spec: str) -> None:
-    """Accept a name of a data set, with settings or without.
+    """Accept a data set's name, with settings or without; the files of ``text:DIR`` are there.
 
     Raises:
-        UserError: unknown name or setting (the nearest valid one is named), or a bad value.
+        UserError: unknown name or setting (the nearest valid one is named), or a bad value; no
+            such folder of text, or a file is not there.
     """
-    _lookup(spec)
+    _ = sources.find(spec).identity
 
 
 def canonical(spec: str) -> str:
-    """The same data's shortest name: settings in alphabetical order, defaults left out."""
-    found = _lookup(spec)
-    if isinstance(found, public.PublicCorpus):
-        return found.name
-    name, chosen = found
-    pairs = [f"{k}={v}" for k, v in settings.overrides_of(name, chosen).items()]
-    return ":".join([name, ",".join(pairs)] if pairs else [name])
+    """The same data's shortest name: settings in alphabetical order, defaults left out.
+
+    Of ``text:DIR`` the folder's name stands for its path, so that a record may hold it.
+    """
+    return sources.find(spec).name
+
+
+def recorded(spec: str) -> str:
+    """A data set's name as a record holds it: as given, but no path of this machine."""
+    found = sources.find(spec)
+    return found.name if isinstance(found, Own) else spec
+
+
+def absolute(spec: str) -> str:
+    """The same data from any current folder, for what stays on this machine."""
+    found = sources.find(spec)
+    return found.folder.spec(found.folder.absolute) if isinstance(found, Own) else spec
 
 
 def slug(spec: str) -> str:
     """The canonical name as part of a file name: letters, digits, ``_ = .`` and ``-``."""
-    return canonical(spec).replace(":", "_").replace(",", "_")
+    return sources.find(spec).slug
 
 
 def identity(spec: str) -> str:
-    """Hexadecimal sha256 that stands for the data in run ids; reads and generates nothing."""
-    found = _lookup(spec)
-    if isinstance(found, public.PublicCorpus):
-        return found.identity
-    return settings.identity(found[1])
+    """Hexadecimal sha256 that stands for the data in run ids.
+
+    It generates nothing, and reads nothing but the files of ``text:DIR``.
+    """
+    return sources.find(spec).identity
 
 
 def prepare(spec: str, root: Path, source: Path | None = None, progress: bool = True) -> Path:
@@ -83,28 +91,23 @@ def prepare(spec: str, root: Path, source: Path | None = None, progress: bool = 
         The folder written.
 
     Raises:
-        UserError: bad name, missing or altered source file, network or disk trouble.
+        UserError: bad name, missing or altered source file, network or disk trouble, text that
+            cannot be read, a vocabulary that the text does not support.
     """
-    found = _lookup(spec)
-    folder = root / slug(spec)
-    vocabulary: Vocabulary
-    meta: dict[str, Any] = {"spec": canonical(spec), "identity": identity(spec)}
-    if isinstance(found, public.PublicCorpus):
-        text = public.read(found, root, source, progress)
-        vocabulary, splits, told = coding.code(text)
-        meta |= told
-    else:
-        if source is not None:
-            raise UserError(f"{spec}: is generated, not read from a folder; leave out --from")
-        vocabulary, splits, meta["figures"] = _generate(*found)
-    meta["content"] = store.content_sha256(vocabulary.words, splits)
-    expected = CONTENT.get(canonical(spec))
+    found = sources.find(spec)
+    folder = root / found.slug
+    meta: dict[str, Any] = {"spec": found.name, "identity": found.identity}
+    made = found.make(root, source, progress)
+    meta |= made.meta
+    words = made.vocabulary.words
+    meta["content"] = store.content_sha256(words, made.splits)
+    expected = CONTENT.get(found.name)
     if expected not in (None, meta["content"]):
         raise UserError(
             f"{spec}: generated content has sha256 {meta['content']}, expected {expected}; "
             "the generator or NumPy's bit streams changed: report this with `pcbench doctor`"
         )
-    store.save(folder, vocabulary.words, splits, meta)
+    store.save(folder, words, made.splits, meta, getattr(made.vocabulary, "model", None))
     return folder
 
 
@@ -114,21 +117,23 @@ def load(spec: str, root: Path) -> Corpus:
     Raises:
         UserError: bad name, data not prepared, or an altered file.
     """
-    found = _lookup(spec)
-    prepared = _prepared(spec, root)
+    found = sources.find(spec)
+    prepared = _prepared(found, root)
     if prepared is None:
-        if isinstance(found, public.PublicCorpus):
+        if not found.prepares_itself:
             raise UserError(f"{found.name}: not prepared in {root}; run: {found.mend}")
         prepare(spec, root, progress=False)
-        prepared = _prepared(spec, root)
+        prepared = _prepared(found, root)
         assert prepared is not None
-    language = None if isinstance(found, public.PublicCorpus) else ExactLanguage(found[1])
     return Corpus(
-        spec=canonical(spec),
-        vocabulary=WordVocabulary(prepared.words, prepared.meta.get("unknown", "<unk>")),
+        spec=found.name,
+        vocabulary=coding.decoder(prepared.words, prepared.model, prepared.meta),
         splits=prepared.splits,
-        sha256=identity(spec),
-        language=language,
+        sha256=found.identity,
+        language=found.language,
+        text_sha256=found.text_sha256,
+        words=prepared.meta.get("words", {}),
+        substituted=prepared.meta.get("substituted", {}),
     )
 
 
@@ -138,25 +143,30 @@ def is_prepared(spec: str, root: Path) -> bool:
     Raises:
         UserError: bad name, or that file is damaged.
     """
-    return store.read_meta(root / slug(spec), identity(spec), _mend(spec)) is not None
+    found = sources.find(spec)
+    return store.read_meta(root / found.slug, found.identity, found.mend) is not None
 
 
 def describe(spec: str, root: Path) -> dict[str, Any]:
-    """Plain figures for ``pcbench data show``; keys are stable, lengths count words.
+    """Plain figures for ``pcbench data show``; keys are stable.
 
     Raises:
         UserError: as :func:`load`.
     """
-    corpus = load(spec, root)
-    meta = store.read_meta(root / slug(spec), identity(spec), _mend(spec)) or {}
+    corpus, found = load(spec, root), sources.find(spec)
+    meta = store.read_meta(root / found.slug, found.identity, found.mend) or {}
     result: dict[str, Any] = {
         "spec": corpus.spec,
-        "description": descriptions()[corpus.spec.partition(":")[0]],
-        "folder": str(root / slug(spec)),
+        "description": found.description,
+        "folder": str(root / found.slug),
         "sha256": corpus.sha256,
         "content_sha256": meta.get("content"),
+        "segmentation": corpus.vocabulary.segmentation,
+        "vocabulary_sha256": corpus.vocabulary.sha256,
         "types": len(corpus.vocabulary) - 3,
-        "splits": {name: _summary(split) for name, split in corpus.splits.items()},
+        "splits": {
+            name: _summary(corpus, name, meta.get("unknown", "<unk>")) for name in corpus.splits
+        },
     }
     if corpus.language is not None:
         result["fresh"] = corpus.language.settings.fresh
@@ -164,60 +174,34 @@ def describe(spec: str, root: Path) -> dict[str, Any]:
     return result
 
 
-def _summary(split: Split) -> dict[str, Any]:
-    """Sentences, scored tokens (with ``</s>``) and lengths in words of a split."""
-    words = split.lengths - 1
-    return {
+def _summary(corpus: Corpus, name: str, unknown: str) -> dict[str, Any]:
+    """Sentences, scored tokens and words, and lengths of a split, without ``</s>``.
+
+    Of text also ``unknown_rate``, the part of its words that is the unknown word, the text's own
+    ones included, and ``substituted``, how many of these stand for another word.
+    """
+    split, vocabulary = corpus.splits[name], corpus.vocabulary
+    lengths = split.lengths - 1
+    unit = {"word": "words", "sentencepiece": "pieces"}[vocabulary.segmentation]
+    result: dict[str, Any] = {
         "sentences": len(split),
         "tokens": int(split.lengths.sum()),
-        "words_min": int(words.min()),
-        "words_mean": float(words.mean()),
-        "words_median": float(np.median(words)),
-        "words_max": int(words.max()),
+        f"{unit}_min": int(lengths.min()),
+        f"{unit}_mean": float(lengths.mean()),
+        f"{unit}_median": float(np.median(lengths)),
+        f"{unit}_max": int(lengths.max()),
     }
+    if corpus.language is None:
+        scored = corpus.scored_words(name)
+        number = vocabulary.words.index(unknown) if unknown in vocabulary.words else -1
+        result |= {
+            "scored_words": scored,
+            "unknown_rate": float((split.tokens == number).sum()) / (scored - len(split)),
+            "substituted": corpus.substituted.get(name, 0),
+        }
+    return result
 
 
-def _generate(
-    name: str, chosen: settings.ExactSettings
-) -> tuple[WordVocabulary, dict[str, Split], dict[str, float]]:
-    """Vocabulary, splits and true figures (nats) of an exact language."""
-    language = ExactLanguage(chosen)
-    splits = {
-        "train": language.sample(chosen.sentences, TRAIN),
-        "valid": language.sample(chosen.valid, VALID),
-        "test": language.sample(chosen.test, TEST),
-    }
-    entropy, information = language.entropy(), language.information()
-    figures = {
-        "entropy": entropy.value,
-        "entropy_error": entropy.error,
-        "information": information.value,
-        "information_error": information.error,
-        "ln_classes": float(np.log(chosen.classes)),
-    }
-    return language.vocabulary(), splits, figures
-
-
-def _lookup(spec: str) -> public.PublicCorpus | tuple[str, settings.ExactSettings]:
-    """The public corpus, or the exact language's preset and settings, that a name means."""
-    name, colon, _ = spec.partition(":")
-    if name in public.CORPORA:
-        if colon:
-            raise UserError(f"{spec}: {name} has no settings; write {name}")
-        return public.CORPORA[name]
-    if name not in settings.PRESETS:
-        raise UserError(f"{name}: unknown data set; {suggest(name, descriptions())}")
-    return settings.parse(spec)
-
-
-def _mend(spec: str) -> str:
-    """The command that prepares a data set."""
-    found = _lookup(spec)
-    if isinstance(found, public.PublicCorpus):
-        return found.mend
-    return f"pcbench data prepare {canonical(spec)}"
-
-
-def _prepared(spec: str, root: Path) -> store.Prepared | None:
+def _prepared(found: Source, root: Path) -> store.Prepared | None:
     """The verified prepared form, or None."""
-    return store.load(root / slug(spec), identity(spec), _mend(spec))
+    return store.load(root / found.slug, found.identity, found.mend)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -72,6 +72,9 @@ class Corpus:
         splits: ``train``, ``valid`` and ``test``.
         sha256: the identity of the data, equal to ``benchmark.data.identity(spec)``.
         language: the process that generated it, or None for real text.
+        text_sha256: the identity of the text, whatever its vocabulary; empty: ``sha256``.
+        words: scored words by split, each sentence's and one for its end; empty: the tokens.
+        substituted: words by split that the tokens do not bring back; empty: none.
     """
 
     spec: str
@@ -79,6 +82,13 @@ class Corpus:
     splits: dict[str, Split]
     sha256: str
     language: ExactLanguage | None = None
+    text_sha256: str = ""
+    words: Mapping[str, int] = field(default_factory=dict)
+    substituted: Mapping[str, int] = field(default_factory=dict)
+
+    def scored_words(self, split: str) -> int:
+        """Words of a split and an end for each sentence: what nats a word are counted by."""
+        return self.words.get(split, int(self.splits[split].lengths.sum()))
 
     def training_split(self, seed: int, epoch: int) -> Split:
         """Training sentences of an epoch, a pure function of the data, the seed and the epoch.

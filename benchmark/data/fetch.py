@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def files(
-    corpus: PublicCorpus, source: Path | None, folder: Path, progress: bool
+    corpus: PublicCorpus, source: Path | None, folder: Path, progress: bool, mend: str
 ) -> dict[str, Path]:
     """The verified files of a corpus by part (``train``, ``valid``, ``test``, ``vocab``).
 
@@ -28,12 +28,15 @@ def files(
         source: a folder that holds the files, or None to download them.
         folder: where downloads go.
         progress: say on standard error what is done.
+        mend: the command that reads the files from a folder, for messages.
 
     Raises:
         UserError: a file is missing, unreadable or not the right one, or the network fails.
     """
     paths = {
-        part: _find(corpus, part, source) if source else _download(corpus, part, folder, progress)
+        part: _find(corpus, part, source, mend)
+        if source
+        else _download(corpus, part, folder, progress, mend)
         for part in corpus.files
     }
     for part, path in paths.items():
@@ -41,7 +44,7 @@ def files(
     return paths
 
 
-def _find(corpus: PublicCorpus, part: str, source: Path) -> Path:
+def _find(corpus: PublicCorpus, part: str, source: Path, mend: str) -> Path:
     """The file of a part in the user's folder."""
     names = ", ".join(corpus.files.values())
     try:
@@ -49,16 +52,16 @@ def _find(corpus: PublicCorpus, part: str, source: Path) -> Path:
     except OSError as error:
         raise UserError(
             f"{source}: cannot be read as a folder ({error.strerror}); "
-            f"name the folder that holds {names}: {corpus.mend}"
+            f"name the folder that holds {names}: {mend}"
         ) from None
     name = corpus.files[part]
     if name not in present:
         what = "the folder is empty" if not present else f"there is no {name}"
-        raise UserError(f"{source}: {what}; name the folder that holds {names}: {corpus.mend}")
+        raise UserError(f"{source}: {what}; name the folder that holds {names}: {mend}")
     return source / name
 
 
-def _download(corpus: PublicCorpus, part: str, folder: Path, progress: bool) -> Path:
+def _download(corpus: PublicCorpus, part: str, folder: Path, progress: bool, mend: str) -> Path:
     """Download a file of the corpus into a folder.
 
     ``datasets`` itself takes an address only where ``aiohttp`` is installed, which it no longer
@@ -76,7 +79,7 @@ def _download(corpus: PublicCorpus, part: str, folder: Path, progress: bool) -> 
         reason = (str(error) or type(error).__name__).splitlines()[0]
         raise UserError(
             f"{url}: cannot be downloaded ({reason}); check the network, or fetch "
-            f"{', '.join(corpus.files.values())} elsewhere: {corpus.mend}"
+            f"{', '.join(corpus.files.values())} elsewhere: {mend}"
         ) from error
     path = folder / corpus.files[part]
     path.write_bytes(response.content)

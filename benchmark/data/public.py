@@ -50,11 +50,6 @@ class PublicCorpus:
         parts += [f"every {self.every}"] if self.every else []
         return sha256_bytes("\n".join([*parts, f"preparation {PREPARATION_VERSION}"]).encode())
 
-    @property
-    def mend(self) -> str:
-        """The command that prepares it."""
-        return f"pcbench data prepare {self.name} --from DIR"
-
 
 PTB = PublicCorpus(
     name="ptb",
@@ -102,7 +97,7 @@ YAHOO_SMALL = PublicCorpus(
 CORPORA = {corpus.name: corpus for corpus in (PTB, YAHOO, YAHOO_SMALL)}
 
 
-def read(corpus: PublicCorpus, root: Path, source: Path | None, progress: bool) -> Text:
+def read(corpus: PublicCorpus, root: Path, source: Path | None, progress: bool, mend: str) -> Text:
     """Fetch or find the files, verify them, and read their sentences.
 
     A line is a sentence, its words are what blanks separate (``<unk>`` and ``_UNK`` are words like
@@ -113,13 +108,14 @@ def read(corpus: PublicCorpus, root: Path, source: Path | None, progress: bool) 
         root: the folder of prepared data; temporary files lie below it, nothing stays.
         source: a folder that holds the files, or None to download them.
         progress: say on standard error what is done.
+        mend: the command that reads the files from a folder, for messages.
 
     Raises:
         UserError: a file is missing, unreadable or not the right one, the network fails, or
             ``root`` cannot be written.
     """
     with fetch.scratch(root, corpus.name) as cache:
-        paths = fetch.files(corpus, source, cache, progress)
+        paths = fetch.files(corpus, source, cache, progress, mend)
         found = {path.name: sha256_file(path) for path in paths.values()}
         words = paths.pop("vocab").read_text(encoding="utf-8") if "vocab" in paths else None
         lines = fetch.sentences(paths, cache)

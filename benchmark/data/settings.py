@@ -2,6 +2,7 @@
 
 import json
 import math
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, fields, replace
 
 from benchmark.errors import UserError, suggest
@@ -100,16 +101,7 @@ def parse(spec: str) -> tuple[str, ExactSettings]:
     if not colon:
         return name, preset
     kinds = {field.name: type(getattr(preset, field.name)) for field in fields(preset)}
-    overrides: dict[str, bool | int | float] = {}
-    for item in text.split(","):
-        key, equals, value = (part.strip() for part in item.partition("="))
-        if not equals:
-            raise UserError(f"{spec}: {item.strip()!r} is no setting; write key=value")
-        if key not in kinds:
-            raise UserError(f"{spec}: {key}: unknown setting; {suggest(key, kinds)}")
-        if key in overrides:
-            raise UserError(f"{spec}: {key}: set twice; keep one")
-        overrides[key] = _value(spec, key, value, kinds[key])
+    overrides = read(spec, text.split(","), kinds)
     settings = replace(preset, **overrides)  # type: ignore[arg-type]
     _validate(spec, settings)
     return name, settings
@@ -128,8 +120,31 @@ def identity(settings: ExactSettings) -> str:
     return sha256_bytes(json.dumps(content, sort_keys=True, separators=(",", ":")).encode())
 
 
-def _value(spec: str, key: str, text: str, kind: type) -> bool | int | float:
+def read(
+    spec: str, items: Iterable[str], kinds: Mapping[str, type]
+) -> dict[str, bool | int | float | str]:
+    """The values of ``key=value`` texts, each of the type that ``kinds`` gives its key.
+
+    Raises:
+        UserError: no ``=``, an unknown key, a key set twice, a value of the wrong type.
+    """
+    values: dict[str, bool | int | float | str] = {}
+    for item in items:
+        key, equals, value = (part.strip() for part in item.partition("="))
+        if not equals:
+            raise UserError(f"{spec}: {item.strip()!r} is no setting; write key=value")
+        if key not in kinds:
+            raise UserError(f"{spec}: {key}: unknown setting; {suggest(key, kinds)}")
+        if key in values:
+            raise UserError(f"{spec}: {key}: set twice; keep one")
+        values[key] = _value(spec, key, value, kinds[key])
+    return values
+
+
+def _value(spec: str, key: str, text: str, kind: type) -> bool | int | float | str:
     """One setting's value from its text."""
+    if kind is str:
+        return text
     try:
         if kind is bool:
             return {"true": True, "false": False}[text]

@@ -30,11 +30,13 @@ class Prepared:
         words: every word by id, specials first.
         splits: sentences by split name.
         meta: the JSON beside them: spec, identity, sha256, content digest, figures.
+        model: of sentencepiece, which encodes further text.
     """
 
     words: list[str]
     splits: dict[str, Split]
     meta: dict[str, Any]
+    model: bytes | None = None
 
 
 def content_sha256(words: list[str], splits: dict[str, Split]) -> str:
@@ -52,13 +54,21 @@ def content_sha256(words: list[str], splits: dict[str, Split]) -> str:
     return digest.hexdigest()
 
 
-def save(folder: Path, words: list[str], splits: dict[str, Split], meta: dict[str, Any]) -> None:
+def save(
+    folder: Path,
+    words: list[str],
+    splits: dict[str, Split],
+    meta: dict[str, Any],
+    model: bytes | None = None,
+) -> None:
     """Write a corpus atomically: a reader finds the old one, the new one or none.
 
     Raises:
         UserError: the folder cannot be written.
     """
     arrays = {"words": np.frombuffer("\n".join(words).encode(), dtype=np.uint8)}
+    if model is not None:
+        arrays["model"] = np.frombuffer(model, dtype=np.uint8)
     for name, split in splits.items():
         for field, kind in _FIELDS:
             array = getattr(split, field)
@@ -128,7 +138,8 @@ def load(folder: Path, identity: str, mend: str) -> Prepared | None:
     with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
         words = arrays["words"].tobytes().decode().split("\n")
         splits = {name: _split(arrays, name) for name in meta["splits"]}
-    return Prepared(words, splits, meta)
+        model = arrays["model"].tobytes() if "model" in arrays else None
+    return Prepared(words, splits, meta, model)
 
 
 def _split(arrays: Mapping[str, Any], name: str) -> Split:

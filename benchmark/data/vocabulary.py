@@ -4,9 +4,10 @@ from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import final
+from typing import ClassVar, final
 
 from benchmark.errors import UserError
+from benchmark.files import sha256_bytes
 
 PAD, BOS, EOS = 0, 1, 2
 SPECIALS = ("<pad>", "<s>", "</s>")
@@ -15,7 +16,13 @@ SPECIALS = ("<pad>", "<s>", "</s>")
 class Vocabulary(ABC):
     """Token ids of a corpus: 0 ``<pad>``, 1 ``<s>``, 2 ``</s>``, then the units of text."""
 
+    segmentation: ClassVar[str]
     words: list[str]
+
+    @property
+    @abstractmethod
+    def sha256(self) -> str:
+        """Hexadecimal digest of the units and of what else decides the segmentation."""
 
     def __len__(self) -> int:
         """Number of ids, the three specials included."""
@@ -40,6 +47,7 @@ class WordVocabulary(Vocabulary):
         unknown: the word that stands for words outside the vocabulary, if it is one of them.
     """
 
+    segmentation: ClassVar[str] = "word"
     words: list[str]
     unknown: str = "<unk>"
     _ids: dict[str, int] = field(init=False, repr=False, compare=False)
@@ -52,6 +60,11 @@ class WordVocabulary(Vocabulary):
         if len(ids) + len(SPECIALS) != len(self.words):
             raise ValueError("a word appears twice in the vocabulary")
         object.__setattr__(self, "_ids", ids)
+
+    @property
+    def sha256(self) -> str:
+        """Hexadecimal digest of the words, one a line, without the specials."""
+        return sha256_bytes("".join(f"{word}\n" for word in self.words[len(SPECIALS) :]).encode())
 
     def encode(self, text: str) -> list[int]:
         """Ids of a sentence's words; ``unknown`` stands for others, where it is a word.
@@ -82,11 +95,19 @@ class WordVocabulary(Vocabulary):
         return " ".join(words)
 
 
-def from_text(sentences: Iterable[Sequence[str]]) -> WordVocabulary:
+def from_text(
+    sentences: Iterable[Sequence[str]], unknown: str = "<unk>", size: int = 0, min_count: int = 1
+) -> WordVocabulary:
     """The vocabulary of training sentences: most frequent word first, ties by first appearance.
 
+    Args:
+        sentences: words of each.
+        unknown: stands for other words; it is added where the sentences lack it.
+        size: how many words, ``unknown`` among them; 0 for all.
+        min_count: rarer words are left out.
+
     Raises:
-        UserError: the text contains one of the special names as a word.
+        UserError: a special name occurs as a word, or there are fewer words than ``size``.
     """
     counts = Counter(word for sentence in sentences for word in sentence)
     for special in SPECIALS:
@@ -94,4 +115,13 @@ def from_text(sentences: Iterable[Sequence[str]]) -> WordVocabulary:
             raise UserError(
                 f"the text contains {special!r}, which is reserved; remove it from the source"
             )
-    return WordVocabulary([*SPECIALS, *(word for word, _ in counts.most_common())])
+    words = [word for word, n in counts.most_common() if n >= min_count or word == unknown]
+    words += [unknown] if unknown not in counts else []
+    if size > len(words):
+        raise UserError(
+            f"the training text supports a vocabulary of {len(words)} words, {unknown} among them; "
+            f"use size={len(words)} or less"
+        )
+    if size and unknown not in words[:size]:
+        words = [*words[: size - 1], unknown]
+    return WordVocabulary([*SPECIALS, *words[: size or None]], unknown)
