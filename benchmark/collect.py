@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from benchmark import records, status
+from benchmark.data import recorded
 from benchmark.files import write_atomic
 from benchmark.provenance import checkout
 from benchmark.records import Record
@@ -90,7 +91,7 @@ def _absent(run_id: str, runs: Path, data: str, seed: int) -> Record:
     line: Record = {"schema": records.SCHEMA, "id": run_id, "status": now.status}
     if now.status == "failed":
         line["error"] = without_folders(now.detail, runs)
-    return line | {"config": {"data": data, "seed": seed}}
+    return line | {"config": {"data": recorded(data), "seed": seed}}
 
 
 def without_folders(text: str, runs: Path) -> str:
@@ -102,4 +103,4 @@ def without_folders(text: str, runs: Path) -> str:
     for known in (runs.absolute(), runs.resolve(), checkout(), Path.cwd(), Path.home()):
         if known != Path(known.anchor):
             text = text.replace(f"{known}/", "")
-    return re.sub(r"(?<![\w:/.])/(?:[^\s/:;,'\"()]+/)+", "", text)
+    return re.sub(r"(?:(?<![\w:/.])|(?<=\btext:))/(?:[^\s/:;,'\"()]+/)+", "", text)

@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from benchmark import data as corpora
 from benchmark.config import RunConfig
 from benchmark.data.corpus import Corpus
 from benchmark.device import device_name, peak_mb
@@ -58,8 +59,8 @@ def assemble(
 
 
 def describe_config(config: RunConfig) -> dict[str, Any]:
-    """All settings; of a baseline outside the checkout its file's name and digest, no path."""
-    out = config.to_dict()
+    """All settings; of what lies outside the checkout the name and digest, no path."""
+    out = config.to_dict() | {"data": corpora.recorded(config.data)}
     if config.file is not None:
         out["file"] = Path(config.file).name
         out["file_sha256"] = sha256_file(Path(config.file))
@@ -71,11 +72,16 @@ def describe_data(corpus: Corpus) -> dict[str, Any]:
     out: dict[str, Any] = {
         "name": corpus.spec,
         "sha256": corpus.sha256,
+        "text_sha256": corpus.text_sha256 or corpus.sha256,
         "vocabulary": len(corpus.vocabulary),
+        "vocabulary_sha256": corpus.vocabulary.sha256,
+        "segmentation": corpus.vocabulary.segmentation,
+        "lossless": {name: not corpus.substituted.get(name) for name in corpus.splits},
     }
     for name, split in corpus.splits.items():
         out[f"{name}_sentences"] = len(split)
         out[f"{name}_tokens"] = int(split.lengths.sum())
+        out[f"{name}_words"] = corpus.scored_words(name)
     if corpus.language is not None:
         entropy, information = corpus.language.entropy(), corpus.language.information()
         out |= {

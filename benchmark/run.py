@@ -95,8 +95,8 @@ def run(
 
 
 def _found_again(config: RunConfig) -> dict[str, Any]:
-    """The settings, a baseline's file by its absolute path: `load_run` may be called anywhere."""
-    out = config.to_dict()
+    """The settings, all paths absolute: `load_run` may be called anywhere."""
+    out = config.to_dict() | {"data": corpora.absolute(config.data)}
     return out if config.file is None else out | {"file": str(Path(config.file).absolute())}
 
 

@@ -291,6 +291,7 @@ def test_an_error_is_collected_without_folders(place: Place) -> None:
         (f"{folder}/checkpoint.pt: damaged", f"{place.ids[0]}/checkpoint.pt: damaged"),
         ("/scratch/me/ptb/arrays.npz: was altered", "arrays.npz: was altered"),
         ("OSError: [Errno 28] full: '/a/b c/d'", "OSError: [Errno 28] full: 'b c/d'"),
+        ("run: prepare text:/home/me/news,size=9", "run: prepare text:news,size=9"),
         ("get https://host/a/b; loss 1/2", "get https://host/a/b; loss 1/2"),
     ]:
         (folder / "error.txt").write_text(f"{error}\n")

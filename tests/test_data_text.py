@@ -1,0 +1,191 @@
+"""A reader's own folder: ``text:DIR``, its vocabulary, its identity, and what can be wrong."""
+
+import json
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from benchmark import cli, data
+from benchmark.errors import UserError
+from benchmark.finished import load_run
+from benchmark.result import describe_data
+
+TEXT = {
+    "train": "the cat sat on the mat\n\n  the\tdog sat \r\nthe cat ate a fish\n" * 5,
+    "valid": "the dog ate the fish\na heron sat\n",
+    "test": "the cat sat on a mat\nthe dog",
+}
+
+
+def write(folder: Path, **changed: str | bytes) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    for split, text in (TEXT | changed).items():
+        content = text if isinstance(text, bytes) else text.encode()
+        (folder / f"{split}.txt").write_bytes(content)
+    return folder
+
+
+def texts(corpus: data.Corpus, split: str) -> list[str]:
+    rows = corpus.splits[split]
+    return [corpus.vocabulary.decode(rows.sentence(i)) for i in range(len(rows))]
+
+
+def test_text_becomes_sentences(tmp_path: Path) -> None:
+    spec = f"text:{write(tmp_path / 'news')}"
+    with pytest.raises(UserError, match=r"text:news: not prepared .* pcbench data prepare text:/"):
+        data.load(spec, tmp_path / "root")
+    folder = data.prepare(spec, tmp_path / "root")
+    corpus = data.load(spec, tmp_path / "root")
+    assert corpus.spec == "text:news"
+    assert folder == tmp_path / "root" / data.slug(spec)
+    assert texts(corpus, "train")[:3] == [
+        "the cat sat on the mat",
+        "the dog sat",
+        "the cat ate a fish",
+    ]
+    assert texts(corpus, "valid") == ["the dog ate the fish", "a <unk> sat"]
+    assert texts(corpus, "test") == ["the cat sat on a mat", "the dog"]
+    assert corpus.vocabulary.words[3:6] == ["the", "cat", "sat"]
+    assert corpus.vocabulary.words[-1] == "<unk>"
+    told = describe_data(corpus)
+    assert told["lossless"] == {"train": True, "valid": False, "test": True}
+    assert (told["segmentation"], told["test_words"], told["test_tokens"]) == ("word", 10, 10)
+    shown = data.describe(spec, tmp_path / "root")["splits"]["valid"]
+    assert (shown["unknown_rate"], shown["substituted"]) == (pytest.approx(1 / 8), 1)
+
+
+def test_a_vocabulary_is_limited_by_size_or_count(tmp_path: Path) -> None:
+    write(tmp_path / "news", train="a a a b b <unk> c\n" * 2 + "d\n")
+    spec = f"text:{tmp_path}/news"
+    words = {}
+    for setting in ("size=3", "size=1", "min_count=3", "min_count=4,size=3"):
+        data.prepare(f"{spec},{setting}", tmp_path / "root")
+        corpus = data.load(f"{spec},{setting}", tmp_path / "root")
+        words[setting] = corpus.vocabulary.words[3:]
+        assert describe_data(corpus)["lossless"]["train"] is False
+    assert words["size=3"] == ["a", "b", "<unk>"]
+    assert words["size=1"] == ["<unk>"]
+    assert words["min_count=3"] == words["min_count=4,size=3"] == ["a", "b", "<unk>"]
+    with pytest.raises(UserError, match=r"^text:news,size=9: .* 5 words.* use size=5 or"):
+        data.prepare(f"{spec},size=9", tmp_path / "root")
+    data.prepare(f"{spec},size=5", tmp_path / "root")
+
+
+def test_the_text_is_the_identity_and_the_place_is_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here = write(tmp_path / "a" / "my news")
+    other = write(tmp_path / "b" / "my news", test="the cat\n")
+    specs = [f"text:{here}", f"text:{other}"]
+    assert len({data.slug(spec) for spec in specs}) == 2
+    assert len({data.identity(spec) for spec in [*specs, f"{specs[0]},min_count=2"]}) == 3
+    assert all(data.slug(spec).startswith("text_my_news_") for spec in specs)
+    shutil.copytree(here, tmp_path / "c" / "my news")
+    monkeypatch.chdir(tmp_path / "c")
+    assert data.identity("text:my news") == data.identity(specs[0])
+    assert data.slug("text:my news") == data.slug(specs[0])
+    assert data.recorded("text:my news/,min_count=1") == "text:my news"
+    assert data.recorded("exact:mix=0.30") == data.absolute("exact:mix=0.30") == "exact:mix=0.30"
+    assert data.absolute("text:my news,min_count=2") == f"text:{Path.cwd()}/my news,min_count=2"
+    before = data.identity("text:my news")
+    (tmp_path / "c" / "my news" / "valid.txt").write_text("another\n")
+    assert data.identity("text:my news") != before
+    assert not data.is_prepared("text:my news", tmp_path / "root")
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"train": b""}, "train.txt: holds no sentence; write one on each line"),
+        ({"test": b" \n\t\n"}, "test.txt: holds no sentence"),
+        ({"valid": b"fine\nd\xe9j\xe0 vu\n"}, "valid.txt:2: is not UTF-8 (byte 0xe9); convert"),
+        ({"train": "a\n".encode("utf-16")}, "train.txt:1: is not UTF-8 (byte 0xff)"),
+        ({"train": b"a\n" + b"b " * 10_000}, "train.txt:2: holds 10,000 words, 19,999 characters"),
+        ({"test": b"b" * 10_001}, "test.txt:1: holds 1 words, 10,001 characters; at most 1,000"),
+        ({"valid": b"a\nb <s> c\n"}, "valid.txt:2: holds '<s>', which is reserved; remove it"),
+    ],
+    ids=str,
+)
+def test_bad_text_is_one_line_with_file_and_line(
+    changed: dict[str, bytes], message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    spec = f"text:{write(tmp_path / 'news', **changed)}"
+    assert cli.main(["data", "prepare", spec, "--data", str(tmp_path / "root")]) == 2
+    told = capsys.readouterr().err
+    assert told.count("\n") == 1
+    assert f"{tmp_path}/news/{message}" in told
+    assert not data.is_prepared(spec, tmp_path / "root")
+
+
+def test_bad_folders_are_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    write(Path("news"))
+    (Path("news") / "valid.txt").unlink()
+    for name in ("a,b", "a=b"):
+        write(Path(name))
+    for spec, message in {
+        "text:news": "news: there is no valid.txt; a text needs train.txt, valid.txt, test.txt",
+        "text:nows": "there is no such folder in the current folder",
+        "text:": "name a folder: text:DIR",
+        "text": "name a folder: text:DIR",
+        "text:a,b": "'b' is no setting; write key=value; a folder's path must hold neither ','",
+        "text:a=b": "a folder's path must hold neither ',' nor '='",
+        "text:news,sise=3": "sise: unknown setting; did you mean 'size'?",
+        "text:news,size=many": "size: 'many' is not a whole number",
+        "text:news,vocabulary=sentencepiece,size=9,min_count=2": "min_count goes with",
+        "txt:news": "txt: unknown data set; there are exact, exact_hard, ",
+    }.items():
+        with pytest.raises(UserError) as caught:
+            data.check(spec)
+        assert message in str(caught.value)
+        assert "\n" not in str(caught.value)
+
+
+def test_a_source_is_refused_and_a_byte_order_mark_is_no_word(tmp_path: Path) -> None:
+    write(tmp_path / "news", train="\ufeffthe end\n")
+    spec = f"text:{tmp_path}/news"
+    with pytest.raises(UserError, match="leave out --from"):
+        data.prepare(spec, tmp_path / "root", tmp_path)
+    data.prepare(spec, tmp_path / "root")
+    assert texts(data.load(spec, tmp_path / "root"), "train") == ["the end"]
+
+
+SMALL = {
+    "model.embedding": 4, "model.hidden": 4, "model.latent": 2, "train.epochs": 1,
+    "evaluate.iw_samples": 2, "evaluate.max_length": 5,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("setting", ["", ",vocabulary=sentencepiece,size=270"])
+def test_a_run_on_own_text_leaves_no_path_in_its_record(
+    setting: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    write(tmp_path / "home" / "news")
+    monkeypatch.chdir(tmp_path / "home")
+    spec = f"text:news{setting}"
+    folders = ["--data-dir", str(tmp_path / "root")]
+    assert cli.main(["data", "prepare", spec, *folders]) == 0
+    sets = [word for key, value in SMALL.items() for word in ("--set", f"{key}={value}")]
+    runs = tmp_path / "runs"
+    run = ["run", "--data", spec, "--baseline", "none", "--runs", str(runs), "--quiet", *sets]
+    assert cli.main([*run, *folders]) == 0
+    (folder,) = runs.iterdir()
+    text = (folder / "record.json").read_text()
+    assert str(tmp_path) not in text
+    record: dict[str, Any] = json.loads(text)
+    assert record["config"]["data"] == record["data"]["name"] == data.canonical(spec)
+    assert record["data"]["sha256"] == data.identity(spec)
+    assert record["data"]["test_words"] == 10
+    monkeypatch.chdir(tmp_path)
+    loaded = load_run(folder.name, runs, tmp_path / "root")
+    assert loaded.vocabulary.decode(loaded.vocabulary.encode("the  cat sat")) == "the cat sat"
+    os.remove(tmp_path / "home" / "news" / "test.txt")
+    with pytest.raises(UserError, match=r"there is no test\.txt"):
+        load_run(folder.name, runs, tmp_path / "root")
+    capsys.readouterr()
