@@ -251,7 +251,7 @@ def sample(arguments: Namespace) -> int:
     from benchmark import samples
     from benchmark.finished import load_run, sample_run
 
-    run = load_run(arguments.id, _runs(arguments), _data_root(arguments))
+    run = load_run(arguments.id, runs_folder(arguments), data_root(arguments))
     kinds = samples.KINDS if arguments.kind == "all" else (arguments.kind,)
     if not run.model.latent and kinds != ("prior",):
         reason = f"{run.config.id}: {run.config.baseline} has no latent variable"
