@@ -74,6 +74,7 @@ class Pool:
     held: dict[str, tuple["Entry", float]] = field(default_factory=dict)
     asked: list[int] = field(default_factory=list)
     told: int = 0
+    moved: bool = False  # whether a run finished or left a new checkpoint
 
     @property
     def left(self) -> bool:
@@ -89,7 +90,8 @@ class Pool:
             self._obey()
             for run_id in [i for i, p in self.active.items() if p.popen.poll() is not None]:
                 self._reap(self.active.pop(run_id))
-            self.display.show(self._line())
+            if self.display.due():
+                self.display.show(self._line())
             if self.active or self.held:
                 time.sleep(0.1)
 
@@ -164,6 +166,7 @@ class Pool:
     def _reap(self, process: Process) -> None:
         entry, code = process.entry, process.popen.returncode
         folder = self.manifest.runs / entry.id
+        self.moved |= failures.mark(folder) != process.mark
         if (folder / "record.json").exists() and not (folder / "error.txt").exists():
             self._note_done(entry, status.duration(time.monotonic() - process.started))
         elif code in _STOPPED or (self.asked and code < 0):
@@ -251,13 +254,16 @@ class Display:
     def __init__(self, out: TextIO, total: int) -> None:
         self.out, self.total, self.live, self.last = out, total, out.isatty(), 0.0
 
+    def due(self) -> bool:
+        """Whether the line that changes is wanted, and old."""
+        return self.live and time.monotonic() - self.last > 0.25
+
     def show(self, line: str) -> None:
         """Replace the line that changes."""
-        if self.live and time.monotonic() - self.last > 0.25:
-            width = shutil.get_terminal_size().columns - 1
-            self.out.write(f"\r\x1b[K{line[:width]}")
-            self.out.flush()
-            self.last = time.monotonic()
+        width = shutil.get_terminal_size().columns - 1
+        self.out.write(f"\r\x1b[K{line[:width]}")
+        self.out.flush()
+        self.last = time.monotonic()
 
     def note(self, line: str) -> None:
         """Print a line that stays."""

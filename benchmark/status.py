@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from benchmark import claims
+from benchmark import claims, failures
 
 if TYPE_CHECKING:
     from benchmark.study import Labelled, Study
@@ -108,6 +108,9 @@ def table(study: "Study", runs: Path) -> str:
 def _with_queue(run_id: str, runs: Path, queue: Mapping[str, State]) -> State:
     """The state by the run's files, or "queued" where the queue holds what is not at work."""
     now = state(runs / run_id)
+    if now.status == "failed" and (times := failures.count(runs / run_id)):
+        more = "; --retry-failed runs it again" if times >= failures.LIMIT else ""
+        now = State("failed", f"{now.detail} (failed {times} times{more})")
     if now.status in ("done", "running") or run_id not in queue:
         return now
     waiting = queue[run_id]

@@ -261,7 +261,7 @@ def test_states_are_read_from_files_alone(place: Place) -> None:
     assert lines[0] == ["exact_small"]
     assert lines[1] == ["none", "1", "done,", "1", "running"]
     assert lines[2] == ["cyclical", "1", "failed,", "1", "missing"]
-    assert lines[3] == "all 1 done, 1 running, 1 failed, 1 missing".split()
+    assert lines[3] == ["all", "1", "done,", "1", "running,", "1", "failed,", "1", "missing"]
 
 
 def test_collect_writes_a_line_for_each_expected_run(place: Place) -> None:

@@ -13,7 +13,8 @@ def submit(arguments: Namespace) -> int:
     from benchmark.cluster.submit import submit as send
     from benchmark.manifest import Options
 
-    loaded = study.load(arguments.study, arguments.seeds)
+    study.load(arguments.study, arguments.seeds)  # refuses seeds that the study lacks
+    loaded = study.load(arguments.study)
     results = arguments.results or Path("results")
     tables = Path("paper/tables") if arguments.results is None else results / "tables"
     options = Options(

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 from benchmark import records
 from benchmark.errors import UserError
+from benchmark.manifest import Options
 from benchmark.status import duration
 
 if TYPE_CHECKING:
-    from benchmark.cluster.submit import Wish
     from benchmark.study import Labelled, Study
 
 # Bytes a parameter: while it trains a checkpoint with Adam's two moments and the best weights,
@@ -20,12 +20,12 @@ _TRAINING, _KEPT = 2 * 16, 4
 
 
 def lines(
-    study: "Study", todo: Sequence["Labelled"], runs: Path, results: Path, wish: "Wish"
+    study: "Study", todo: Sequence["Labelled"], runs: Path, options: Options, pack: int
 ) -> list[str]:
     """Time and disk for ``todo``, as a user reads them; what is unknown is said to be."""
-    known = _known(study, runs, results)
+    known = _known(study, runs, options)
     found = [_like(run, known) for run in todo]
-    parts = [f"{len(todo)} runs in {-(-len(todo) // wish.pack)} tasks"]
+    parts = [f"{len(todo)} runs in {-(-len(todo) // pack)} tasks"]
     costs = [cost for cost in found if cost is not None]
     if not costs:
         return [f"{parts[0]}; time and disk: unknown, no run like these has finished yet"]
@@ -41,11 +41,11 @@ def lines(
     return [f"{parts[0]}; time: {said}", f"disk: {disk}; {_size(free)} free in {runs}"]
 
 
-def _known(study: "Study", runs: Path, results: Path) -> list[dict[str, Any]]:
-    """The records of the study's runs: in the runs folder and collected."""
+def _known(study: "Study", runs: Path, options: Options) -> list[dict[str, Any]]:
+    """The study's records, in the runs folder and collected, from the same kind of device."""
     found = {}
     try:
-        for line in records.read_jsonl(results / f"{study.name}.jsonl"):
+        for line in records.read_jsonl(Path(options.results) / f"{study.name}.jsonl"):
             found[line["id"]] = line
     except UserError:
         pass  # nothing collected yet
@@ -54,7 +54,9 @@ def _known(study: "Study", runs: Path, results: Path) -> list[dict[str, Any]]:
             found[run.id] = records.read(runs / run.id / "record.json")
         except UserError:
             continue
-    return [record for record in found.values() if "cost" in record]
+    gpu = options.device != "cpu"
+    costly = [record for record in found.values() if "cost" in record]
+    return [record for record in costly if (record["cost"]["device"] != "cpu") == gpu]
 
 
 def _like(run: "Labelled", known: Sequence[dict[str, Any]]) -> tuple[float, int] | None:

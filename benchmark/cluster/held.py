@@ -32,7 +32,9 @@ def held(study: "Study", runs: Path) -> Held:
         return Held()
     queue = slurm.queue()
     if queue is not None:
-        return Held({i: State("queued", state.lower()) for i, state in queue.runs.items()})
+        return Held(
+            {i: State("queued", f"Slurm: {state.lower()}") for i, state in queue.runs.items()}
+        )
     found: dict[str, State] = {}
     for path in notes:
         found |= _submitted(path)

@@ -74,11 +74,13 @@ class Plan:
     left_out: Counter[str]
 
 
-def plan(study: "Study", runs: Path, retry_failed: bool, queue: slurm.Queue | None) -> Plan:
+def plan(
+    wanted: Sequence["Labelled"], runs: Path, retry_failed: bool, queue: slurm.Queue | None
+) -> Plan:
     """Leave out what is done, at work, in the queue, or failed too often."""
     left_out: Counter[str] = Counter()
     todo = []
-    for run in study.configs:
+    for run in wanted:
         folder = runs / run.id
         if (folder / "record.json").exists():
             left_out["done"] += 1
@@ -104,6 +106,12 @@ def _at_work(folder: Path, queue: slurm.Queue | None) -> bool:
 def submit(study: "Study", runs: Path, options: manifest.Options, wish: Wish) -> int:
     """Submit what of a study is not done, queued or running.
 
+    Args:
+        study: all of it; ``options.seeds`` chooses among its seeds.
+        runs: the runs folder.
+        options: of the runs and of the report.
+        wish: how to submit.
+
     Returns:
         0.
 
@@ -117,13 +125,17 @@ def submit(study: "Study", runs: Path, options: manifest.Options, wish: Wish) ->
         slurm.require()
     if not dry:
         check_writable(runs)
-    planned = plan(study, runs, options.retry_failed, slurm.queue())
+    seeds = options.seeds
+    wanted = [run for run in study.configs if seeds is None or run.config.seed in seeds]
+    planned = plan(wanted, runs, options.retry_failed, slurm.queue())
     others = ", ".join(f"{number} {why}" for why, number in planned.left_out.items())
-    total = len(study.configs)
-    print(f"{study.name}: {len(planned.todo)} of {total} runs to submit{others and f' ({others})'}")
+    print(
+        f"{study.name}: {len(planned.todo)} of {len(wanted)} runs to submit"
+        f"{others and f' ({others})'}"
+    )
     if not planned.todo:
         return 0
-    for line in estimate.lines(study, planned.todo, runs, Path(options.results), wish):
+    for line in estimate.lines(study, planned.todo, runs, options, wish.pack):
         print(line)
     if not dry:
         _prepare(planned.todo, Path(options.data))

@@ -16,6 +16,8 @@ from benchmark.cluster.held import JOBS
 from benchmark.errors import UserError
 from benchmark.pool import INTERRUPTED, Display, Pool, signals, visible_devices
 
+_IDLE_TURNS = 3  # so many turns of a task may pass before one without any progress is its last
+
 
 def task(path: Path, index: int | None, pack: int = 1, offset: int = 0) -> int:
     """Run the entries of an index, all at once.
@@ -62,6 +64,12 @@ def _index() -> int:
 def _again(pool: Pool, display: Display) -> None:
     """Ask for another turn if the time limit ended this one. Slurm's TERM may follow at once."""
     if "SLURM_JOB_ID" not in os.environ or set(pool.asked) != {signal.SIGUSR1}:
+        return
+    if not pool.moved and int(os.environ.get("SLURM_RESTART_COUNT", 0)) >= _IDLE_TURNS:
+        display.note(
+            f"no run got on in this turn, the {_IDLE_TURNS + 1}th or later: not asking for another "
+            "one; give --time more than the start and two minutes need, then submit again"
+        )
         return
     display.note("asking Slurm to run this task again")
     problem = slurm.requeue()
