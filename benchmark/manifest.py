@@ -206,8 +206,10 @@ def _dumps(content: dict[str, Any]) -> bytes:
 
 
 def _settings(config: "RunConfig", runs: Path) -> dict[str, Any]:
-    """All settings, with the place of the kept copy of a baseline's file from outside."""
-    out = config.to_dict()
+    """All settings, paths absolute: with the kept copy of a baseline's file from outside."""
+    from benchmark.data import absolute
+
+    out = config.to_dict() | {"data": absolute(config.data)}
     if config.file is not None:
         out["file"] = str(_kept(Path(config.file), runs))
     return out

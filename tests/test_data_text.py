@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from benchmark import cli, data
+from benchmark import cli, data, manifest, study
 from benchmark.errors import UserError
 from benchmark.finished import load_run
 from benchmark.result import describe_data
@@ -189,3 +189,18 @@ def test_a_run_on_own_text_leaves_no_path_in_its_record(
     with pytest.raises(UserError, match=r"there is no test\.txt"):
         load_run(folder.name, runs, tmp_path / "root")
     capsys.readouterr()
+
+
+def test_a_studys_folder_is_found_from_elsewhere_once_its_runs_are_resolved(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(tmp_path / "home" / "news")
+    monkeypatch.chdir(tmp_path / "home")
+    lines = ["[study]", 'data = ["text:news"]', "seeds = [0]", "[[baseline]]", 'name = "none"']
+    Path("mine.toml").write_text("\n".join(lines))
+    loaded = study.load(Path("mine.toml"))
+    found = manifest.build(loaded, loaded.configs, tmp_path / "runs", manifest.Options("d"))
+    monkeypatch.chdir(tmp_path)
+    (entry,) = found.entries
+    assert entry.resolve().id == entry.id
+    assert data.recorded(entry.resolve().data) == "text:news"

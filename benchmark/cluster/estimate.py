@@ -7,6 +7,7 @@ from statistics import median
 from typing import TYPE_CHECKING, Any
 
 from benchmark import records
+from benchmark.data import recorded
 from benchmark.errors import UserError
 from benchmark.manifest import Options
 from benchmark.status import duration
@@ -61,7 +62,7 @@ def _known(study: "Study", runs: Path, options: Options) -> list[dict[str, Any]]
 
 def _like(run: "Labelled", known: Sequence[dict[str, Any]]) -> tuple[float, int] | None:
     """Median seconds and parameters of finished runs with this data, baseline and training."""
-    settings = run.config.to_dict()
+    settings = run.config.to_dict() | {"data": recorded(run.config.data)}
     same = ("data", "model", "train")
     near = [
         record for record in known if all(record["config"][key] == settings[key] for key in same)
