@@ -5,7 +5,7 @@ one.
 """
 
 import ast
-import importlib.util
+import hashlib
 import sys
 from dataclasses import MISSING, fields, is_dataclass
 from pathlib import Path
@@ -53,10 +53,13 @@ def load(name: str, file: Path | None = None) -> type[Baseline]:
         raise UserError(f"baseline {name!r}: a name is letters, digits and underscores")
     if file is None and name not in names():
         raise UserError(f"baseline '{name}': unknown; {suggest(name, names())}")
-    module_name = f"baselines.{name}" if file is None else f"_outside_baseline_{name}"
+    source = _read(path)
+    module_name = f"baselines.{name}"
+    if file is not None:  # by its content too: an edited file is another method
+        module_name = f"_outside_baseline_{name}_{hashlib.sha256(source).hexdigest()}"
     module = sys.modules.get(module_name)
     if module is None or module.__file__ != str(path):
-        module = _import(module_name, path)
+        module = _import(module_name, path, source)
     own = [
         value
         for value in vars(module).values()
@@ -65,8 +68,9 @@ def load(name: str, file: Path | None = None) -> type[Baseline]:
         and value.__module__ == module_name
     ]
     if len(own) != 1:
+        found = f" ({', '.join(cls.__name__ for cls in own)})" if own else ""
         raise UserError(
-            f"{_shown(path)}: defines {len(own)} Baseline classes; one file, one method"
+            f"{_shown(path)}: defines {len(own)} Baseline classes{found}; one file, one method"
         )
     if "__dataclass_params__" not in vars(own[0]) or not is_dataclass(own[0]):
         raise UserError(f"{_shown(path)}: {own[0].__name__} lacks @dataclass(frozen=True)")
@@ -78,14 +82,22 @@ def load(name: str, file: Path | None = None) -> type[Baseline]:
     return own[0]
 
 
-def _import(module_name: str, path: Path) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(module_name, path)
-    if spec is None or spec.loader is None or not path.is_file():
-        raise UserError(f"{path}: no such baseline file")
-    module = importlib.util.module_from_spec(spec)
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        raise UserError(f"{path}: no such baseline file") from None
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read ({error.strerror})") from None
+
+
+def _import(module_name: str, path: Path, source: bytes) -> ModuleType:
+    """Run these bytes: no compiled copy that may be of an earlier version."""
+    module = ModuleType(module_name)
+    module.__file__ = str(path)
     sys.modules[module_name] = module
     try:
-        spec.loader.exec_module(module)
+        exec(compile(source, path, "exec", dont_inherit=True), vars(module))
     except SyntaxError as error:
         del sys.modules[module_name]
         line = error.lineno or 1

@@ -188,6 +188,8 @@ def sweep(arguments: Namespace) -> int:
 
     loaded = study.load(arguments.study, arguments.seeds)
     runs = runs_folder(arguments)
+    for note in status.edited(loaded, runs):
+        print(f"pcbench: {note}", file=sys.stderr)
     if arguments.list:
         print("\n".join(run.id for run in loaded.configs))
     elif arguments.pending:

@@ -110,9 +110,18 @@ class RunConfig:
     file: str | None = None  # a baseline outside the folder
 
     def method(self) -> Baseline:
-        """The baseline with this run's hyper-parameters."""
+        """The baseline with this run's hyper-parameters, whatever becomes of its file."""
+        return self._method
+
+    @cached_property
+    def _method(self) -> Baseline:
         found = baselines.load(self.baseline, Path(self.file) if self.file else None)
         return build(found, self.params, f"baseline.{self.baseline}")
+
+    @cached_property
+    def file_sha256(self) -> str | None:
+        """Digest of the baseline's file where it is outside the folder."""
+        return sha256_file(Path(self.file)) if self.file else None
 
     @cached_property
     def digest(self) -> str:
@@ -130,7 +139,7 @@ class RunConfig:
             "train": _changed(self.train),
         }
         if self.file:
-            content["file"] = sha256_file(Path(self.file))
+            content["file"] = self.file_sha256
         return _sha256(content)
 
     @property

@@ -55,8 +55,10 @@ def load_run(
     runs = runs or records.default_runs()
     folder = runs / run_id
     try:
-        table = json.loads((folder / "config.json").read_text())
-    except (OSError, ValueError) as error:
+        table = dict(json.loads((folder / "config.json").read_text()))
+        if table.get("file"):
+            table["file"] = str(folder / table["file"])  # the copy beside the config
+    except (OSError, ValueError, TypeError) as error:
         raise UserError(
             f"{folder}: no run with a readable config.json here; {_nearest(runs, run_id)}"
         ) from error

@@ -8,7 +8,6 @@ from benchmark import data as corpora
 from benchmark.config import RunConfig
 from benchmark.data.corpus import Corpus
 from benchmark.device import device_name, peak_mb
-from benchmark.files import sha256_file
 from benchmark.records import SCHEMA, Record
 from benchmark.training import Training
 
@@ -63,7 +62,7 @@ def describe_config(config: RunConfig) -> dict[str, Any]:
     out = config.to_dict() | {"data": corpora.recorded(config.data)}
     if config.file is not None:
         out["file"] = Path(config.file).name
-        out["file_sha256"] = sha256_file(Path(config.file))
+        out["file_sha256"] = config.file_sha256
     return out
 
 

@@ -1,8 +1,8 @@
 """One run from its config to its record: folder, claim, resume, train, evaluate, write.
 
-``<runs>/<id>/`` holds config.json, log.jsonl, progress.json, checkpoint.pt while it trains,
-evaluation/ while it is measured, best.pt, sentences.npz, and at the very end record.json, which
-alone means done.
+``<runs>/<id>/`` holds config.json, a copy of an outside baseline, log.jsonl, progress.json,
+checkpoint.pt while it trains, evaluation/ while it is measured, best.pt, sentences.npz, and at the
+very end record.json, which alone means done.
 """
 
 import io
@@ -30,13 +30,14 @@ from benchmark.device import prepare_device
 from benchmark.encoding import Measured
 from benchmark.errors import UserError
 from benchmark.evaluation import Parts, evaluate, recovery
-from benchmark.files import write_atomic
+from benchmark.files import sha256_bytes, write_atomic
 from benchmark.progress import Progress
 from benchmark.result import assemble
 from benchmark.samples import recorded
 from benchmark.training import Training
 
 Keep = Literal["none", "best", "all"]
+COPY = "baseline.py"  # of a baseline's file outside the checkout
 SIGNALS = (signal.SIGTERM, signal.SIGUSR1, signal.SIGINT)
 
 
@@ -78,7 +79,7 @@ def run(
     place = prepare_device(device, threads)
     corpus = corpora.load(config.data, data)
     with claim(folder), _signals() as asked:
-        write_atomic(folder / "config.json", _json(_found_again(config)))
+        _keep_settings(config, folder)
         session = _Session(config, corpus, folder, place, asked, checkpoint_seconds)
         session.progress = Progress(folder, config.id, progress)
         try:
@@ -94,10 +95,16 @@ def run(
     return record
 
 
-def _found_again(config: RunConfig) -> dict[str, Any]:
-    """The settings, all paths absolute: `load_run` may be called anywhere."""
-    out = config.to_dict() | {"data": corpora.absolute(config.data)}
-    return out if config.file is None else out | {"file": str(Path(config.file).absolute())}
+def _keep_settings(config: RunConfig, folder: Path) -> None:
+    """Leave what `load_run` needs, called anywhere: a copy of an outside baseline's file too."""
+    table = config.to_dict() | {"data": corpora.absolute(config.data)}
+    if config.file is not None:
+        source = Path(config.file).read_bytes()
+        if sha256_bytes(source) != config.file_sha256:
+            raise UserError(f"{config.file}: changed while the run began; start it again")
+        write_atomic(folder / COPY, source)
+        table["file"] = COPY
+    write_atomic(folder / "config.json", _json(table))
 
 
 def refuse_done(folder: Path) -> None:

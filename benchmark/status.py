@@ -1,5 +1,6 @@
 """The state of a study's runs, from their files alone: also on a copy of the runs folder."""
 
+import glob
 import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
 
 
 _ORDER = ("done", "running", "queued", "submitted", "stopped", "failed", "missing")
+
+_PLACES = {"data": None, "file": None}  # settings that hold paths; the id tells the data
 
 
 @dataclass(frozen=True)
@@ -75,6 +78,32 @@ def duration(seconds: float) -> str:
 def pending(study: "Study", runs: Path) -> list["Labelled"]:
     """The runs without a record, in the study's order."""
     return [run for run in study.configs if not (runs / run.id / "record.json").exists()]
+
+
+def edited(study: "Study", runs: Path) -> list[str]:
+    """A line for each outside baseline that was another file when earlier runs began.
+
+    Its content enters the id, so that those runs are no longer the study's.
+    """
+    earlier: Counter[str] = Counter()
+    for run in pending(study, runs):
+        if run.config.file is not None:
+            alike = runs.glob(f"{glob.escape(run.id.rpartition('-')[0])}-*/config.json")
+            others = [_settings(path) for path in alike if path.parent.name != run.id]
+            earlier[run.config.file] += others.count(run.config.to_dict() | _PLACES)
+    return [
+        f"{file}: edited since {number} runs began with it; they stay, its rows are trained anew"
+        for file, number in earlier.items()
+        if number
+    ]
+
+
+def _settings(path: Path) -> dict[str, Any] | None:
+    """A run's settings without what names places; None where it is no run of ours."""
+    try:
+        return dict(json.loads(path.read_text())) | _PLACES
+    except (OSError, ValueError, TypeError):
+        return None
 
 
 def table(study: "Study", runs: Path) -> str:
