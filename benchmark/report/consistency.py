@@ -28,7 +28,7 @@ def check(lines: Sequence[Record]) -> list[tuple[str, str]]:
             problems += _perplexities(figures, _tokens(line, split))
             problems += _cap(figures, _size(line, split, "sentences"))
             found += [(line["id"], f"{split}: {text}") for text in problems]
-    return found + _repeated(lines)
+    return found + _repeated(lines) + _codings(lines)
 
 
 def _sum(figures: Figures) -> Iterator[str]:
@@ -146,4 +146,19 @@ def _repeated(lines: Sequence[Record]) -> list[tuple[str, str]]:
         if figures in seen:
             found.append((line["id"], f"test: repeats every figure of {seen[figures]}"))
         seen.setdefault(figures, line["id"])
+    return found
+
+
+def _codings(lines: Sequence[Record]) -> list[tuple[str, str]]:
+    """Records of one data set tell the same of it; another library may make other pieces."""
+    first: dict[str, Record] = {}
+    found = []
+    for line in lines:
+        if line.get("status", "done") != "done":
+            continue
+        data, known = line["data"], first.setdefault(line["data"]["sha256"], line)
+        for key in ("vocabulary", "vocabulary_sha256", "test_sentences", "test_tokens"):
+            if key in data and data[key] != known["data"].get(key, data[key]):
+                told = f"{data[key]}, of {known['id']} with the same data {known['data'][key]}"
+                found.append((line["id"], f"data: {key} is {told}"))
     return found

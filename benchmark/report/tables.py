@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from benchmark.report import comparable
 from benchmark.report.consistency import SATURATION
 from benchmark.report.statistics import shown, summarise
 
@@ -78,6 +79,7 @@ def frame(lines: Sequence[Record]) -> "pd.DataFrame":
             row |= {k: v for k, v in test.items() if v is None or isinstance(v, int | float)}
             if test.get("mi") is None:  # no latent variable: a dash, not a KL of 0
                 row["kl"] = None
+            row |= _per_word(line["data"], test)
             row |= {"elbo": -test["neg_elbo"], "seconds": line["cost"]["seconds"]}
             row |= {name: line["updates"][name] for name in ("encoder", "decoder")}
         rows.append(row)
@@ -85,18 +87,30 @@ def frame(lines: Sequence[Record]) -> "pd.DataFrame":
     return table[table["row"].notna()].sort_values(["row", "seed"], kind="stable")
 
 
+def _per_word(data: Record, test: Record) -> Record:
+    """Perplexities of pieces, a word: exp(nats / words), each sentence's end a word."""
+    if data.get("segmentation") != "sentencepiece":
+        return {}
+    words = data["test_words"] / data["test_sentences"]
+    pairs = (("ppl_elbo", "neg_elbo"), ("ppl_iw", "iw_nll"))
+    nats = {name: test.get(of) for name, of in pairs}
+    return {  # e^700 still fits a float
+        name: None if n is None or n / words > 700 else math.exp(n / words)
+        for name, n in nats.items()
+    }
+
+
 def markdown(name: str, lines: Sequence[Record]) -> str:
-    """The study's tables, one a data set, with legend and footnotes.
+    """The study's tables, one for what compares, with legend and footnotes.
 
     Args:
         name: the study's.
         lines: of its collected file.
     """
-    table = frame(lines)
     parts = [f"# {name}", LEGEND]
-    for data, group in table.groupby("data", sort=False):
-        records = [line for line in lines if line.get("config", {}).get("data") == data]
-        parts += [f"## {data}", *_split(records), *_truth(records), *_table(group)]
+    for group in comparable.groups(lines):
+        parts += [f"## {group.title}", *group.notes, *_split(group.lines), *_truth(group.lines)]
+        parts += _table(_frame(group))
     stray = sum(line.get("row") is None for line in lines)
     if stray:
         parts.append(f"{stray} records belong to runs that the study no longer names; not shown.")
@@ -105,21 +119,29 @@ def markdown(name: str, lines: Sequence[Record]) -> str:
 
 def brief(lines: Sequence[Record]) -> str:
     """The tables of a study with the most telling columns only, for a README."""
-    table = frame(lines)
     parts = []
-    for data, group in table.groupby("data", sort=False):
-        records = [line for line in lines if line.get("config", {}).get("data") == data]
-        parts += [*_truth(records), *_table(group, _BRIEF, _LAST[:1])]
+    for group in comparable.groups(lines):
+        parts += [*group.notes, *_truth(group.lines), *_table(_frame(group), _BRIEF, _LAST[:1])]
     return "\n\n".join(parts)
+
+
+def _frame(group: comparable.Group) -> "pd.DataFrame":
+    """`frame` of a group, whose rows tell their coding where there are several."""
+    table = frame(group.lines)
+    if len(group.codings) > 1:
+        table["label"] += ", " + table["data"].map(comparable.coding)
+    return table
 
 
 def _split(records: Sequence[Record]) -> list[str]:
     """How large the test split is, and with it the largest MI that can be seen."""
     for line in records:
-        size, tokens = ((line.get("data") or {}).get(f"test_{k}") for k in ("sentences", "tokens"))
+        data = line.get("data") or {}
+        size, tokens = data.get("test_sentences"), data.get("test_words", data.get("test_tokens"))
+        unit = "words" if data.get("segmentation") == "sentencepiece" else "tokens"
         if size and tokens:
             return [
-                f"N = {size:,} test sentences of {tokens / size:.3f} tokens; MI can show at most "
+                f"N = {size:,} test sentences of {tokens / size:.3f} {unit}; MI can show at most "
                 f"ln N = {math.log(size):.2f} nats."
             ]
     return []

@@ -1,0 +1,116 @@
+"""Which codings of a text share a table, and what is said where they do not."""
+
+import math
+from typing import Any
+
+from made_up import record
+
+from benchmark.report import consistency, tables
+
+SENTENCES, WORDS, PIECES = 3761, 82430, 108464
+CODED = "ptb:size=4000,vocabulary=sentencepiece"
+
+
+def line(data: str = "ptb", label: str = "none", seed: int = 0, **told: Any) -> dict[str, Any]:
+    """A collected line; its data's ``told`` are those of new records, its figures are its own."""
+    found = record(f"x-{label}-{seed}-0123abcd", bleu=len(data) + seed / 10)
+    found["id"] = f"{data}-{label}-{seed}-0123abcd"
+    found["config"] |= {"data": data, "precision": told.pop("precision", "fp32")}
+    found["data"] |= {"name": data, "sha256": f"of {data}", "text_sha256": "t" * 64}
+    found["data"] |= {"segmentation": "word", "test_words": WORDS, "lossless": {"test": True}}
+    found["data"] |= told
+    return found | {"label": label, "row": 0, "status": "done"}
+
+
+def pieces(**told: Any) -> dict[str, Any]:
+    """The same text in pieces, its perplexities counted by piece as records do."""
+    found = line(CODED, **{"segmentation": "sentencepiece", "test_tokens": PIECES, **told})
+    test = found["metrics"]["test"]
+    for name, of in (("ppl_elbo", "neg_elbo"), ("ppl_iw", "iw_nll")):
+        test[name] = math.exp(test[of] * SENTENCES / PIECES)
+    return found
+
+
+def titles(text: str) -> list[str]:
+    return [row[3:] for row in text.splitlines() if row.startswith("## ")]
+
+
+def rows(text: str) -> dict[str, list[str]]:
+    """Cells of every row of every table, by its first."""
+    found = [row.strip("|").split("|") for row in text.splitlines() if row.startswith("| ")]
+    return {row[0].strip(): [cell.strip() for cell in row[1:]] for row in found}
+
+
+def test_words_and_pieces_that_lose_nothing_share_a_table_in_nats_and_words() -> None:
+    lines = [line(), pieces()]
+    assert consistency.check(lines) == []
+    text = tables.markdown("study", lines)
+    assert titles(text) == ["ptb"]
+    found = rows(text)
+    head = found["baseline"]
+    piece = found["none, size=4000,vocabulary=sentencepiece"]
+    assert found["none, word"][head.index("PPL (IW)")] == "100.34"  # as its record says
+    assert piece[head.index("PPL (ELBO)")] == f"{math.exp(101.5 * SENTENCES / WORDS):.2f}"
+    assert piece[head.index("PPL (IW)")] == f"{math.exp(101 * SENTENCES / WORDS):.2f}"
+    assert "none of which loses a word" in text
+    assert "given per word" in text
+    assert f"{SENTENCES:,} test sentences of 21.917" in text
+
+
+def test_a_coding_that_loses_words_stands_apart_and_says_why() -> None:
+    short = line("ptb:size=9", lossless={"train": False, "test": False})
+    text = tables.markdown("study", [line(), short, pieces()])
+    assert titles(text) == ["ptb", "ptb:size=9"]
+    one, two = text.split("## ptb:size=9")
+    assert "compare with no other coding's" in two
+    assert "compare with no other coding's" not in one
+    assert {"none, word", "none, size=4000,vocabulary=sentencepiece"} <= rows(one).keys()
+    assert "none" in rows(two)
+    both = [line("text:a,size=9", lossless={"test": False}), line("text:a,size=8")]
+    assert titles(tables.markdown("s", both)) == ["text:a,size=9", "text:a,size=8"]
+
+
+def test_lost_words_elsewhere_than_in_the_test_split_do_not_matter() -> None:
+    some = line("ptb:size=9", lossless={"train": False, "valid": False, "test": True})
+    assert titles(tables.markdown("study", [line(), some])) == ["ptb"]
+
+
+def test_precisions_data_sets_and_texts_of_one_name_never_share_a_table() -> None:
+    lines = [line(), line(precision="bf16", seed=1), line("yahoo"), line("exact:mix=0.2")]
+    found = titles(tables.markdown("study", lines))
+    assert sorted(found) == ["exact:mix=0.2", "ptb, bf16", "ptb, fp32", "yahoo"]
+    changed = line("text:news", seed=1, text_sha256="u" * 64, sha256="other")
+    found = titles(tables.markdown("study", [line("text:news"), changed]))
+    assert sorted(found) == ["text:news, text tttttttt", "text:news, text uuuuuuuu"]
+
+
+def test_records_of_before_these_keys_are_words_that_lose_nothing() -> None:
+    old = line()
+    for key in ("text_sha256", "segmentation", "test_words", "lossless"):
+        del old["data"][key]
+    old["data"]["sha256"] = "t" * 64  # the text's, as it is without a coding
+    text = tables.markdown("study", [old, pieces()])
+    assert titles(text) == ["ptb"]
+    assert {"none, word", "none, size=4000,vocabulary=sentencepiece"} <= rows(text).keys()
+
+
+def test_a_run_without_a_record_stands_with_its_data_set() -> None:
+    absent = {
+        "schema": 1, "id": "x", "status": "missing", "label": "late", "row": 1,
+        "config": {"data": "ptb", "seed": 0},
+    }  # fmt: skip
+    text = tables.markdown("study", [absent, line(precision="bf16")])
+    assert titles(text) == ["ptb"]
+    assert "late [1]" in rows(text)
+    text = tables.markdown("study", [absent, pieces()])
+    assert sorted(titles(text)) == ["ptb", CODED]
+    assert "of another" not in text.lower()
+
+
+def test_pieces_of_another_library_are_named() -> None:
+    one, two = pieces(vocabulary_sha256="a"), pieces(vocabulary_sha256="b")
+    two |= {"id": "two"}
+    two["metrics"]["test"]["bleu"] = 9.0
+    found = consistency.check([one, two])
+    told = f"data: vocabulary_sha256 is b, of {one['id']} with the same data a"
+    assert found == [("two", told)]
