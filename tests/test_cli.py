@@ -96,6 +96,8 @@ def test_help_is_instant_and_has_examples(tmp_path: Path) -> None:
     [
         "run",
         "sweep",
+        "submit",
+        "task",
         "collect",
         "report",
         "evaluate",
