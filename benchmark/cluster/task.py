@@ -8,18 +8,25 @@ again; then the exit status is 75.
 import os
 import signal
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from benchmark import failures, manifest
 from benchmark.cluster import slurm
 from benchmark.cluster.held import JOBS
 from benchmark.errors import UserError
-from benchmark.pool import INTERRUPTED, Display, Pool, signals, visible_devices
+from benchmark.pool import INTERRUPTED, LAUNCHER, Display, Pool, signals, visible_devices
 
 _IDLE_TURNS = 3  # so many turns of a task may pass before one without any progress is its last
 
 
-def task(path: Path, index: int | None, pack: int = 1, offset: int = 0) -> int:
+def task(
+    path: Path,
+    index: int | None,
+    pack: int = 1,
+    offset: int = 0,
+    launcher: Sequence[str] = LAUNCHER,
+) -> int:
     """Run the entries of an index, all at once.
 
     Args:
@@ -27,6 +34,7 @@ def task(path: Path, index: int | None, pack: int = 1, offset: int = 0) -> int:
         index: None takes that of the array task it runs in.
         pack: entries a task.
         offset: what the index of the array is counted from.
+        launcher: see `benchmark.pool.Pool`.
 
     Returns:
         0 when all are done (or at work elsewhere), 1 when a run failed, 75 when interrupted.
@@ -44,7 +52,7 @@ def task(path: Path, index: int | None, pack: int = 1, offset: int = 0) -> int:
     for entry in entries:
         word = "run" if entry in todo else f"left out, failed {failures.LIMIT} times:"
         display.note(f"{word} {entry.id}: log in {frozen.runs / entry.id / 'log.txt'}")
-    pool = Pool(frozen, list(todo), pack, display, visible_devices())
+    pool = Pool(frozen, list(todo), pack, display, visible_devices(), launcher=launcher)
     with signals(pool.asked):
         pool.work()
         display.finish(pool.summary())
