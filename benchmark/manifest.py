@@ -148,11 +148,12 @@ def write(manifest: Manifest, study: "Study") -> None:
         UserError: the runs folder cannot be written, or a baseline's file changed meanwhile.
     """
     for run in study.configs:
-        if run.config.file is not None:
-            source = Path(run.config.file)
-            kept = _kept(source, manifest.runs)
-            if not kept.exists():
-                write_atomic(kept, source.read_bytes())
+        kept = _kept(run.config, manifest.runs)
+        if run.config.file is not None and kept is not None and not kept.exists():
+            source = Path(run.config.file).read_bytes()
+            if sha256_bytes(source) != run.config.file_sha256:
+                raise UserError(f"{run.config.file}: changed meanwhile; start again")
+            write_atomic(kept, source)
     if not manifest.path.exists():
         write_atomic(manifest.path, _dumps(_content(manifest)))
 
@@ -210,12 +211,12 @@ def _settings(config: "RunConfig", runs: Path) -> dict[str, Any]:
     from benchmark.data import absolute
 
     out = config.to_dict() | {"data": absolute(config.data)}
-    if config.file is not None:
-        out["file"] = str(_kept(Path(config.file), runs))
-    return out
+    kept = _kept(config, runs)
+    return out if kept is None else out | {"file": str(kept)}
 
 
-def _kept(source: Path, runs: Path) -> Path:
+def _kept(config: "RunConfig", runs: Path) -> Path | None:
     """Where a baseline's file from outside the checkout is kept: under its content's digest."""
-    digest = sha256_bytes(source.read_bytes())[:16]
-    return runs.absolute() / FOLDER / "files" / digest / source.name
+    if config.file is None or config.file_sha256 is None:
+        return None
+    return runs.absolute() / FOLDER / "files" / config.file_sha256[:16] / Path(config.file).name
