@@ -32,16 +32,16 @@ def provenance() -> dict[str, Any]:
     """Where a run's numbers come from, free of host names and paths.
 
     Returns:
-        ``commit`` (git's, else ``$PCBENCH_COMMIT``, else null), ``dirty`` (a tracked file of the
-        code is changed; null without git), ``code_sha256``, ``python``, ``torch``, ``cpu`` (the
-        vector instructions torch uses) and ``threads``.
+        ``commit`` (git's, else ``$PCBENCH_COMMIT``, else null), ``dirty`` (a file of the code is
+        changed or not committed; null without git), ``code_sha256``, ``python``, ``torch``,
+        ``cpu`` (the vector instructions torch uses) and ``threads``.
     """
     import torch
 
     root = checkout()
     commit = _git(root, "rev-parse", "HEAD") if (root / ".git").exists() else None
-    code = ("benchmark", "baselines", "constraints.txt")
-    changed = _git(root, "status", "--porcelain", "--untracked-files=no", "--", *code)
+    code = (":(glob)benchmark/**/*.py", ":(glob)baselines/*.py", "constraints.txt")
+    changed = _git(root, "status", "--porcelain", "--untracked-files=all", "--", *code)
     return {
         "commit": commit or os.environ.get("PCBENCH_COMMIT") or None,
         "dirty": bool(changed) if commit and changed is not None else None,

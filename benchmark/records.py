@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmark.errors import UserError
+from benchmark.files import sha256_bytes
 from benchmark.provenance import code_sha256 as code_sha256
 from benchmark.provenance import provenance as provenance
 
@@ -155,6 +156,12 @@ def dumps(record: Record) -> str:
     return json.dumps(
         record, sort_keys=True, allow_nan=False, ensure_ascii=False, separators=(",", ":")
     )
+
+
+def digest(record: Record) -> str:
+    """Hexadecimal sha256 of a record as written, without what collecting adds to its line."""
+    added = ("digest", "status", "label", "row")
+    return sha256_bytes(dumps({k: v for k, v in record.items() if k not in added}).encode())
 
 
 def loads(text: str, where: str) -> Any:

@@ -8,7 +8,7 @@ from benchmark import data as corpora
 from benchmark.config import RunConfig
 from benchmark.data.corpus import Corpus
 from benchmark.device import device_name, peak_mb
-from benchmark.records import SCHEMA, Record
+from benchmark.records import SCHEMA, Record, digest
 from benchmark.training import Training
 
 
@@ -31,7 +31,7 @@ def assemble(
     train = training.corpus.splits["train"]
     passes = training.tokens / int(train.lengths.sum())
     finished = datetime.now(UTC).isoformat(timespec="seconds")
-    return {
+    record: Record = {
         "schema": SCHEMA,
         "id": training.config.id,
         "config": describe_config(training.config),
@@ -55,6 +55,7 @@ def assemble(
         },
         "provenance": {**provenance, "finished": finished},
     }
+    return record | {"digest": digest(record)}
 
 
 def describe_config(config: RunConfig) -> dict[str, Any]:

@@ -1,19 +1,37 @@
-"""The committed records: readable, consistent, and from code that is in the history."""
+"""The committed records, and what is said of a bad one: which, why, and how to mend it."""
 
-import io
+import json
+import os
 import subprocess
-import tarfile
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
+import tiny
+from origin import ROOT, problems
 
-from benchmark import study
-from benchmark.provenance import code_sha256
-from benchmark.records import read_jsonl
-from benchmark.report import consistency
+from benchmark import provenance, records, study
+from benchmark.collect import collect
+from benchmark.run import run
 
-ROOT = Path(__file__).parent.parent
 FILES = sorted((ROOT / "results").glob("*.jsonl"))
+Change = Callable[[dict[str, Any]], object]
+STUDY = f"""[study]
+data = ["{tiny.SPEC}"]
+seeds = [0, 1]
+[model]
+embedding = 6
+hidden = 8
+latent = 2
+[train]
+epochs = 1
+[evaluate]
+iw_samples = 2
+max_length = 9
+[[baseline]]
+name = "monotonic"
+"""
 
 
 def test_there_are_results() -> None:
@@ -21,32 +39,243 @@ def test_there_are_results() -> None:
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
-def test_the_records_agree_with_themselves_and_with_their_study(file: Path) -> None:
-    lines = read_jsonl(file)
-    assert consistency.check(lines) == []
-    named = {run.id: run.config for run in study.load(ROOT / "paper" / f"{file.stem}.toml").configs}
-    done = [line for line in lines if line["status"] == "done"]
-    assert {line["id"] for line in lines} == set(named)
-    for line in done:
-        assert line["evaluation_digest"] == named[line["id"]].evaluation_digest
-        assert line["provenance"]["dirty"] is False
+def test_the_committed_records_are_good(file: Path) -> None:
+    found = problems(file)
+    assert not found, "\n".join(found)
 
 
-@pytest.mark.skipif(not (ROOT / ".git").exists(), reason="no history here")
-def test_the_records_come_from_commits_of_the_history(tmp_path: Path) -> None:
-    claimed = {
-        (line["provenance"]["commit"], line["provenance"]["code_sha256"])
-        for file in FILES
-        for line in read_jsonl(file)
-        if line["status"] == "done"
-    }
-    for commit, digest in claimed:
-        git = ["git", "-C", str(ROOT)]
-        subprocess.run([*git, "merge-base", "--is-ancestor", commit, "HEAD"], check=True)
-        paths = ["benchmark", "baselines", "constraints.txt"]
-        packed = subprocess.run(
-            [*git, "archive", commit, *paths], check=True, capture_output=True
-        ).stdout
-        with tarfile.open(fileobj=io.BytesIO(packed)) as archive:
-            archive.extractall(tmp_path / commit, filter="data")
-        assert code_sha256(tmp_path / commit) == digest
+# What is said of bad records, in a made-up repository ---------------------------------------------
+
+
+class Repository:
+    """A checkout with a little code, a study and its records."""
+
+    def __init__(self, root: Path) -> None:
+        self.root, self.file = root, root / "results" / "mine.jsonl"
+
+    def git(self, *arguments: str) -> str:
+        names = {f"GIT_{who}_{what}": "a@b.c" for who in ("AUTHOR", "COMMITTER")
+                 for what in ("NAME", "EMAIL")}  # fmt: skip
+        done = subprocess.run(
+            ["git", "-C", str(self.root), *arguments], check=True, capture_output=True, text=True,
+            env={**os.environ, **names, "GIT_CONFIG_GLOBAL": "/dev/null"},
+        )  # fmt: skip
+        return done.stdout.strip()
+
+    def commit(self, message: str, *options: str) -> str:
+        self.git("add", "-A")
+        self.git("commit", "-q", "--allow-empty", "-m", message, *options)
+        return self.git("rev-parse", "HEAD")
+
+    @property
+    def lines(self) -> list[dict[str, Any]]:
+        return records.read_jsonl(self.file)
+
+    def change(self, change: Change, wrote: bool = False) -> str:
+        """Change the first record; its id. ``wrote``: as its run itself would have written it."""
+        first, *others = self.lines
+        change(first)
+        if wrote:
+            first["digest"] = records.digest(first)
+        self.file.write_text("".join(records.dumps(line) + "\n" for line in (first, *others)))
+        return str(first["id"])
+
+    def one(self, *words: str) -> None:
+        """One line is said, with the words."""
+        (said,) = problems(self.file, self.root)
+        assert "\n" not in said
+        assert all(word in said for word in words), said
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The study's finished runs; tests only read them."""
+    root = tmp_path_factory.mktemp("runs")
+    (root / "mine.toml").write_text(STUDY)
+    for labelled in study.load(root / "mine.toml").configs:
+        run(labelled.config, root / "runs", root / "data", progress=False)
+    return root
+
+
+@pytest.fixture
+def repository(tmp_path: Path, runs: Path) -> Repository:
+    """Code committed first, then the study's records of it."""
+    found = Repository(tmp_path / "made up")
+    for name in ("benchmark", "baselines", "paper", "results"):
+        (found.root / name).mkdir(parents=True)
+    (found.root / "benchmark" / "a.py").write_text("1\n")
+    (found.root / "baselines" / "mine.py").write_text("2\n")
+    (found.root / "constraints.txt").write_text("3\n")
+    (found.root / "paper" / "mine.toml").write_text(STUDY)
+    found.git("init", "-q")
+    commit = found.commit("Add a baseline and its study")
+    loaded = study.load(found.root / "paper" / "mine.toml")
+    for labelled in loaded.configs:
+        record = records.read(runs / "runs" / labelled.id / "record.json")
+        record["provenance"] |= {
+            "commit": commit, "dirty": False, "code_sha256": provenance.code_sha256(found.root),
+        }  # fmt: skip
+        record["digest"] = records.digest(record)
+        records.write_exclusive(tmp_path / "runs" / labelled.id, record)
+    collect(loaded, tmp_path / "runs", found.root / "results")
+    found.commit("Add records")
+    return found
+
+
+def test_honest_records_are_good_also_after_later_commits(repository: Repository) -> None:
+    assert problems(repository.file, repository.root) == []
+    (repository.root / "benchmark" / "a.py").write_text("changed later\n")
+    repository.commit("Change the code")
+    assert problems(repository.file, repository.root) == []
+
+
+def at(*path: str, value: Any) -> Change:
+    """Sets one value of a record."""
+
+    def change(record: dict[str, Any]) -> None:
+        for name in path[:-1]:
+            record = record[name]
+        assert record[path[-1]] != value
+        record[path[-1]] = value
+
+    return change
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        at("metrics", "test", "mi", value=0.001),
+        at("metrics", "test", "bleu", value=99.0),
+        at("cost", "seconds", value=1.0),
+        at("samples", "prior", value=["nicer"]),
+        at("curve", value=[]),
+    ],
+)
+def test_a_record_edited_by_hand(repository: Repository, change: Change) -> None:
+    name = repository.change(change)
+    repository.one(f"results/mine.jsonl: {name}: record: changed since its run wrote it; collect")
+
+
+def test_an_edit_that_hides_itself_must_still_add_up(repository: Repository) -> None:
+    name = repository.change(at("metrics", "test", "kl", value=9.0), wrote=True)
+    repository.one(f"{name}: test: rec + kl is ", "collect the run's own record again")
+
+
+def test_settings_that_are_not_those_of_the_id(repository: Repository) -> None:
+    name = repository.change(at("config", "train", "lr", value=0.5), wrote=True)
+    repository.one(f"{name}: config: its settings are not those of its id; collect")
+    repository.change(at("config", "train", "lr", value="fast"), wrote=True)
+    repository.one("'fast' is not of type float", "collect")
+
+
+def test_another_evaluation_than_the_studys(repository: Repository) -> None:
+    name = repository.change(at("evaluation_digest", value="01234567"), wrote=True)
+    repository.one(f"{name}: was measured by other [evaluate] settings", "run it again")
+
+
+def test_a_dirty_tree(repository: Repository) -> None:
+    name = repository.change(at("provenance", "dirty", value=True), wrote=True)
+    repository.one(f"{name}: ran with changes to the code that were not committed; commit every")
+
+
+def test_no_commit(repository: Repository) -> None:
+    name = repository.change(at("provenance", "commit", value=None), wrote=True)
+    repository.one(f"{name}: names no commit", "clone the repository")
+
+
+def test_an_unknown_commit(repository: Repository, tmp_path: Path) -> None:
+    name = repository.change(at("provenance", "commit", value="0123456789" * 4), wrote=True)
+    repository.one(f"{name}: commit 012345678901 is unknown here; push the branch")
+    repository.git("checkout", "-q", "results")
+    source = f"file://{repository.root}"
+    subprocess.run(["git", "clone", "-q", "--depth=1", source, str(tmp_path / "clone")], check=True)
+    clone = Repository(tmp_path / "clone")
+    said = problems(clone.file, clone.root)
+    assert len(said) == 2
+    assert all("is unknown here; this clone is shallow: `git fetch --unshallow`" in s for s in said)
+
+
+def test_code_that_is_not_that_of_its_commit(repository: Repository) -> None:
+    name = repository.change(at("provenance", "code_sha256", value="ab" * 32), wrote=True)
+    repository.one(f"{name}: code_sha256 abababababab is not that of commit ", "commit every")
+
+
+def test_a_commit_of_no_history(repository: Repository) -> None:
+    """The baseline's commit is amended, as a rebase or a squash would."""
+    old = repository.lines[0]["provenance"]["commit"]
+    saved = repository.file.read_text()
+    repository.git("reset", "-q", "--hard", old)
+    repository.commit("Say it better", "--amend")
+    repository.file.parent.mkdir(exist_ok=True)
+    repository.file.write_text(saved)
+    repository.commit("Add records")
+    said = problems(repository.file, repository.root)
+    assert len(said) == 2
+    for line, text in zip(repository.lines, said, strict=True):
+        assert f"{line['id']}: commit {old[:12]} is in no history of this branch" in text
+        assert "rebased, squashed" in text
+        assert "merge the branch that holds it, or run it again" in text
+
+
+def test_a_run_resumed_with_other_code(repository: Repository) -> None:
+    other = at("provenance", "code_sha256_resumed", value=["ab" * 32])
+    name = repository.change(other, wrote=True)
+    repository.one(f"{name}: was resumed with other code than it began with; run it again")
+
+
+def test_a_file_that_collect_did_not_write(repository: Repository) -> None:
+    good = repository.file.read_text()
+    first, second = good.splitlines()
+    for text in (f"{second}\n{first}\n", good.replace(":", ": ", 1), good.rstrip()):
+        repository.file.write_text(text)
+        repository.one("results/mine.jsonl: is not as `pcbench collect paper/mine.toml` writes it")
+    repository.file.write_text(good[:-40])
+    repository.one("mine.jsonl:2: damaged or cut off", "collect the run's own record again")
+    repository.file.write_text(f"{first}\n")
+    name = json.loads(second)["id"]
+    repository.one(f"{name}: a run of paper/mine.toml without a line; `pcbench collect")
+
+
+def test_runs_that_are_missing_or_of_no_study(repository: Repository) -> None:
+    paper = repository.root / "paper" / "mine.toml"
+    paper.write_text(STUDY.replace("[0, 1]", "[0]"))
+    repository.one(f"{repository.lines[1]['id']}: not a run of paper/mine.toml", "--prune")
+    paper.write_text(STUDY.replace("[0, 1]", "[0, 1, 2]"))
+    collect(study.load(paper), repository.root / "runs", repository.file.parent)
+    assert [line["status"] for line in repository.lines].count("missing") == 1
+    assert problems(repository.file, repository.root) == []  # the report says that it is missing
+    paper.unlink()
+    repository.one("mine.toml: no such study file; records need the study that they are of")
+
+
+def test_real_text_among_the_samples(repository: Repository) -> None:
+    def change(record: dict[str, Any]) -> None:
+        del record["data"]["entropy"]
+
+    repository.change(change, wrote=True)
+    repository.one("mine.jsonl:1: samples: of an exact language only")
+
+
+# What a run notes of its code ---------------------------------------------------------------------
+
+
+def test_a_run_notes_changed_and_new_files_of_the_code(
+    repository: Repository, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(provenance, "checkout", lambda: repository.root)
+
+    def dirty() -> object:
+        found = provenance.provenance()
+        assert found["commit"] == repository.git("rev-parse", "HEAD")
+        return found["dirty"]
+
+    assert dirty() is False
+    (repository.root / "notes.txt").write_text("none of the code")
+    (repository.root / "benchmark" / "notes.txt").write_text("none of the code")
+    assert dirty() is False
+    new = repository.root / "baselines" / "new.py"
+    new.write_text("not committed\n")
+    assert dirty() is True
+    new.unlink()
+    (repository.root / "constraints.txt").write_text("other\n")
+    assert dirty() is True

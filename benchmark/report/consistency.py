@@ -5,6 +5,8 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
+from benchmark.records import digest
+
 Record = dict[str, Any]
 Figures = dict[str, Any]
 
@@ -22,6 +24,8 @@ def check(lines: Sequence[Record]) -> list[tuple[str, str]]:
     for line in lines:
         if line.get("status", "done") != "done":
             continue
+        if line.get("digest", digest(line)) != digest(line):
+            found.append((line["id"], "record: changed since its run wrote it"))
         for split in ("valid", "test", "last"):
             figures = line["metrics"][split]
             problems = [text for rule in _RULES for text in rule(figures)]
