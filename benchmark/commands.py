@@ -185,6 +185,7 @@ def sweep(arguments: Namespace) -> int:
     from benchmark import pool, status, study
     from benchmark.manifest import Options
     from benchmark.sweep import sweep as train
+    from benchmark.sweep import tried
 
     loaded = study.load(arguments.study, arguments.seeds)
     runs = runs_folder(arguments)
@@ -197,7 +198,7 @@ def sweep(arguments: Namespace) -> int:
     elif arguments.status:
         print(status.table(loaded, runs))
     elif arguments.dry_run:
-        todo = status.pending(loaded, runs)
+        todo = tried(status.pending(loaded, runs), runs, arguments.retry_failed)
         for run in todo:
             print(f"would run {run.id} ({run.label}) in {runs / run.id}")
         print(f"{len(todo)} of {len(loaded.configs)} runs, {arguments.jobs} at a time")

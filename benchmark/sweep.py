@@ -12,7 +12,7 @@ from benchmark.pool import INTERRUPTED, LAUNCHER, Display, Pool, signals
 from benchmark.status import pending
 
 if TYPE_CHECKING:
-    from benchmark.study import Study
+    from benchmark.study import Labelled, Study
 
 
 def sweep(
@@ -46,19 +46,17 @@ def sweep(
     if jobs < 1:
         raise UserError(f"--jobs: {jobs} is not at least 1")
     check_writable(runs)
-    open_runs = pending(study, runs)
-    todo = [
-        run for run in open_runs if options.retry_failed or not failures.given_up(runs / run.id)
-    ]
+    unfinished = pending(study, runs)
+    todo = tried(unfinished, runs, options.retry_failed)
     frozen = manifest.build(study, todo, runs, options)
     if todo:
         manifest.write(frozen, study)
-    done = len(study.configs) - len(open_runs)
+    done = len(study.configs) - len(unfinished)
     display = Display(out or sys.stderr, len(study.configs))
     pool = Pool(frozen, list(frozen.entries), jobs, display, devices, done, launcher)
     with signals(pool.asked):
         pool.work()
-    given_up = len(open_runs) - len(todo)
+    given_up = len(unfinished) - len(todo)
     if given_up:
         display.note(
             f"{given_up} left out: failed {failures.LIMIT} times; --retry-failed runs them"
@@ -67,6 +65,11 @@ def sweep(
     if pool.asked:
         return INTERRUPTED
     return 1 if pool.failed or given_up else 0
+
+
+def tried(unfinished: Sequence["Labelled"], runs: Path, retry_failed: bool) -> list["Labelled"]:
+    """Those among unfinished runs that have not failed too often, or all."""
+    return [r for r in unfinished if retry_failed or not failures.given_up(runs / r.id)]
 
 
 def check_writable(runs: Path) -> None:

@@ -1,6 +1,5 @@
 """Asking Slurm: its commands, what is in the queue, and an environment without a job's own."""
 
-import getpass
 import os
 import re
 import shutil
@@ -91,7 +90,7 @@ def queue() -> Queue | None:
     if shutil.which("squeue") is None:
         return None
     try:
-        done = _call(["squeue", "-h", "-r", "-u", getpass.getuser(), "-o", "%A|%K|%T|%o"])
+        done = _call(["squeue", "-h", "-r", "-u", str(os.getuid()), "-o", "%A|%K|%T|%o"])
     except UserError:
         return None
     return _queue(done.stdout) if done.returncode == 0 else None

@@ -127,7 +127,10 @@ def submit(study: "Study", runs: Path, options: manifest.Options, wish: Wish) ->
         check_writable(runs)
     seeds = options.seeds
     wanted = [run for run in study.configs if seeds is None or run.config.seed in seeds]
-    planned = plan(wanted, runs, options.retry_failed, slurm.queue())
+    queue = slurm.queue()
+    if queue is None and not wish.dry_run:
+        print("squeue does not answer: what is in the queue cannot be left out")
+    planned = plan(wanted, runs, options.retry_failed, queue)
     others = ", ".join(f"{number} {why}" for why, number in planned.left_out.items())
     print(
         f"{study.name}: {len(planned.todo)} of {len(wanted)} runs to submit"
