@@ -15,6 +15,7 @@ import pytest
 
 from benchmark import claims, failures, manifest, status, study
 from benchmark.cluster import task as tasks
+from benchmark.errors import UserError
 from benchmark.pool import Display, Pool, signals
 
 ROWS = 4
@@ -197,3 +198,16 @@ def test_a_task_leaves_out_what_failed_three_times(
     place.order(0, "")
     assert tasks.task(again.path, index=0, pack=2, launcher=launcher) == 0
     assert tasks.task(path, index=0, pack=2, launcher=launcher) == 0  # a record ends all doubt
+
+
+def test_a_task_takes_its_index_from_slurm(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = place.pool().manifest.path
+    launcher = (sys.executable, str(place.root / "stand_in.py"))
+    monkeypatch.delenv("SLURM_ARRAY_TASK_ID", raising=False)
+    with pytest.raises(UserError, match="--index is missing, and this is no array task"):
+        tasks.task(path, None, launcher=launcher)
+    monkeypatch.setenv("SLURM_ARRAY_TASK_ID", "1")
+    with pytest.raises(UserError, match="index 4: out of range; 4 runs, 1 a task"):
+        tasks.task(path, None, offset=3, launcher=launcher)
+    assert tasks.task(path, None, offset=2, launcher=launcher) == 0
+    assert [line["label"] for line in place.told()] == ["row_3"]

@@ -1,0 +1,110 @@
+"""The shell files of slurm/, with an interpreter that tells what it was called with."""
+
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from benchmark import cli
+
+ROOT = Path(__file__).parent.parent
+# Tells the arguments, a variable that site.sh sets, and which signals are ignored.
+TELLING = """#!/bin/sh
+printf '%s\\n' "$@"
+echo "site=$SITE path=$PYTHONPATH"
+grep SigIgn /proc/self/status
+"""
+README = (ROOT / "slurm" / "README.md").read_text()
+COMMANDS = [
+    line.replace("slurm/submit.sh", "pcbench submit")
+    for block in re.findall(r"```sh\n(.*?)```", README, flags=re.DOTALL)
+    for line in block.splitlines()
+    if line.startswith(("pcbench", "slurm/submit.sh"))
+]
+
+
+@pytest.mark.parametrize("line", COMMANDS)
+def test_each_command_of_the_readme_is_understood(line: str) -> None:
+    arguments, rest = cli.parser().parse_known_args(shlex.split(line, comments=True)[1:])
+    assert not rest or "sbatch" in arguments
+    assert "study" not in arguments or (ROOT / arguments.study).is_file()
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Path:
+    """A checkout with a blank in its name and a site.sh, and the telling interpreter beside it."""
+    found = tmp_path / "my checkout"
+    shutil.copytree(ROOT / "slurm", found / "slurm", ignore=shutil.ignore_patterns("site.sh"))
+    (found / "slurm" / "site.sh").write_text('export SITE=here\nPCBENCH_PYTHON="$TELLING"\n')
+    python = tmp_path / "telling"
+    python.write_text(TELLING)
+    python.chmod(0o755)
+    return found
+
+
+def call(checkout: Path, *words: str) -> "subprocess.CompletedProcess[str]":
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    environment["TELLING"] = str(checkout.parent / "telling")
+    return subprocess.run(
+        words, capture_output=True, text=True, cwd=checkout.parent, env=environment
+    )
+
+
+def test_submit_passes_all_on(checkout: Path) -> None:
+    script = str(checkout / "slurm" / "submit.sh")
+    done = call(checkout, script, "my study.toml", "--partition=a b", "-n", "2")
+    assert done.stdout.splitlines()[:-2] == [
+        "-m", "benchmark", "submit", "my study.toml", "--partition=a b", "-n", "2",
+    ]  # fmt: skip
+    assert f"site=here path={checkout}" in done.stdout
+    (checkout / "slurm" / "site.sh").write_text("PCBENCH_PYTHON=/no/python\n")
+    done = call(checkout, script, "mine.toml")
+    assert done.returncode == 2
+    assert done.stderr == (
+        "pcbench: /no/python: no such interpreter; set PCBENCH_PYTHON in slurm/site.sh\n"
+    )
+
+
+def test_a_job_starts_from_a_copy_with_the_site_s_settings(checkout: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "slurm_script"  # as Slurm's spool folder holds it
+    shutil.copy(checkout / "slurm" / "array.sbatch", copy)
+    words = ["task", "/my runs/manifests/x.json", "--pack", "2", "--offset", "0"]
+    done = call(checkout, "bash", str(copy), str(checkout), "/submitting/python", *words)
+    assert done.stdout.splitlines()[:-2] == ["-m", "benchmark", *words]
+    assert f"site=here path={checkout}" in done.stdout
+    ignored = int(done.stdout.split("SigIgn:")[1], 16)
+    assert ignored >> 9 & 1  # SIGUSR1, 10, which may come before Python takes it
+    (checkout / "slurm" / "site.sh").unlink()
+    plain = call(checkout, "bash", str(copy), str(checkout), sys.executable, "--version")
+    assert plain.returncode == 1  # the submitting interpreter: no benchmark in this checkout
+    assert "No module named benchmark" in plain.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["nowhere.json", "--index", "0"], "nowhere.json: no manifest can be read here"),
+        (["foreign.json", "--index", "0"], "foreign.json: no manifest of this program"),
+        (["nowhere.json", "--pack", "0"], "--pack: 0 is not at least 1"),
+        (["nowhere.json", "--report"], "nowhere.json: no manifest can be read here"),
+    ],
+)
+def test_a_task_without_its_manifest(
+    words: list[str],
+    said: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("foreign.json").write_text('{"format": "another"}')
+    assert cli.main(["task", *words]) == 2
+    error = capsys.readouterr().err
+    assert error.startswith("pcbench: ")
+    assert said in error
+    assert error.count("\n") == 1
