@@ -228,6 +228,11 @@ def test_bad_wishes_are_refused(
     assert not place.runs.exists()
 
 
+def test_the_study_comes_first(place: Place, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["submit", "--partition", "gpu", "mine.toml"]) == 2
+    assert "'gpu' is no study file; STUDY comes first" in capsys.readouterr().err
+
+
 def test_chosen_seeds_leave_the_study_whole(
     place: Place, capsys: pytest.CaptureFixture[str]
 ) -> None:

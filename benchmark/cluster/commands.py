@@ -4,6 +4,7 @@ from argparse import Namespace
 from pathlib import Path
 
 from benchmark import commands
+from benchmark.errors import UserError
 
 
 def submit(arguments: Namespace) -> int:
@@ -13,6 +14,9 @@ def submit(arguments: Namespace) -> int:
     from benchmark.cluster.submit import submit as send
     from benchmark.manifest import Options
 
+    if not arguments.study.exists() and any(word.endswith(".toml") for word in arguments.sbatch):
+        raise UserError(f"submit: '{arguments.study}' is no study file; STUDY comes first, before "
+                        "the options of sbatch")  # fmt: skip
     study.load(arguments.study, arguments.seeds)  # refuses seeds that the study lacks
     loaded = study.load(arguments.study)
     results = arguments.results or Path("results")
