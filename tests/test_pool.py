@@ -8,6 +8,8 @@ import signal
 import sys
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -43,7 +45,7 @@ path = root / entry.label
 order = path.read_text() if path.exists() else ""
 if order == "edit the study":
     (root / "mine.toml").write_text("[study]\\nnonsense")
-if order == "checkpoint and die":
+if order.startswith("checkpoint"):
     (folder / "checkpoint.pt").write_text(str(time.time_ns()))
 if order.endswith("die"):
     os.kill(os.getpid(), signal.SIGKILL)
@@ -52,7 +54,7 @@ if order == "crash":
 if order == "be overtaken":
     records.write_exclusive(folder, record(entry.id))
     sys.exit(2)
-if order == "wait":
+if order.endswith("wait"):
     signal.signal(signal.SIGUSR1, lambda *a: sys.exit(75))
     (root / "ready").touch()
     time.sleep(30)
@@ -87,6 +89,22 @@ class Place:
 
     def order(self, row: int, word: str) -> None:
         (self.root / f"row_{row}").write_text(word)
+
+    @contextmanager
+    def warned(self) -> Iterator[None]:
+        """USR1 comes as soon as a run waits."""
+
+        def warn() -> None:
+            limit = time.monotonic() + 30
+            while not (self.root / "ready").exists() and time.monotonic() < limit:
+                time.sleep(0.02)
+            os.kill(os.getpid(), signal.SIGUSR1)
+
+        thread = threading.Thread(target=warn)
+        thread.start()
+        yield
+        thread.join()
+        (self.root / "ready").unlink()
 
     def told(self) -> list[dict[str, Any]]:
         return [json.loads(line) for line in (self.root / "told").read_text().splitlines()]
@@ -137,18 +155,8 @@ def test_a_record_that_another_process_wrote_is_a_success(place: Place) -> None:
 def test_a_signal_reaches_each_run_and_starts_no_more(place: Place) -> None:
     place.order(0, "wait")
     pool = place.pool(jobs=1)
-    with signals(pool.asked):
-
-        def warn() -> None:
-            limit = time.monotonic() + 30
-            while not (place.root / "ready").exists() and time.monotonic() < limit:
-                time.sleep(0.02)
-            os.kill(os.getpid(), signal.SIGUSR1)
-
-        thread = threading.Thread(target=warn)
-        thread.start()
+    with signals(pool.asked), place.warned():
         pool.work()
-        thread.join()
     assert [line["label"] for line in place.told()] == ["row_0"]
     assert (pool.left, pool.failed, pool.done) == (True, {}, 0)
 
@@ -211,3 +219,28 @@ def test_a_task_takes_its_index_from_slurm(place: Place, monkeypatch: pytest.Mon
         tasks.task(path, None, offset=3, launcher=launcher)
     assert tasks.task(path, None, offset=2, launcher=launcher) == 0
     assert [line["label"] for line in place.told()] == ["row_3"]
+
+
+def test_turns_without_progress_end(
+    place: Place, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Asked of a stand-in for scontrol, which notes its arguments."""
+    calls, command = place.root / "calls", place.root / "bin" / "scontrol"
+    command.parent.mkdir()
+    command.write_text(f'#!/bin/sh\necho "$*" >> "{calls}"\n')
+    command.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{command.parent}:{os.environ['PATH']}")
+    names = {"SLURM_JOB_ID": "9", "SLURM_ARRAY_JOB_ID": "7", "SLURM_ARRAY_TASK_ID": "2"}
+    for name, value in names.items():
+        monkeypatch.setenv(name, value)
+    path = place.pool().manifest.path
+    launcher = (sys.executable, str(place.root / "stand_in.py"))
+    monkeypatch.setattr(tasks, "IDLE_TURNS", 2)
+    orders = ["wait", "checkpoint and wait", "wait", "wait"]
+    for turn, order in enumerate(orders, start=1):
+        place.order(2, order)
+        with place.warned():
+            assert tasks.task(path, None, launcher=launcher) == 75
+        asked = calls.read_text().splitlines()
+        assert asked == ["requeue 7_2"] * min(turn, len(orders) - 1)
+    assert "no run got on in 2 turns: not asking for another" in capsys.readouterr().err

@@ -123,17 +123,20 @@ def task_words(path: Path, pack: int, offset: int) -> list[str]:
     return ["task", str(path), "--pack", str(pack), "--offset", str(offset)]
 
 
+def job_name() -> str:
+    """This job as Slurm's commands name it: ``12_3`` for a task of an array."""
+    job, index = (os.environ.get(f"SLURM_ARRAY_{word}_ID") for word in ("JOB", "TASK"))
+    return f"{job}_{index}" if job and index else os.environ["SLURM_JOB_ID"]
+
+
 def requeue() -> str:
     """Ask Slurm to run this job, or this task of an array, again.
 
     Returns:
         What went wrong, or nothing.
     """
-    job = os.environ.get("SLURM_ARRAY_JOB_ID")
-    index = os.environ.get("SLURM_ARRAY_TASK_ID")
-    name = f"{job}_{index}" if job and index else os.environ["SLURM_JOB_ID"]
     try:
-        done = _call(["scontrol", "requeue", name], clean=False)
+        done = _call(["scontrol", "requeue", job_name()], clean=False)
     except UserError as error:
         return str(error)
     return " ".join(done.stderr.split()) if done.returncode != 0 else ""

@@ -15,9 +15,10 @@ from benchmark import failures, manifest
 from benchmark.cluster import slurm
 from benchmark.cluster.held import JOBS
 from benchmark.errors import UserError
+from benchmark.files import write_atomic
 from benchmark.pool import INTERRUPTED, LAUNCHER, Display, Pool, signals, visible_devices
 
-_IDLE_TURNS = 3  # so many turns of a task may pass before one without any progress is its last
+IDLE_TURNS = 5  # so many turns of a task in a row without any progress, and it asks for no more
 
 
 def task(
@@ -73,16 +74,27 @@ def _again(pool: Pool, display: Display) -> None:
     """Ask for another turn if the time limit ended this one. Slurm's TERM may follow at once."""
     if "SLURM_JOB_ID" not in os.environ or set(pool.asked) != {signal.SIGUSR1}:
         return
-    if not pool.moved and int(os.environ.get("SLURM_RESTART_COUNT", 0)) >= _IDLE_TURNS:
+    if _idle(pool) >= IDLE_TURNS:
         display.note(
-            f"no run got on in this turn, the {_IDLE_TURNS + 1}th or later: not asking for another "
-            "one; give --time more than the start and two minutes need, then submit again"
+            f"no run got on in {IDLE_TURNS} turns: not asking for another one; give --time more "
+            "than the start and two minutes need, then submit again"
         )
         return
     display.note("asking Slurm to run this task again")
     problem = slurm.requeue()
     if problem:
         display.note(f"requeue: {problem}; submit the study again to go on")
+
+
+def _idle(pool: Pool) -> int:
+    """How many turns in a row, this one included, no run of this task got on."""
+    path = slurm.logs(pool.manifest.runs) / f"{slurm.job_name()}.idle"
+    if pool.moved:
+        path.unlink(missing_ok=True)
+        return 0
+    turns = 1 + (path.stat().st_size if path.exists() else 0)
+    write_atomic(path, b"." * turns)
+    return turns
 
 
 def collect_and_report(path: Path) -> int:
