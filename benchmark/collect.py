@@ -71,6 +71,9 @@ def collect(
         notes.append(f"{path}: {len(kept)} records of runs that the study no longer names: {fate}")
     if not prune:
         lines |= {key: {**line, "row": None} for key, line in kept.items()}
+    dirty = sum(bool(line.get("provenance", {}).get("dirty")) for line in lines.values())
+    if dirty:
+        notes.append(f"{path}: {dirty} records of code that was not committed: not to contribute")
     text = "".join(records.dumps(lines[key]) + "\n" for key in sorted(lines))
     write_atomic(path, text.encode())
     counts = Counter(line["status"] for line in lines.values() if line["row"] is not None)

@@ -6,8 +6,8 @@
 import io
 import subprocess
 import sys
-import tarfile
 import tempfile
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -20,8 +20,8 @@ from benchmark.provenance import code_sha256
 from benchmark.report import consistency
 
 ROOT = Path(__file__).parent.parent
-AGAIN = "commit everything, then run it again"
-RESTORE = "collect the run's own record again"
+RESTORE = "take its line out and collect again, or restore the file"
+AGAIN = "take its line out, delete its run's folder, commit all code, sweep and collect again"
 
 
 def problems(file: Path, root: Path = ROOT) -> list[str]:
@@ -73,7 +73,7 @@ def _settings(line: records.Record, config: RunConfig) -> Iterator[str]:
     except UserError as error:
         yield f"{error}; {RESTORE}"
     if line["evaluation_digest"] != config.evaluation_digest:
-        yield "was measured by other [evaluate] settings than its study's; run it again"
+        yield f"was measured by other [evaluate] settings than its study's; {AGAIN}"
 
 
 class History:
@@ -87,7 +87,7 @@ class History:
         """What is wrong with where a record says it comes from; the first reason alone."""
         commit, digest = origin["commit"], origin["code_sha256"]
         if commit is None:
-            yield f"names no commit: it ran outside a git checkout; clone the repository, {AGAIN}"
+            yield f"names no commit, so it ran outside a git clone; in a clone, {AGAIN}"
         elif origin["dirty"] is not False:
             yield f"ran with changes to the code that were not committed; {AGAIN}"
         elif not self._git("cat-file", "-e", f"{commit}^{{commit}}"):
@@ -95,7 +95,7 @@ class History:
         elif not self._git("merge-base", "--is-ancestor", commit, "HEAD"):
             yield (
                 f"commit {commit[:12]} is in no history of this branch: it was rebased, squashed "
-                "or left on another one; merge the branch that holds it, or run it again"
+                f"or left on another one; merge the branch that holds it, or {AGAIN}"
             )
         elif self._code(commit) != digest:
             yield (
@@ -103,13 +103,13 @@ class History:
                 f"({self._code(commit)[:12]}); {AGAIN}"
             )
         elif any(later != digest for later in origin.get("code_sha256_resumed", [])):
-            yield "was resumed with other code than it began with; run it again from one commit"
+            yield f"was resumed with other code than it began with; {AGAIN}"
 
     def _mend(self) -> str:
         command = ["git", "-C", str(self.root), "rev-parse", "--is-shallow-repository"]
         if subprocess.run(command, capture_output=True, text=True).stdout.strip() == "true":
             return "this clone is shallow: `git fetch --unshallow`"
-        return "push the branch that holds it, or run it again"
+        return f"push the branch that holds it, or {AGAIN}"
 
     def _git(self, *arguments: str) -> bool:
         command = ["git", "-C", str(self.root), *arguments]
@@ -121,11 +121,11 @@ class History:
             listed = ["git", "-C", str(self.root), "ls-tree", "--name-only", commit]
             there = subprocess.run(listed, check=True, capture_output=True, text=True).stdout
             paths = {"benchmark", "baselines", "constraints.txt"} & set(there.splitlines())
-            archive = ["git", "-C", str(self.root), "archive", commit, *sorted(paths)]
-            packed = subprocess.run(archive, check=True, capture_output=True).stdout
+            archive = ["git", "-C", str(self.root), "archive", "--format=zip", commit]
+            packed = subprocess.run([*archive, *sorted(paths)], check=True, capture_output=True)
             with tempfile.TemporaryDirectory() as folder:
-                with tarfile.open(fileobj=io.BytesIO(packed)) as files:
-                    files.extractall(folder, filter="data")
+                with zipfile.ZipFile(io.BytesIO(packed.stdout)) as files:
+                    files.extractall(folder)
                 self.digests[commit] = code_sha256(Path(folder))
         return self.digests[commit]
 

@@ -153,34 +153,38 @@ def at(*path: str, value: Any) -> Change:
 )
 def test_a_record_edited_by_hand(repository: Repository, change: Change) -> None:
     name = repository.change(change)
-    repository.one(f"results/mine.jsonl: {name}: record: changed since its run wrote it; collect")
+    repository.one(
+        f"results/mine.jsonl: {name}: record: changed since its run wrote it; take its line"
+    )
 
 
 def test_an_edit_that_hides_itself_must_still_add_up(repository: Repository) -> None:
     name = repository.change(at("metrics", "test", "kl", value=9.0), wrote=True)
-    repository.one(f"{name}: test: rec + kl is ", "collect the run's own record again")
+    repository.one(f"{name}: test: rec + kl is ", "take its line out and collect again")
 
 
 def test_settings_that_are_not_those_of_the_id(repository: Repository) -> None:
     name = repository.change(at("config", "train", "lr", value=0.5), wrote=True)
-    repository.one(f"{name}: config: its settings are not those of its id; collect")
+    repository.one(f"{name}: config: its settings are not those of its id; take its line")
     repository.change(at("config", "train", "lr", value="fast"), wrote=True)
-    repository.one("'fast' is not of type float", "collect")
+    repository.one("'fast' is not of type float", "take its line")
 
 
 def test_another_evaluation_than_the_studys(repository: Repository) -> None:
     name = repository.change(at("evaluation_digest", value="01234567"), wrote=True)
-    repository.one(f"{name}: was measured by other [evaluate] settings", "run it again")
+    repository.one(f"{name}: was measured by other [evaluate] settings", "sweep and collect again")
 
 
 def test_a_dirty_tree(repository: Repository) -> None:
     name = repository.change(at("provenance", "dirty", value=True), wrote=True)
-    repository.one(f"{name}: ran with changes to the code that were not committed; commit every")
+    repository.one(
+        f"{name}: ran with changes to the code that were not committed; take its line out, delete its run"
+    )
 
 
 def test_no_commit(repository: Repository) -> None:
     name = repository.change(at("provenance", "commit", value=None), wrote=True)
-    repository.one(f"{name}: names no commit", "clone the repository")
+    repository.one(f"{name}: names no commit", "in a clone, take its line out")
 
 
 def test_an_unknown_commit(repository: Repository, tmp_path: Path) -> None:
@@ -197,7 +201,9 @@ def test_an_unknown_commit(repository: Repository, tmp_path: Path) -> None:
 
 def test_code_that_is_not_that_of_its_commit(repository: Repository) -> None:
     name = repository.change(at("provenance", "code_sha256", value="ab" * 32), wrote=True)
-    repository.one(f"{name}: code_sha256 abababababab is not that of commit ", "commit every")
+    repository.one(
+        f"{name}: code_sha256 abababababab is not that of commit ", "sweep and collect again"
+    )
 
 
 def test_a_commit_of_no_history(repository: Repository) -> None:
@@ -214,13 +220,13 @@ def test_a_commit_of_no_history(repository: Repository) -> None:
     for line, text in zip(repository.lines, said, strict=True):
         assert f"{line['id']}: commit {old[:12]} is in no history of this branch" in text
         assert "rebased, squashed" in text
-        assert "merge the branch that holds it, or run it again" in text
+        assert "merge the branch that holds it, or take its line out" in text
 
 
 def test_a_run_resumed_with_other_code(repository: Repository) -> None:
     other = at("provenance", "code_sha256_resumed", value=["ab" * 32])
     name = repository.change(other, wrote=True)
-    repository.one(f"{name}: was resumed with other code than it began with; run it again")
+    repository.one(f"{name}: was resumed with other code than it began with; take its line out")
 
 
 def test_a_file_that_collect_did_not_write(repository: Repository) -> None:
@@ -230,7 +236,7 @@ def test_a_file_that_collect_did_not_write(repository: Repository) -> None:
         repository.file.write_text(text)
         repository.one("results/mine.jsonl: is not as `pcbench collect paper/mine.toml` writes it")
     repository.file.write_text(good[:-40])
-    repository.one("mine.jsonl:2: damaged or cut off", "collect the run's own record again")
+    repository.one("mine.jsonl:2: damaged or cut off", "take its line out and collect again")
     repository.file.write_text(f"{first}\n")
     name = json.loads(second)["id"]
     repository.one(f"{name}: a run of paper/mine.toml without a line; `pcbench collect")
