@@ -178,7 +178,7 @@ def test_another_evaluation_than_the_studys(repository: Repository) -> None:
 def test_a_dirty_tree(repository: Repository) -> None:
     name = repository.change(at("provenance", "dirty", value=True), wrote=True)
     repository.one(
-        f"{name}: ran with changes to the code that were not committed; take its line out, delete its run"
+        f"{name}: ran with changes to the code that were not committed; take its line out, delete"
     )
 
 
