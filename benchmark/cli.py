@@ -10,21 +10,21 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Never, TypeAlias
 
 from benchmark import commands
 from benchmark.cluster import commands as cluster
 from benchmark.errors import UserError
-
-
-class _Parser(argparse.ArgumentParser):
-    """Tells a mistake in one line; ``--help`` tells the rest."""
-
-    def error(self, message: str) -> Never:
-        self.exit(2, f"pcbench: {message}; see `{self.prog} --help`\n")
-
-
-_Commands: TypeAlias = "argparse._SubParsersAction[_Parser]"
+from benchmark.options import (
+    Commands,
+    Parser,
+    checkpoints,
+    command,
+    device,
+    folders,
+    results,
+    retry,
+    seeds,
+)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -65,9 +65,9 @@ def _drop_output() -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
-def parser() -> _Parser:
+def parser() -> Parser:
     """The whole command line."""
-    top = _Parser(
+    top = Parser(
         "pcbench",
         description="A reproducible benchmark of posterior collapse in text VAEs.",
         epilog="example:\n  pcbench sweep paper/quickstart.toml --jobs 2\n"
@@ -78,59 +78,23 @@ def parser() -> _Parser:
     sub = top.add_subparsers(metavar="COMMAND", required=True)
     _run(sub)
     _sweep(sub)
-    _submit(sub)
-    _task(sub)
+    cluster.add(sub)
     _collect(sub)
     _report(sub)
     _evaluate(sub)
     _sample(sub)
     _data(sub)
     _plot(sub)
-    do = _command(sub, "baselines", "list the baselines", "pcbench baselines")
+    do = command(sub, "baselines", "list the baselines", "pcbench baselines")
     do.set_defaults(do=commands.baselines)
-    do = _command(sub, "doctor", "what a bug report must tell", "pcbench doctor")
-    _folders(do)
+    do = command(sub, "doctor", "what a bug report must tell", "pcbench doctor")
+    folders(do)
     do.set_defaults(do=commands.doctor)
     return top
 
 
-def _command(sub: _Commands, name: str, what: str, *examples: str) -> _Parser:
-    word = "example" if len(examples) == 1 else "examples"
-    return sub.add_parser(
-        name,
-        help=what,
-        description=f"{what[0].upper()}{what[1:]}.",
-        epilog=f"{word}:\n  " + "\n  ".join(examples),
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
-    )
-
-
-def _folders(do: _Parser, runs: bool = True, data: bool = True) -> None:
-    if runs:
-        do.add_argument(
-            "--runs", type=Path, metavar="DIR", help="runs ($PCBENCH_RUNS, or results/runs)"
-        )
-    if data:
-        do.add_argument(
-            "--data-dir", "--data", type=Path, metavar="DIR", dest="data_dir",
-            help="prepared data ($PCBENCH_DATA, or .data)",
-        )  # fmt: skip
-
-
-def _device(do: _Parser) -> None:
-    do.add_argument("--device", choices=["cpu", "cuda"], default="cpu", help="default: cpu")
-
-
-def _seeds(text: str) -> list[int]:
-    return [int(seed) for seed in text.split(",")]
-
-
-_seeds.__name__ = "list of integers"  # argparse's message names it
-
-
-def _run(sub: _Commands) -> None:
-    do = _command(
+def _run(sub: Commands) -> None:
+    do = command(
         sub, "run", "train and evaluate one run, or resume it",
         "pcbench run paper/quickstart.toml --id exact_small-none-0-1234abcd",
         "pcbench run --data exact_small --baseline cyclical --set cycles=8 --set train.epochs=3",
@@ -154,13 +118,13 @@ def _run(sub: _Commands) -> None:
         "--set", action="append", default=[], metavar="KEY=VALUE",
         help="without STUDY: the baseline's cycles=8, or train.epochs=3, model.latent=16",
     )  # fmt: skip
-    _device(do)
-    _folders(do, data=False)
+    device(do)
+    folders(do, data=False)
     do.add_argument("--data-dir", type=Path, metavar="DIR", help="prepared data ($PCBENCH_DATA)")
     do.add_argument(
         "--keep", choices=["none", "best", "all"], default="best", help="weights kept at the end"
     )
-    _checkpoints(do)
+    checkpoints(do)
     do.add_argument(
         "--threads",
         type=int,
@@ -173,27 +137,8 @@ def _run(sub: _Commands) -> None:
     do.set_defaults(do=commands.run)
 
 
-def _seconds(text: str) -> float:
-    value = float(text)
-    if not 0 <= value < float("inf"):
-        raise argparse.ArgumentTypeError(f"{text} is not a number of seconds")
-    return value
-
-
-def _checkpoints(do: _Parser) -> None:
-    do.add_argument(
-        "--checkpoint-seconds", type=_seconds, default=60.0, metavar="S", help="default: 60"
-    )
-
-
-def _retry(do: _Parser) -> None:
-    do.add_argument(
-        "--retry-failed", action="store_true", help="also the runs that failed three times"
-    )
-
-
-def _sweep(sub: _Commands) -> None:
-    do = _command(
+def _sweep(sub: Commands) -> None:
+    do = command(
         sub, "sweep", "run all of a study that has no record yet",
         "pcbench sweep paper/quickstart.toml --jobs 2",
         "pcbench sweep paper/main.toml --seeds 0,1 --device cuda",
@@ -201,11 +146,11 @@ def _sweep(sub: _Commands) -> None:
     )  # fmt: skip
     do.add_argument("study", type=Path, metavar="STUDY", help="a study file")
     do.add_argument("--jobs", type=int, default=1, metavar="N", help="runs at a time, default 1")
-    do.add_argument("--seeds", type=_seeds, metavar="0,1", help="only these seeds")
-    _retry(do)
-    _device(do)
-    _checkpoints(do)
-    _folders(do)
+    do.add_argument("--seeds", type=seeds, metavar="0,1", help="only these seeds")
+    retry(do)
+    device(do)
+    checkpoints(do)
+    folders(do)
     what = do.add_mutually_exclusive_group()
     what.add_argument("--list", action="store_true", help="print all ids, one a line")
     what.add_argument("--pending", action="store_true", help="print the ids without a record")
@@ -214,66 +159,26 @@ def _sweep(sub: _Commands) -> None:
     do.set_defaults(do=commands.sweep)
 
 
-def _submit(sub: _Commands) -> None:
-    do = _command(
-        sub, "submit", "submit what of a study is not done to Slurm; slurm/submit.sh calls it",
-        "pcbench submit paper/main.toml --device cuda --partition=gpu --gres=gpu:1 --time=8:00:00",
-        "pcbench submit paper/main.toml --pack 4 --limit 10 --dry-run",
-    )  # fmt: skip
-    do.add_argument("study", type=Path, metavar="STUDY", help="a study file; options follow it")
-    do.add_argument("--pack", type=int, default=1, metavar="K", help="runs a task, default 1")
-    do.add_argument("--limit", type=int, metavar="N", help="tasks at a time")
-    do.add_argument("--seeds", type=_seeds, metavar="0,1", help="only these seeds")
-    _retry(do)
-    _device(do)
-    _checkpoints(do)
-    _folders(do)
-    do.add_argument("--results", type=Path, metavar="DIR",
-                    help="of collected records (results; its table in paper/tables)")  # fmt: skip
-    do.add_argument("--dry-run", action="store_true", help="print the sbatch commands only")
-    do.add_argument("--test-only", action="store_true", help="ask sbatch whether it would do")
-    do.epilog = f"every other option goes to sbatch\n\n{do.epilog}"
-    do.set_defaults(do=cluster.submit, sbatch=[])
-
-
-def _task(sub: _Commands) -> None:
-    do = _command(
-        sub, "task", "one task of a submitted array; slurm/array.sbatch calls it",
-        "pcbench task results/runs/manifests/main-0123456789ab.json --index 0",
-    )  # fmt: skip
-    do.add_argument("manifest", type=Path, metavar="MANIFEST", help="of `pcbench submit`")
-    do.add_argument("--index", type=int, metavar="I", help="default: $SLURM_ARRAY_TASK_ID")
-    do.add_argument("--pack", type=int, default=1, metavar="K", help="runs a task, default 1")
-    do.add_argument("--offset", type=int, default=0, metavar="N", help="added to the index")
-    do.add_argument("--report", action="store_true", help="instead: collect and report")
-    do.set_defaults(do=cluster.task)
-
-
-def _collect(sub: _Commands) -> None:
-    do = _command(
+def _collect(sub: Commands) -> None:
+    do = command(
         sub, "collect", "gather a study's records in results/STUDY.jsonl",
         "pcbench collect paper/quickstart.toml",
     )  # fmt: skip
     do.add_argument("study", type=Path, metavar="STUDY", help="a study file")
-    do.add_argument("--seeds", type=_seeds, metavar="0,1", help="only these seeds are expected")
-    _results(do)
+    do.add_argument("--seeds", type=seeds, metavar="0,1", help="only these seeds are expected")
+    results(do)
     do.add_argument("--prune", action="store_true", help="drop records the study no longer names")
-    _folders(do, data=False)
+    folders(do, data=False)
     do.set_defaults(do=commands.collect)
 
 
-def _results(do: _Parser) -> None:
-    do.add_argument("--results", type=Path, default=Path("results"), metavar="DIR",
-                    help="of collected records, default: %(default)s")  # fmt: skip
-
-
-def _report(sub: _Commands) -> None:
-    do = _command(
+def _report(sub: Commands) -> None:
+    do = command(
         sub, "report", "print and write the table of a collected study",
         "pcbench report paper/quickstart.toml", "pcbench report quickstart --out /tmp/tables",
     )  # fmt: skip
     do.add_argument("study", metavar="STUDY", help="a study file, or its name")
-    _results(do)
+    results(do)
     do.add_argument("--out", type=Path, default=Path("paper/tables"), metavar="DIR",
                     help="of the table, default: %(default)s")  # fmt: skip
     do.add_argument("--readme", type=Path, metavar="FILE",
@@ -281,14 +186,14 @@ def _report(sub: _Commands) -> None:
     do.set_defaults(do=commands.report)
 
 
-def _evaluate(sub: _Commands) -> None:
-    do = _command(
+def _evaluate(sub: Commands) -> None:
+    do = command(
         sub, "evaluate", "measure a finished run's weights again; its record stays",
         "pcbench evaluate exact_small-none-0-1234abcd",
     )  # fmt: skip
     do.add_argument("id", metavar="ID")
-    _device(do)
-    _folders(do)
+    device(do)
+    folders(do)
     do.set_defaults(do=commands.evaluate)
 
 
@@ -302,8 +207,8 @@ def _count(text: str) -> int:
 _count.__name__ = "integer"
 
 
-def _sample(sub: _Commands) -> None:
-    do = _command(
+def _sample(sub: Commands) -> None:
+    do = command(
         sub, "sample", "print what a finished run writes",
         "pcbench sample exact_small-none-0-1234abcd",
         "pcbench sample exact_small-none-0-1234abcd --kind prior --number 100 --sampled --json",
@@ -327,17 +232,17 @@ def _sample(sub: _Commands) -> None:
         help="words drawn from p(x | z)",
     )  # fmt: skip
     do.add_argument("--json", action="store_true", help="one JSON object")
-    _folders(do)
+    folders(do)
     do.set_defaults(do=commands.sample)
 
 
-def _data(sub: _Commands) -> None:
-    do = _command(sub, "data", "list, prepare and show data sets", "pcbench data list")
+def _data(sub: Commands) -> None:
+    do = command(sub, "data", "list, prepare and show data sets", "pcbench data list")
     inner = do.add_subparsers(metavar="WHAT", required=True)
-    one = _command(inner, "list", "list the data sets", "pcbench data list")
-    _folders(one, runs=False)
+    one = command(inner, "list", "list the data sets", "pcbench data list")
+    folders(one, runs=False)
     one.set_defaults(do=commands.data_list)
-    one = _command(
+    one = command(
         inner, "prepare", "download or read, verify and prepare a data set",
         "pcbench data prepare ptb", "pcbench data prepare ptb --from ~/ptb",
         "pcbench data prepare ptb:vocabulary=sentencepiece,size=4000",
@@ -345,18 +250,18 @@ def _data(sub: _Commands) -> None:
     )  # fmt: skip
     one.add_argument("name", metavar="NAME")
     one.add_argument("--from", type=Path, dest="source", metavar="DIR", help="the original files")
-    _folders(one, runs=False)
+    folders(one, runs=False)
     one.set_defaults(do=commands.data_prepare)
-    one = _command(inner, "show", "a prepared data set's figures", "pcbench data show exact_small")
+    one = command(inner, "show", "a prepared data set's figures", "pcbench data show exact_small")
     one.add_argument("name", metavar="NAME")
-    _folders(one, runs=False)
+    folders(one, runs=False)
     one.set_defaults(do=commands.data_show)
 
 
-def _plot(sub: _Commands) -> None:
-    do = _command(sub, "plot", "draw figures", "pcbench plot schedules")
+def _plot(sub: Commands) -> None:
+    do = command(sub, "plot", "draw figures", "pcbench plot schedules")
     inner = do.add_subparsers(metavar="WHAT", required=True)
-    one = _command(
+    one = command(
         inner, "schedules", "draw the annealing shapes, or the weight curves of a study",
         "pcbench plot schedules", "pcbench plot schedules paper/quickstart.toml",
     )  # fmt: skip

@@ -1,10 +1,52 @@
-"""``pcbench submit`` and ``pcbench task``: what the files in ``slurm/`` call."""
+"""``pcbench submit`` and ``pcbench task``, which the files in ``slurm/`` call."""
 
 from argparse import Namespace
 from pathlib import Path
 
 from benchmark import commands
 from benchmark.errors import UserError
+from benchmark.options import Commands, checkpoints, command, device, folders, retry, seeds
+
+
+def add(sub: Commands) -> None:
+    """Their parsers."""
+    _add_submit(sub)
+    _add_task(sub)
+
+
+def _add_submit(sub: Commands) -> None:
+    do = command(
+        sub, "submit", "submit what of a study is not done to Slurm; slurm/submit.sh calls it",
+        "pcbench submit paper/main.toml --device cuda --partition=gpu --gres=gpu:1 --time=8:00:00",
+        "pcbench submit paper/main.toml --pack 4 --limit 10 --dry-run",
+    )  # fmt: skip
+    do.add_argument("study", type=Path, metavar="STUDY", help="a study file; options follow it")
+    do.add_argument("--pack", type=int, default=1, metavar="K", help="runs a task, default 1")
+    do.add_argument("--limit", type=int, metavar="N", help="tasks at a time")
+    do.add_argument("--seeds", type=seeds, metavar="0,1", help="only these seeds")
+    retry(do)
+    device(do)
+    checkpoints(do)
+    folders(do)
+    do.add_argument("--results", type=Path, metavar="DIR",
+                    help="of collected records (results; its table in paper/tables)")  # fmt: skip
+    do.add_argument("--dry-run", action="store_true", help="print the sbatch commands only")
+    do.add_argument("--test-only", action="store_true", help="ask sbatch whether it would do")
+    do.epilog = f"every other option goes to sbatch\n\n{do.epilog}"
+    do.set_defaults(do=submit, sbatch=[])
+
+
+def _add_task(sub: Commands) -> None:
+    do = command(
+        sub, "task", "one task of a submitted array; slurm/array.sbatch calls it",
+        "pcbench task results/runs/manifests/main-0123456789ab.json --index 0",
+    )  # fmt: skip
+    do.add_argument("manifest", type=Path, metavar="MANIFEST", help="of `pcbench submit`")
+    do.add_argument("--index", type=int, metavar="I", help="default: $SLURM_ARRAY_TASK_ID")
+    do.add_argument("--pack", type=int, default=1, metavar="K", help="runs a task, default 1")
+    do.add_argument("--offset", type=int, default=0, metavar="N", help="added to the index")
+    do.add_argument("--report", action="store_true", help="instead: collect and report")
+    do.set_defaults(do=task)
 
 
 def submit(arguments: Namespace) -> int:
