@@ -77,6 +77,14 @@ def beat(folder: Path, stale: float = STALE) -> float | None:
     return max(beats, default=None)
 
 
+def clear_dead(folder: Path, stale: float = STALE) -> None:
+    """Remove the claims of dead processes."""
+    now = time.time()
+    for path in folder.glob("claim-*"):
+        if not _alive(path, now, stale):
+            shutil.rmtree(path, ignore_errors=True)
+
+
 def _take(folder: Path, stale: float) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     for attempt in range(_ATTEMPTS):

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from benchmark import records, status
 from benchmark.data import recorded
 from benchmark.files import write_atomic
+from benchmark.leftovers import clear_finished
 from benchmark.provenance import checkout
 from benchmark.records import Record
 
@@ -40,7 +41,8 @@ def collect(
     before stays, also when the runs folder no longer has it; where both exist and their metrics
     differ, the collected one stays and a note says so. Records of runs that the study no longer
     names stay too, with ``row`` null, unless ``prune``. With ``seeds`` only these are looked for;
-    what was collected of the others stays.
+    what was collected of the others stays. What killed processes left in finished runs' folders is
+    removed.
 
     Raises:
         UserError: a record or the collected file is damaged, or the file cannot be written;
@@ -56,6 +58,8 @@ def collect(
         base = {"label": run.label, "row": rows[run.label]}
         file = runs / run.id / "record.json"
         fresh = records.read(file) if file.exists() else None
+        if fresh is not None:
+            clear_finished(file.parent)
         old = kept.pop(run.id, None)
         if old is None and seeds is not None and run.config.seed not in seeds:
             continue

@@ -13,7 +13,7 @@ import time
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
 from typing import Any, Literal
@@ -31,6 +31,7 @@ from benchmark.encoding import Measured
 from benchmark.errors import UserError
 from benchmark.evaluation import Parts, evaluate, recovery
 from benchmark.files import sha256_bytes, write_atomic
+from benchmark.leftovers import clear_finished, clear_temporary
 from benchmark.progress import Progress
 from benchmark.result import assemble
 from benchmark.samples import recorded
@@ -79,6 +80,7 @@ def run(
     place = prepare_device(device, threads)
     corpus = corpora.load(config.data, data)
     with claim(folder), _signals() as asked:
+        clear_temporary(folder)
         _keep_settings(config, folder)
         session = _Session(config, corpus, folder, place, asked, checkpoint_seconds)
         session.progress = Progress(folder, config.id, progress)
@@ -91,7 +93,7 @@ def run(
             raise
         finally:
             session.progress.close()
-    _tidy(folder)
+    clear_finished(folder)
     return record
 
 
@@ -110,7 +112,7 @@ def _keep_settings(config: RunConfig, folder: Path) -> None:
 def refuse_done(folder: Path) -> None:
     """Raise UserError if the run has a record; it is never written over."""
     if (folder / "record.json").exists():
-        _tidy(folder)
+        clear_finished(folder)
         raise UserError(
             f"{folder / 'record.json'}: a record exists already and is kept; to run it again "
             "choose another --runs folder"
@@ -288,14 +290,6 @@ def _signals() -> Iterator[list[int]]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-
-
-def _tidy(folder: Path) -> None:
-    """Remove what only an unfinished run needs."""
-    for name in ("checkpoint.pt", "progress.json"):
-        with suppress(OSError):  # a folder that has become read-only: nothing is lost
-            (folder / name).unlink(missing_ok=True)
-    shutil.rmtree(folder / "evaluation", ignore_errors=True)
 
 
 def _read_parts(path: Path) -> Parts | None:
