@@ -142,6 +142,15 @@ class SlurmStudy:
             cwd=self.root, env=self.environment | changes,
         )  # fmt: skip
 
+    def status(self, **changes: str) -> str:
+        """`pcbench sweep mine.toml --status`."""
+        done = self.slurm.call(
+            sys.executable, "-m", "benchmark", "sweep", str(self.path), "--status",
+            "--runs", str(self.runs), cwd=ROOT, env=self.environment | changes,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
     def submitted(self, *options: str) -> list[Job]:
         """Submit, and what then stands in the queue."""
         done = self.submit(*options)
@@ -171,12 +180,13 @@ class SlurmStudy:
         """All (or these) runs are done, equal to the undisturbed ones; nothing is left over."""
         for run_id in run_ids or self.ids:
             found = records.differences(undisturbed(run_id, self.path), self.record(run_id))
-            assert found == []
-            assert leftovers(self.runs / run_id) == []
+            assert not found, found
+            assert not (left := leftovers(self.runs / run_id)), left
 
 
 FINISHED = {
     "failures.jsonl",
+    "baseline.py",
     "best.pt",
     "config.json",
     "log.jsonl",

@@ -72,7 +72,7 @@ def listening(pid: int) -> set[str]:
 
 def test_what_a_job_leaves_behind_is_ended_and_told() -> None:
     cluster = PrivateSlurm().__enter__()
-    cluster.call("sbatch", "-o/dev/null", "--wrap", "setsid -f sleep 61")
+    cluster.call("sbatch", "-o/dev/null", "--wrap", "setsid -f sleep 61; sleep 1")
     poll(lambda: [c for _, c in cluster.processes() if c == "sleep 61"], 20, "the job")
     cluster.wait()
     with pytest.raises(RuntimeError, match=r"left processes behind: \d+ sleep 61$"):

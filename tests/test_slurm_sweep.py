@@ -8,7 +8,7 @@ import pytest
 from private_slurm import PrivateSlurm
 from slurm_study import ROOT, SUBMIT, SlurmStudy, data, leftovers
 
-from benchmark import records, status, study
+from benchmark import failures, records, study
 
 pytestmark = pytest.mark.slurm
 
@@ -37,12 +37,21 @@ def test_an_array_runs_to_its_report(place: SlurmStudy) -> None:
     assert place.slurm.queue() == []
 
 
+def totals(said: str) -> str:
+    """The line of all runs in what --status prints."""
+    (line,) = [line for line in said.splitlines() if line.startswith("all ")]
+    return line.removeprefix("all").strip()
+
+
 def test_what_is_in_the_queue_is_not_submitted_again(place: SlurmStudy) -> None:
     first = place.submitted("--hold")
     again = place.submit()
     assert again.returncode == 0
     assert place.slurm.queue() == first
+    assert totals(place.status()) == "2 queued"
+    assert totals(place.status(PATH="/nowhere")) == "2 submitted"  # where Slurm cannot be asked
     place.slurm.cancel_all()
+    assert totals(place.status()) == "2 missing"
     assert len(place.submitted("--hold")) == len(first)
     place.slurm.cancel_all()
 
@@ -74,31 +83,26 @@ def test_packed_runs_share_one_gpu_a_task(tmp_path: Path, slurm: PrivateSlurm) -
 
 
 def test_a_failing_run_stops_neither_the_others_nor_the_report(place: SlurmStudy) -> None:
+    """It fails for the third time here, so it then waits for --retry-failed."""
     place.order("break_0.5")
+    bad, good = place.ids
+    for _ in range(2):
+        (place.runs / bad).mkdir(parents=True, exist_ok=True)
+        failures.add(place.runs / bad, "no luck")
     place.submitted()
     place.wait()
-    bad, good = place.ids
     place.assert_done(good)
     assert collected(place) == {bad: "failed", good: "done"}
-    assert status.state(place.runs / bad) == status.State(
-        "failed", "ValueError: no luck with beta 0.5"
-    )
-
-
-def test_a_run_that_failed_three_times_waits_for_retry_failed(place: SlurmStudy) -> None:
-    bad = place.ids[0]
-    place.order("break_0.5")
-    for _ in range(3):
-        assert place.submitted() != []
-        place.wait()
-    assert sorted(b["beta"] for b in place.began()) == [0.5, 0.5, 0.5, 1.0]
+    assert totals(place.status()) == "1 done, 1 failed"
+    assert "ValueError: no luck with beta 0.5" in place.status()
     refused = place.submit()
+    assert "0 of 2 runs to submit" in refused.stdout
+    assert "--retry-failed" in refused.stdout
     assert place.slurm.queue() == []
-    assert "--retry-failed" in refused.stdout + refused.stderr
     place.recall("break_0.5")
     place.submitted("--retry-failed")
     place.wait()
-    place.assert_done(bad)
+    place.assert_done()
 
 
 def test_a_submission_from_inside_a_job(place: SlurmStudy) -> None:
