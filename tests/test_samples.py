@@ -3,7 +3,6 @@
 import json
 import shutil
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +13,7 @@ import torch
 from torch import Tensor
 
 from benchmark import cli, records, samples
+from benchmark import data as corpora
 from benchmark.config import ModelConfig, RunConfig
 from benchmark.data.corpus import BOS, EOS, Corpus
 from benchmark.errors import UserError
@@ -169,26 +169,25 @@ def test_more_sentences_than_there_are_is_told() -> None:
 # In the record -----------------------------------------------------------------------------------
 
 
-def real(corpus: Corpus) -> Corpus:
-    """The same sentences as a text whose source is unknown, as PTB's."""
-    splits = {
-        name: replace(split, classes=None, log_prob=None) for name, split in corpus.splits.items()
-    }
-    return replace(corpus, spec="ptb", splits=splits, language=None)
-
-
-def test_the_text_of_no_real_corpus_is_recorded(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    assert samples.recorded(model(), real(tiny.corpus())) == {}
-    assert set(samples.recorded(model(), tiny.corpus())) == {"samples"}
-    monkeypatch.setattr("benchmark.data.load", lambda *a: real(tiny.corpus()))
-    config = tiny.config("none", train={"epochs": 1})
-    record = run(config, tmp_path / "runs", tmp_path, progress=False)
+@pytest.mark.parametrize("coding", ["size=5", "vocabulary=sentencepiece,size=276"])
+def test_the_text_of_no_real_corpus_is_recorded(tmp_path: Path, coding: str) -> None:
+    rng = np.random.default_rng(0)
+    for split, count in (("train", 200), ("valid", 40), ("test", 40)):
+        rows = [rng.choice(["kumquat", "zebra", "walrus", "fjord"], 5) for _ in range(count)]
+        (tmp_path / f"{split}.txt").write_text("".join(" ".join(row) + "\n" for row in rows))
+    spec = f"text:{tmp_path},{coding}"
+    corpora.prepare(spec, tmp_path / "data", progress=False)
+    config = tiny.config("none", data=spec, train={"epochs": 1})
+    record = run(config, tmp_path / "runs", tmp_path / "data", progress=False)
     assert "samples" not in record
-    lines = (tmp_path / "runs" / config.id / "record.json").read_text()
-    some = tiny.corpus().vocabulary.words[5]
-    assert f"{some} " not in lines
+    written = (tmp_path / "runs" / config.id / "record.json").read_text()
+    assert not any(word in written for word in ("kumquat", "zebra", "walrus", "fjord"))
+    loaded = load_run(config.id, tmp_path / "runs", tmp_path / "data")
+    assert loaded.corpus.language is None
+    assert samples.recorded(loaded.model, loaded.corpus) == {}
+    shown = sample_run(loaded, {"reconstructions": 2})["reconstructions"]
+    text = (tmp_path / "test.txt").read_text().splitlines()
+    assert [one["text"] for one in shown] == [text[one["sentence"]] for one in shown]
 
 
 @pytest.mark.parametrize("preset", ["exact_small", "exact", "exact_medium", "exact_hard"])
