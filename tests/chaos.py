@@ -6,7 +6,7 @@ At random moments a random task's processes, or one of them, get SIGKILL; or the
 warned (USR1), ended (TERM) or cancelled, or its whole array is cancelled. When all runs are done
 before all faults are spent, another sweep begins. Passes when all faults were made, each record
 equals its undisturbed twin's (id, config, metrics), and nothing is left over: no temporary file,
-checkpoint or claim of a finished run, no process. About 20 faults a minute of two cores.
+checkpoint or claim of a finished run, no process. Twenty faults take about three minutes of two cores.
 """
 
 import argparse
@@ -27,6 +27,9 @@ from slurm_study import SlurmStudy, began, leftovers, undisturbed
 from benchmark import records, status
 
 STEP = "0.15"  # seconds a step takes while there are faults to come
+IW_SAMPLES = 1000  # so that the evaluation takes a second
+AIMS = {"start": 1, "train": 3, "evaluate": 2}  # how often a fault looks for a run at this
+PATIENCE = 15.0  # seconds after which it takes any
 STUCK = 180.0  # seconds without a new record, fault or submission
 
 
@@ -48,26 +51,32 @@ class Chaos:
     def sweep(self, place: SlurmStudy) -> None:
         """Submit, disturb and submit again until all runs are done."""
         place.order("slow", STEP)
-        moved, done_before, next_fault = time.monotonic(), 0, 0.0
+        moved, done_before = time.monotonic(), 0
+        aim, due = self.aim()
         while (done := self.done(place)) < len(place.ids):
             left = self.faults - self.made.total()
             if not left and (place.orders / "slow").exists():
                 place.recall("slow")
-            queued = self.slurm.queue()
-            tasks = [job for job in queued if job.state == "RUNNING" and "_" in job.id]
-            if not [job for job in queued if "_" in job.id]:
+            queued = [job for job in self.slurm.queue() if "_" in job.id]
+            if not queued:
                 self.submit(place)
                 moved = time.monotonic()
-            elif left and tasks and time.monotonic() > next_fault:
-                if self.fault(place, self.rng.choice(tasks), done):
-                    moved = time.monotonic()
-                next_fault = time.monotonic() + self.rng.uniform(0.1, 2.5)
+                continue
+            aim = aim if time.monotonic() < due + PATIENCE else ""
+            if left and time.monotonic() > due and self.fault(place, queued, aim, done):
+                moved = time.monotonic()
+                aim, due = self.aim()
             if done > done_before:
                 moved, done_before = time.monotonic(), done
             if time.monotonic() - moved > STUCK:
                 raise SystemExit(f"nothing moves; {queued}\n{place.logs()[-5000:]}")
             time.sleep(0.1)
         self.slurm.wait()
+
+    def aim(self) -> tuple[str, float]:
+        """What the next fault's victim shall be at, and the earliest time."""
+        (phase,) = self.rng.choices(list(AIMS), list(AIMS.values()))
+        return phase, time.monotonic() + self.rng.uniform(0.1, 2.0)
 
     def done(self, place: SlurmStudy) -> int:
         return sum((place.runs / run_id / "record.json").exists() for run_id in place.ids)
@@ -83,12 +92,17 @@ class Chaos:
                 print(f"  submitted, {pack} a task {' '.join(options)}", flush=True)
                 return
 
-    def fault(self, place: SlurmStudy, task: Job, done: int) -> bool:
-        """Do something bad to a running task; False when it was over before."""
-        processes = dict(self.slurm.processes(task.id))
-        if not processes:
+    def fault(self, place: SlurmStudy, queued: list[Job], aim: str, done: int) -> bool:
+        """Do something bad to a running task that is at what is aimed at; False if none is."""
+        running = [job for job in queued if job.state == "RUNNING"]
+        self.rng.shuffle(running)
+        for task in running:
+            processes = dict(self.slurm.processes(task.id))
+            where = phase(place, processes)
+            if processes and aim in ("", where):
+                break
+        else:
             return False
-        where = phase(place, processes)
         kinds: dict[str, Callable[[], None]] = {
             "kill -9 of all": lambda: kill(list(processes)),
             "kill -9 of one": lambda: kill([self.rng.choice(list(processes))]),
@@ -100,7 +114,10 @@ class Chaos:
         }
         weights = [3, 3, 3, 4, 3, 2, 1]
         (kind,) = self.rng.choices(list(kinds), weights)
-        kinds[kind]()
+        try:
+            kinds[kind]()
+        except TimeoutError:  # Slurm is just ending or requeueing it, and asks to try again
+            return False
         self.made[kind] += 1
         self.places[where] += 1
         total = len(place.ids)
@@ -112,7 +129,7 @@ class Chaos:
         return True
 
     def call(self, *command: str) -> None:
-        self.slurm.call(*command)  # may fail: the task has just ended
+        self.slurm.call(*command, seconds=5)  # may fail: the task has just ended
 
     def verify(self, place: SlurmStudy) -> None:
         """Compare with the undisturbed; look for what is left over."""

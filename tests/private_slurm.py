@@ -215,10 +215,20 @@ class PrivateSlurm:
     def call(self, *command: str, seconds: float = 60, **options: Any) -> "Completed":
         """Run a command on this cluster to its end; its text output and exit status."""
         options.setdefault("env", self.environment)
-        return subprocess.run(
-            command, capture_output=True, text=True, timeout=seconds, stdin=subprocess.DEVNULL,
-            **options,
-        )  # fmt: skip
+        try:
+            return subprocess.run(
+                command, capture_output=True, text=True, timeout=seconds, stdin=subprocess.DEVNULL,
+                **options,
+            )  # fmt: skip
+        except subprocess.TimeoutExpired as error:
+            raise TimeoutError(
+                f"{error}\n{error.stdout!r} {error.stderr!r}\n{self.log()}"
+            ) from None
+
+    def log(self) -> str:
+        """The end of what the daemons noted."""
+        texts = [path.read_text(errors="replace")[-3000:] for path in self.root.glob("*.log")]
+        return "\n".join(texts)
 
     def queue(self, *jobs: str) -> list[Job]:
         """What waits, runs or ends now: of some jobs, or of all."""

@@ -89,12 +89,17 @@ class SlurmStudy:
         root: an empty folder.
         slurm: where it is submitted.
         betas: a row each; one seed.
+        iw_samples: of the evaluation, which takes the longer the more there are.
     """
 
     def __init__(
-        self, root: Path, slurm: PrivateSlurm, betas: Sequence[float] = (0.5, 1.0)
+        self,
+        root: Path,
+        slurm: PrivateSlurm,
+        betas: Sequence[float] = (0.5, 1.0),
+        iw_samples: int = 10,
     ) -> None:
-        self.root, self.slurm = root, slurm
+        self.root, self.slurm, self.iw_samples = root, slurm, iw_samples
         self.runs, self.results, self.path = root / "runs", root / "results", root / "mine.toml"
         self.orders = root / "orders"
         self.orders.mkdir()
@@ -107,7 +112,8 @@ class SlurmStudy:
         }
 
     def write(self, betas: Sequence[float]) -> None:
-        sections = {"model": tiny.MODEL, "train": tiny.TRAINING, "evaluate": tiny.EVALUATE}
+        evaluate = {**tiny.EVALUATE, "iw_samples": self.iw_samples}
+        sections = {"model": tiny.MODEL, "train": tiny.TRAINING, "evaluate": evaluate}
         lines = ["[study]", f'data = ["{tiny.SPEC}"]', "seeds = [0]", f'preset = "{tiny.PRESET}"']
         for name, table in sections.items():
             lines += [
