@@ -6,7 +6,7 @@ At random moments a random task's processes, or one of them, get SIGKILL; or the
 warned (USR1), ended (TERM) or cancelled, or its whole array is cancelled. When all runs are done
 before all faults are spent, another sweep begins. Passes when all faults were made, each record
 equals its undisturbed twin's (id, config, metrics), and nothing is left over: no temporary file,
-checkpoint or claim of a finished run, no process. Twenty faults take about three minutes of two cores.
+checkpoint or claim of a finished run, no process. Twenty faults take three minutes of two cores.
 """
 
 import argparse
