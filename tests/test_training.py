@@ -12,7 +12,9 @@ import torch
 from torch import Tensor
 
 from benchmark.config import RunConfig
+from benchmark.data.corpus import Split
 from benchmark.data.epochs import Epochs
+from benchmark.data.exact import ExactLanguage
 from benchmark.encoding import Measured
 from benchmark.errors import UserError
 from benchmark.evaluation import validate
@@ -99,6 +101,23 @@ def test_batches_are_a_function_of_seed_epoch_and_position() -> None:
     assert long.ends[:3] == short.ends
     for epoch, position in [(2, 4), (0, 1), (2, 3), (1, 0)]:
         assert long.batch(epoch, position).equal(short.batch(epoch, position))
+
+
+def test_fresh_sentences_are_drawn_once_an_epoch(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many batches a method asks for: it would take most of the time."""
+    drawn: list[int] = []
+    draw = ExactLanguage.fresh
+
+    def counted(self: ExactLanguage, seed: int, epoch: int) -> Split:
+        drawn.append(epoch)
+        return draw(self, seed, epoch)
+
+    monkeypatch.setattr(ExactLanguage, "fresh", counted)
+    run = tiny.training(tiny.config("aggressive", data=FRESH))
+    planned = len(drawn)
+    tiny.until(run, 3)
+    assert run.updates["encoder"] > 20
+    assert drawn[planned:] == [0]
 
 
 @pytest.mark.parametrize("optimiser", ["adam", "sgd"])

@@ -26,7 +26,7 @@ class Epochs:
         self, corpus: Corpus, seed: int, epochs: int, size: int, device: torch.device
     ) -> None:
         self._corpus, self._seed, self._size, self._device = corpus, seed, size, device
-        self._cached: tuple[object, list[Tensor]] = (None, [])
+        self._cached: tuple[int, object, list[Tensor]] = (-1, None, [])
         self._ordered: tuple[int, list[Tensor]] = (-1, [])
         self.sentences = len(corpus.splits["train"])
         self.ends: list[int] = []
@@ -49,8 +49,10 @@ class Epochs:
         return batches[int(drawn)]
 
     def _batches(self, epoch: int) -> list[Tensor]:
-        split = self._corpus.training_split(self._seed, epoch)
-        if self._cached[0] is not split:
-            batches = same_length_batches(split, self._size)
-            self._cached = split, [batch.tokens.to(self._device) for batch in batches]
-        return self._cached[1]
+        if self._cached[0] != epoch:
+            split, (_, known, tokens) = self._corpus.training_split(self._seed, epoch), self._cached
+            if split is not known:  # in most data every epoch has the same
+                batches = same_length_batches(split, self._size)
+                tokens = [batch.tokens.to(self._device) for batch in batches]
+            self._cached = epoch, split, tokens
+        return self._cached[2]
