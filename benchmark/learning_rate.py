@@ -10,7 +10,7 @@ from typing import Any, Literal
 from benchmark.config import TrainConfig
 
 Verdict = Literal["go on", "halve", "stop"]
-_STATE = ("epoch", "best", "stalled", "halvings", "weights")
+_STATE = ("epoch", "best", "bar", "stalled", "halvings", "weights")
 
 
 def restarted(lr: float, epoch: int, period: int) -> float:
@@ -42,6 +42,7 @@ class LearningRate:
     settled: int  # epochs of this phase after which the weight no longer changes
     epoch: int = 0  # epochs of this phase done
     best: float = math.inf  # lowest validation loss since then
+    bar: float = math.inf  # what counts as improvement: below the lowest since then or a halving
     stalled: int = 0  # evaluations since then without improvement
     halvings: int = 0
     weights: dict[str, Any] = field(default_factory=dict)  # of ``best``; kept by halving alone
@@ -59,7 +60,9 @@ class LearningRate:
         Halving: after ``patience`` evaluations without improvement, but not in the first
         ``halve_from`` epochs, the rate is halved and the best weights come back; the
         ``halvings``-th time training stops instead (He et al., Lagging Inference Networks and
-        Posterior Collapse in Variational Autoencoders, 2019, arXiv 1901.05534).
+        Posterior Collapse in Variational Autoencoders, 2019, arXiv 1901.05534). As in their code
+        and in that of Li et al. 2019 (arXiv 1909.00868), a halving also lowers the demands: from
+        then on improvement is measured against the loss that caused it, not against the best.
 
         Args:
             loss: the validation loss that selects.
@@ -69,13 +72,15 @@ class LearningRate:
         if self.config.lr_schedule != "halving" or self.epoch <= self.settled:
             return "go on"
         if loss < self.best:
-            self.best, self.weights, self.stalled = loss, weights, 0
+            self.best, self.weights = loss, weights
+        if loss < self.bar:
+            self.bar, self.stalled = loss, 0
             return "go on"
         self.stalled += 1
         if self.stalled < self.config.patience or self.epoch <= self.config.halve_from:
             return "go on"
         self.halvings += 1
-        self.stalled = 0
+        self.bar, self.stalled = loss, 0
         return "stop" if self.halvings == self.config.halvings else "halve"
 
     def state_dict(self) -> dict[str, Any]:
@@ -84,5 +89,6 @@ class LearningRate:
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go back to a state from `state_dict`."""
+        state = {"bar": state["best"], **state}  # checkpoints of before it was kept
         for name in _STATE:
             setattr(self, name, state[name])

@@ -50,6 +50,18 @@ def test_halving_waits_for_patience_and_brings_the_best_back() -> None:
     assert verdicts(rate, [9, 9]) == ["go on", "stop"]
 
 
+def test_after_a_halving_the_loss_that_caused_it_is_to_be_beaten() -> None:
+    """As He et al.'s code has it; what comes back is the best of all nonetheless."""
+    rate = LearningRate(TrainConfig(lr=1.0, **HALVING), settled=0)  # type: ignore[arg-type]
+    assert verdicts(rate, [4, 5, 6]) == ["go on", "go on", "halve"]
+    assert verdicts(rate, [5.5, 5.6, 5.4, 5.5, 5.5]) == [*["go on"] * 4, "halve"]
+    assert (rate.weights, rate.best) == ({"of": 0}, 4)
+    state = {k: v for k, v in rate.state_dict().items() if k != "bar"}  # of before it was kept
+    again = LearningRate(rate.config, settled=0)
+    again.load_state_dict(state)
+    assert (again.bar, again.value) == (4, 0.25)
+
+
 def test_halving_does_not_begin_early() -> None:
     late = LearningRate(TrainConfig(**{**HALVING, "halve_from": 5}), settled=0)  # type: ignore[arg-type]
     assert verdicts(late, [1.0] * 6) == [*["go on"] * 5, "halve"]
