@@ -28,7 +28,7 @@ class PretrainedFreeBits(Baseline):
     def __post_init__(self) -> None:
         if self.target < 0 or not 0 < self.pretraining < 1:
             raise ValueError("target must be at least 0, pretraining above 0 and below 1")
-        if not 0 <= self.warmup <= 1 - self.pretraining:
+        if self.warmup < 0 or self.pretraining + self.warmup > 1:
             raise ValueError("warmup must be at least 0 and fit into what pretraining leaves")
 
     @property

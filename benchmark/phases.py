@@ -26,8 +26,8 @@ def plan(baseline: Baseline, ends: Sequence[int]) -> list[Phase]:
     """The phases of a run, at least one; each lasts at least an epoch.
 
     Args:
-        baseline: its ``phases`` tell where one begins, as fractions of training; each begins after
-            the epoch that ends nearest to that.
+        baseline: its ``phases`` tell where one begins, as fractions of training; it does so after
+            the last epoch whose steps all lie before: none has a weight of the next phase.
         ends: the step at which each epoch ends.
 
     Raises:
@@ -36,8 +36,8 @@ def plan(baseline: Baseline, ends: Sequence[int]) -> list[Phase]:
     total, epochs = ends[-1], len(ends)
     begins = [0]
     for fraction in baseline.phases:
-        nearest = min(range(epochs), key=lambda e: abs(ends[e] - fraction * total)) + 1
-        begins.append(max(nearest, begins[-1] + 1))
+        before = sum(end - 1 < fraction * total for end in ends)
+        begins.append(max(before, begins[-1] + 1))
     if begins[-1] >= epochs:
         raise ValueError(f"{len(begins)} phases need more than {epochs} epochs; raise train.epochs")
     return [

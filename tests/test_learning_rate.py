@@ -153,6 +153,30 @@ def test_a_phase_lasts_an_epoch_at_least(epochs: int) -> None:
         assert [phase.begin for phase in tiny.training(config).phases] == [0, 1]
 
 
+@pytest.mark.parametrize(
+    ("part", "epochs", "ends"), [(0.37, 10, 3), (0.5, 5, 2), (10 / 15, 15, 10), (0.5, 4, 2)]
+)
+def test_no_step_of_a_phase_has_the_weight_of_the_next(part: float, epochs: int, ends: int) -> None:
+    params, train = {"pretraining": part, "warmup": 0.1}, {"epochs": epochs}
+    for data in (tiny.SPEC, tiny.SPEC + ",fresh=true"):  # there epochs differ in steps
+        for seed in range(3):
+            config = tiny.config("pretrained_free_bits", seed, params, data, train=train)
+            run = tiny.training(config)
+            steps = range(run.epochs.ends[run.phases[0].end - 1])
+            assert {run.baseline.weight(step, run.total_steps) for step in steps} == {0.0}
+            assert run.phases[0].settled == 0
+            assert run.phases[0].end == ends or (
+                data != tiny.SPEC and run.phases[0].end == ends - 1
+            )
+
+
+def test_pretraining_and_warmup_may_fill_training() -> None:
+    params = {"pretraining": "9 epochs", "warmup": "1 epoch"}  # 1 - 0.9 is below 0.1
+    tiny.config("pretrained_free_bits", params=params, train={"epochs": 10})
+    with pytest.raises(UserError, match="fit into what pretraining leaves"):
+        tiny.config("pretrained_free_bits", params={"pretraining": 0.9, "warmup": 0.11})
+
+
 def test_a_checkpoint_of_another_version_is_told(tmp_path: Path) -> None:
     run = tiny.training(tiny.config())
     state = {k: v for k, v in run.state().items() if k != "rate"}
