@@ -51,7 +51,10 @@ class Baseline:
 
     @property
     def selection_weight(self) -> float:
-        """KL weight of the validation loss that chooses, decays and stops."""
+        """KL weight of the validation loss that chooses, decays and stops.
+
+        At 0 the run is an auto-encoder: it has no prior, and nothing is measured that needs one.
+        """
         return 1.0
 
     @property
@@ -64,7 +67,7 @@ class Baseline:
         return ()
 
     def selection_in(self, phase: int) -> float:
-        """`selection_weight` of phase 0, 1, ...; the last one's chooses the run's weights."""
+        """The same in phase 0, 1, ...; in the last it must be `selection_weight`."""
         return self.selection_weight
 
     def weight(self, step: float, total: float) -> float:

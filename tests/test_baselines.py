@@ -109,6 +109,13 @@ def test_five_steps_change_every_parameter_and_keep_it_finite(name: str) -> None
         assert not torch.equal(value, before[key]), key
 
 
+@every
+def test_the_last_phase_selects_as_the_run_is_measured(name: str) -> None:
+    for params in [{}, *other_values(baselines.load(name))]:
+        method = baselines.load(name)(**params)
+        assert method.selection_in(len(method.phases)) == method.selection_weight
+
+
 def other_values(cls: type[Baseline]) -> list[dict[str, Any]]:
     """For each hyper-parameter a table with another value of it than the default."""
     tables = []
