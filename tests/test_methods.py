@@ -164,13 +164,23 @@ class Told:
 def test_aggressive_updates_end_where_the_loss_of_a_window_rises(
     losses: list[float], updates: int
 ) -> None:
-    # Per word: the first batch has 5 words of 2 sentences, the others 2 of 4. Of equal loss a
-    # sentence, a window with the first batch has fewer nats a word; that is a rise of its own.
     run = Told(losses)
     run.batch = run.random_batch()
     baselines.load("aggressive")().before_step(run)  # type: ignore[arg-type]
     assert run.updates == updates
     assert run.held == ("encoder", "posterior")
+
+
+@pytest.mark.parametrize(("later", "updates"), [(4.9, 30), (4.8, 45)])
+def test_aggressive_windows_are_averaged_per_word(later: float, updates: int) -> None:
+    """The step's own batch, 2 sentences of 5 words, is the first; the others are 4 of 2.
+
+    The first window has (2 x 9 + 14 x 4 x 5) / (10 + 14 x 8) = 2.443 nats a word, and 5.138 a
+    sentence. Of the second, 4.9 a sentence are 2.45 a word, a rise; 4.8 are 2.4, none.
+    """
+    run = Told([9.0] + [5.0] * 14 + [later] * 15 + [later + 0.1] * 70)
+    baselines.load("aggressive")().before_step(run)  # type: ignore[arg-type]
+    assert run.updates == updates
 
 
 def test_aggressive_training_ends_when_mutual_information_falls() -> None:
