@@ -94,7 +94,7 @@ def load(path: Path | str, seeds: Sequence[int] | None = None) -> Study:
     if not rows:
         raise UserError(f"{path}: the study is empty; add a [[baseline]] table with a name")
     named = [_row(row, number, path) for number, row in enumerate(rows, start=1)]
-    _unique([label for label, _ in named], "label", path)
+    _unique([label for label, _ in named], "label", path, "give one of the rows another label")
     sections = {name: _section(table, name, path) for name in SECTIONS if name in table}
     common = {key: _text(head, key, path) for key in ("preset", "precision") if key in head}
     configs = tuple(
@@ -135,7 +135,7 @@ def _list(head: Mapping[str, Any], key: str, kind: type, path: Path) -> list[Any
         raise UserError(f"{path}: study.{key}: {value!r} is not a list of {words[kind]}")
     if not value:
         raise UserError(f"{path}: study.{key}: the study is empty; the list must have an entry")
-    _unique(value, f"study.{key}", path)
+    _unique(value, f"study.{key}", path, "name it once")
     return value
 
 
@@ -198,10 +198,10 @@ def _resolve(
         ) from None
 
 
-def _unique(values: Sequence[object], what: str, path: Path) -> None:
+def _unique(values: Sequence[object], what: str, path: Path, mend: str) -> None:
     for value in values:
         if values.count(value) > 1:
-            raise UserError(f"{path}: {what} {value!r} occurs twice")
+            raise UserError(f"{path}: {what} {value!r} occurs twice; {mend}")
 
 
 def _one_id_each(configs: Sequence[Labelled], path: Path) -> None:
