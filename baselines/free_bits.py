@@ -21,7 +21,8 @@ class FreeBits(Baseline):
 
     ``sentence``: of each sentence's whole KL. ``dimension``: of each sentence and dimension, an
     equal share. ``batch``: of the batch's mean KL. ``batch_dimension``: of its mean in each
-    dimension, an equal share. ``warmup`` is the part of training over which the weight rises.
+    dimension, an equal share. ``warmup`` is the part of training over which the weight rises
+    (the default is `monotonic`'s; Li et al. have a tenth).
     """
 
     target: float = 8.0

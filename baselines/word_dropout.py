@@ -16,7 +16,10 @@ HOLE = 0  # <pad>, which no batch holds elsewhere, so that it is a word of its o
 
 @dataclass(frozen=True)
 class WordDropout(Baseline):
-    """``rate`` of the words read, not of those scored; ``warmup`` as in `monotonic`."""
+    """``rate`` of the words read, not of those scored; ``warmup`` as in `monotonic`.
+
+    The defaults are this suite's. The source puts ``<unk>`` where this has a word of its own.
+    """
 
     rate: float = 0.5
     warmup: float = 0.25
