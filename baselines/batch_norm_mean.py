@@ -1,7 +1,8 @@
 """BN-VAE: the posterior means are batch-normalised with a fixed scale, which keeps the KL above 0.
 
 Source: Zhu et al., A Batch Normalized Inference Network Keeps the KL Vanishing Away, 2020,
-arXiv 2004.12585 (scale 0.5 to 0.7; the encoder keeps its default initialisation).
+arXiv 2004.12585 (scale 0.5 to 0.7; the encoder keeps its default initialisation; their code leaves
+batches of one sentence out, here they are trained on with the running statistics).
 """
 
 from dataclasses import dataclass
