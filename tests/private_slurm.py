@@ -70,7 +70,7 @@ SlurmdTimeout=60
 InactiveLimit=0
 NodeName=n1 NodeHostname={host} NodeAddr=127.0.0.1 Port={ports[1]} CPUs={cpus} RealMemory=64000 \
 {gres} State=UNKNOWN
-PartitionName=main Nodes=n1 Default=YES PriorityTier=1 PreemptMode=REQUEUE GraceTime=20
+PartitionName=main Nodes=n1 Default=YES PriorityTier=1 PreemptMode=REQUEUE GraceTime={grace}
 PartitionName=urgent Nodes=n1 PriorityTier=10 PreemptMode=OFF
 """
 # Of another Slurm, or of the job in which the tests run.
@@ -106,16 +106,22 @@ class PrivateSlurm:
         gpus: declared; links to /dev/null stand for them.
         max_array: MaxArraySize: array indices stay below it.
         cred_expire: seconds after which a requeued job may start again.
+        grace: seconds from the warning (USR1) to the end (TERM) of a preempted job; 0: no warning.
 
     Raises:
         RuntimeError: a daemon does not come up; with the end of its log.
     """
 
     def __init__(
-        self, cpus: int = 4, gpus: int = 2, max_array: int = 1001, cred_expire: int = 5
+        self,
+        cpus: int = 4,
+        gpus: int = 2,
+        max_array: int = 1001,
+        cred_expire: int = 5,
+        grace: int = 20,
     ) -> None:
         self.cpus, self.gpus = cpus, gpus
-        self.max_array, self.cred_expire = max_array, cred_expire
+        self.max_array, self.cred_expire, self.grace = max_array, cred_expire, grace
         self.daemons: dict[str, subprocess.Popen[bytes]] = {}
 
     def __enter__(self) -> Self:
@@ -170,6 +176,7 @@ class PrivateSlurm:
             gres=f"Gres=gpu:{self.gpus}" if self.gpus else "",
             max_array=self.max_array,
             cred_expire=self.cred_expire,
+            grace=self.grace,
         )
         (self.root / "slurm.conf").write_text(conf)
         self._daemon("slurmctld", lambda: "is UP" in self.call("scontrol", "ping").stdout)

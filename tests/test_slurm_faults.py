@@ -101,23 +101,28 @@ def test_killing_the_parent_of_packed_runs_leaves_no_orphans(place: SlurmStudy) 
     place.assert_done()
 
 
-def test_preempted_runs_give_way_and_come_back(place: SlurmStudy) -> None:
-    number = array(place, "--partition=main", "--exclusive", "--pack", "2")
-    place.wait_begun(2)
-    first = place.slurm.call(
-        "sbatch", "--parsable", "--partition=urgent", "--exclusive", "-o/dev/null",
-        "--wrap", "sleep 2",
-    )  # fmt: skip
-    urgent = first.stdout.strip()
-    poll(lambda: place.slurm.job(urgent)["JobState"] == "RUNNING", 30, "the urgent job's start")
-    assert {j.state for j in place.slurm.queue(number)} == {"PENDING"}
-    assert all((place.runs / run_id / "checkpoint.pt").exists() for run_id in place.ids)
-    place.recall("slow")
-    place.wait()
-    assert place.slurm.job(urgent)["JobState"] == "COMPLETED"
-    assert place.slurm.job(f"{number}_0")["Restarts"] == "1"
-    assert sorted(resumed(place)) == [False, False, True, True]
-    place.assert_done()
+@pytest.mark.parametrize("grace", [20, 0])
+def test_preempted_runs_give_way_and_come_back(tmp_path: Path, grace: int) -> None:
+    """Warned some seconds before, or ended at once."""
+    with PrivateSlurm(grace=grace) as slurm:
+        place = SlurmStudy(tmp_path, slurm)
+        place.order("slow", "0.5")
+        number = array(place, "--partition=main", "--exclusive", "--pack", "2")
+        place.wait_begun(2)
+        first = slurm.call(
+            "sbatch", "--parsable", "--partition=urgent", "--exclusive", "-o/dev/null",
+            "--wrap", "sleep 2",
+        )  # fmt: skip
+        urgent = first.stdout.strip()
+        poll(lambda: slurm.job(urgent)["JobState"] == "RUNNING", 40, "the urgent job's start")
+        assert {j.state for j in slurm.queue(number)} == {"PENDING"}
+        assert all((place.runs / run_id / "checkpoint.pt").exists() for run_id in place.ids)
+        place.recall("slow")
+        place.wait()
+        assert slurm.job(urgent)["JobState"] == "COMPLETED"
+        assert slurm.job(f"{number}_0")["Restarts"] == "1"
+        assert sorted(resumed(place)) == [False, False, True, True]
+        place.assert_done()
 
 
 def test_scancel_stops_for_good_and_the_rest_can_be_resumed(place: SlurmStudy) -> None:
