@@ -6,6 +6,7 @@ resumes).
 """
 
 import argparse
+import io
 import os
 import sys
 from collections.abc import Sequence
@@ -34,6 +35,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     if rest and "sbatch" not in arguments:
         top.error(f"unrecognized arguments: {' '.join(rest)}")
     arguments.sbatch = rest
+    if isinstance(sys.stdout, io.TextIOWrapper):  # a letter that it cannot show is no error
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         commands.warn_of_other_baselines()
         status: int = arguments.do(arguments)

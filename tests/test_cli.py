@@ -1,5 +1,6 @@
 """The command line: what it prints, its exit status, and one study from file to table."""
 
+import io
 import json
 import os
 import subprocess
@@ -206,6 +207,17 @@ def test_a_reader_that_goes_away_is_no_error(tmp_path: Path) -> None:
         env={**os.environ, "PYTHONPATH": str(ROOT)},
     )  # fmt: skip
     assert done.stderr == b""
+
+
+def test_letters_that_the_output_lacks_are_spelt_out(
+    here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    raw = io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(raw, encoding="ascii"))
+    assert cli.main(["report", QUICK, "--results", str(ROOT / "results"), "--out", "."]) == 0
+    table = (here / "quickstart.md").read_text()
+    assert raw.getvalue() == table.rstrip("\n").encode("ascii", "backslashreplace") + b"\n"
+    assert b"\\xb1" in raw.getvalue()  # ±
 
 
 def test_a_run_at_work_elsewhere_is_left_alone(
