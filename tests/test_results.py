@@ -229,6 +229,13 @@ def test_a_run_resumed_with_other_code(repository: Repository) -> None:
     repository.one(f"{name}: was resumed with other code than it began with; take its line out")
 
 
+def test_collecting_says_what_cannot_be_contributed(repository: Repository, tmp_path: Path) -> None:
+    repository.change(at("provenance", "dirty", value=True), wrote=True)
+    loaded = study.load(repository.root / "paper" / "mine.toml")
+    (note,) = collect(loaded, tmp_path / "runs", repository.file.parent).notes
+    assert note.endswith("mine.jsonl: 1 records of code that was not committed: not to contribute")
+
+
 def test_a_file_that_collect_did_not_write(repository: Repository) -> None:
     good = repository.file.read_text()
     first, second = good.splitlines()
