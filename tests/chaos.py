@@ -137,7 +137,8 @@ class Chaos:
             self.records += 1
             record = records.read(place.runs / run_id / "record.json")
             twin = undisturbed(run_id, place.path)
-            self.found += [f"{run_id}: {text}" for text in records.differences(twin, record)]
+            if different := records.differences(twin, record):
+                self.found.append(f"{run_id}: {len(different)} differences, as {different[0]}")
             self.found += [f"left over: {name}" for name in leftovers(place.runs / run_id)]
         self.found += [f"left over: {path}" for path in place.root.rglob(".*")]
         lines = records.read_jsonl(place.results / "mine.jsonl")

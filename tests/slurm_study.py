@@ -44,7 +44,7 @@ class Obedient(Baseline):
         global began
         if "{ORDERS}" in os.environ and not began:
             began = True
-            names = "SLURM_ARRAY_TASK_ID", "CUDA_VISIBLE_DEVICES"
+            names = "SLURM_ARRAY_TASK_ID", "CUDA_VISIBLE_DEVICES", "SLURM_LEAK"
             with open(os.path.join(os.environ["{ORDERS}"], "began"), "a") as file:
                 file.write(" ".join([*(os.environ.get(name, "-") for name in names), str(run.step),
                                      str(self.beta)]) + "\\n")
@@ -78,8 +78,9 @@ def undisturbed(run_id: str, studies: Path) -> records.Record:
 
 
 def began(line: str) -> dict[str, Any]:
-    task, gpu, step, beta = line.split()
-    return {"task": task, "gpu": gpu, "step": int(step), "beta": float(beta)}
+    """A line of `began` among the orders."""
+    task, gpu, leak, step, beta = line.split()
+    return {"task": task, "gpu": gpu, "leak": leak, "step": int(step), "beta": float(beta)}
 
 
 class SlurmStudy:
@@ -136,7 +137,7 @@ class SlurmStudy:
         (self.orders / word).unlink()
 
     def began(self) -> list[dict[str, Any]]:
-        """What each process that began to train noted: task, gpu, step, beta."""
+        """What each process noted that began to train: task, gpu, leak, step, beta."""
         path = self.orders / "began"
         return [began(line) for line in path.read_text().splitlines()] if path.exists() else []
 

@@ -106,16 +106,20 @@ def test_a_failing_run_stops_neither_the_others_nor_the_report(place: SlurmStudy
 
 
 def test_a_submission_from_inside_a_job(place: SlurmStudy) -> None:
-    """The outer task's SLURM_* variables must not steer the inner jobs."""
+    """What Slurm told the outer task about itself must not reach the inner jobs."""
     inner = [str(SUBMIT), "mine.toml", "--runs", "runs", "--data", str(data()),
              "--results", "results"]  # fmt: skip
-    (place.root / "outer").write_text(f"#!/bin/bash\n{' '.join(inner)}\n")
+    (place.root / "outer").write_text(
+        f"#!/bin/bash\necho saw $CUDA_VISIBLE_DEVICES\nexport SLURM_LEAK=1\n{' '.join(inner)}\n"
+    )
     place.slurm.call(
-        "sbatch", "--array=7", "--cpus-per-task=2", "--time=7", "-oouter.out", "outer",
+        "sbatch", "--array=7", "--gres=gpu:1", "--time=7", "-oouter.out", "outer",
         cwd=place.root, env=place.environment,
     )  # fmt: skip
     place.wait()
+    assert "saw 0" in (place.root / "outer.out").read_text()
     assert {b["task"] for b in place.began()} == {"0", "1"}, place.logs()
+    assert {(b["gpu"], b["leak"]) for b in place.began()} == {("-", "-")}
     place.assert_done()
     assert collected(place) == dict.fromkeys(place.ids, "done")
 
