@@ -64,7 +64,7 @@ def test_both_end_well_and_leave_one_record(tmp_path: Path) -> None:
                 try:
                     gates(2)
                     (tmp_path / "go").touch()
-                    said = [process.communicate(timeout=90)[1] for process in (first, second)]
+                    said = [process.communicate(timeout=300)[1] for process in (first, second)]
                 finally:
                     second.kill()
         finally:
