@@ -70,13 +70,18 @@ def listening(pid: int) -> set[str]:
     return {f[1].split(":")[0] for f in lines if f[3] == "0A" and f[9] in inodes}
 
 
+def leave_behind(cluster: PrivateSlurm) -> None:
+    """A job whose child escapes into a session of its own."""
+    with cluster:
+        cluster.call("sbatch", "-o/dev/null", "--wrap", "setsid -f sleep 61; sleep 1")
+        poll(lambda: [c for _, c in cluster.processes() if c == "sleep 61"], 20, "the job")
+        cluster.wait()
+
+
 def test_what_a_job_leaves_behind_is_ended_and_told() -> None:
-    cluster = PrivateSlurm().__enter__()
-    cluster.call("sbatch", "-o/dev/null", "--wrap", "setsid -f sleep 61; sleep 1")
-    poll(lambda: [c for _, c in cluster.processes() if c == "sleep 61"], 20, "the job")
-    cluster.wait()
+    cluster = PrivateSlurm()
     with pytest.raises(RuntimeError, match=r"left processes behind: \d+ sleep 61$"):
-        cluster.__exit__(None)
+        leave_behind(cluster)
     assert list(cluster.processes()) == []
     assert not cluster.root.exists()
 
