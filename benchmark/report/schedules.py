@@ -2,6 +2,7 @@
 
 import io
 import math
+import textwrap
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -72,7 +73,7 @@ def plot_study(study: "Study", folder: Path) -> list[Path]:
 def _row(panel: "Axes", run: "Labelled") -> None:
     """One row of a study: its curve, or a word that it has none."""
     baseline = run.config.method()
-    panel.set_title(run.label, loc="left")
+    panel.set_title(textwrap.fill(run.label, 22, break_long_words=False), loc="left", size=9)
     panel.set(xlim=(0, 1), ylim=(-0.08, 1.12), yticks=[0, 0.5, 1])
     panel.set_xticks([0, 0.25, 0.5, 0.75, 1], ["0", "0.25", "0.5", "0.75", "1"])
     if not baseline.latent:
