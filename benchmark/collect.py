@@ -1,6 +1,7 @@
 """From the runs' folders to ``results/<study>.jsonl``: the only writer of that file."""
 
 import re
+import sys
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -25,6 +26,13 @@ class Collected:
     path: Path
     counts: dict[str, int]
     notes: list[str]
+
+    def show(self) -> None:
+        """Print the notes on standard error, the counts on standard output."""
+        for note in self.notes:
+            print(f"pcbench: {note}", file=sys.stderr)
+        counts = ", ".join(f"{number} {status}" for status, number in sorted(self.counts.items()))
+        print(f"{self.path}: {counts}", flush=True)
 
 
 def collect(

@@ -218,14 +218,10 @@ def collect(arguments: Namespace) -> int:
     from benchmark import collect as collecting
     from benchmark import study
 
-    study.load(arguments.study, arguments.seeds)  # refuses seeds that the study lacks
     loaded = study.load(arguments.study)
+    loaded.of_seeds(arguments.seeds)  # refuses seeds that the study lacks
     folders = runs_folder(arguments), arguments.results
-    done = collecting.collect(loaded, *folders, arguments.prune, arguments.seeds)
-    for note in done.notes:
-        print(f"pcbench: {note}", file=sys.stderr)
-    counts = ", ".join(f"{number} {status}" for status, number in sorted(done.counts.items()))
-    print(f"{done.path}: {counts}")
+    collecting.collect(loaded, *folders, arguments.prune, arguments.seeds).show()
     return 0
 
 

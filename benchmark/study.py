@@ -57,6 +57,16 @@ class Study:
         """The table's rows in the order of the file."""
         return list(dict.fromkeys(run.label for run in self.configs))
 
+    def of_seeds(self, wanted: Sequence[int] | None) -> list[Labelled]:
+        """The runs of some seeds, or of all where ``wanted`` is None.
+
+        Raises:
+            UserError: the study lacks one of them.
+        """
+        seeds = list(dict.fromkeys(run.config.seed for run in self.configs))
+        chosen = _choose(seeds, wanted, self.path)
+        return [run for run in self.configs if run.config.seed in chosen]
+
     def find(self, run_id: str) -> Labelled:
         """The run with an id.
 

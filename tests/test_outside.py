@@ -29,16 +29,7 @@ class Share(Baseline):
 STUDY = f"""[study]
 data = ["{tiny.SPEC}"]
 seeds = [0]
-[model]
-embedding = 6
-hidden = 8
-latent = 2
-[train]
-epochs = 1
-[evaluate]
-iw_samples = 2
-max_length = 9
-[[baseline]]
+{tiny.SETTINGS}[[baseline]]
 name = "share"
 file = "mine.py"
 share = 0.25

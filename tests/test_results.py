@@ -20,16 +20,7 @@ Change = Callable[[dict[str, Any]], object]
 STUDY = f"""[study]
 data = ["{tiny.SPEC}"]
 seeds = [0, 1]
-[model]
-embedding = 6
-hidden = 8
-latent = 2
-[train]
-epochs = 1
-[evaluate]
-iw_samples = 2
-max_length = 9
-[[baseline]]
+{tiny.SETTINGS}[[baseline]]
 name = "monotonic"
 """
 

@@ -27,6 +27,17 @@ MODEL = {
 }
 TRAINING = {"epochs": 2, "lr": 0.002}
 EVALUATE = {"iw_samples": 10, "max_length": 12}
+# The same for a study file, smaller still: where only what is written matters.
+SETTINGS = """[model]
+embedding = 6
+hidden = 8
+latent = 2
+[train]
+epochs = 1
+[evaluate]
+iw_samples = 2
+max_length = 9
+"""
 
 
 @cache

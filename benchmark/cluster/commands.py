@@ -59,7 +59,6 @@ def submit(arguments: Namespace) -> int:
     if not arguments.study.exists() and any(word.endswith(".toml") for word in arguments.sbatch):
         raise UserError(f"submit: '{arguments.study}' is no study file; STUDY comes first, before "
                         "the options of sbatch")  # fmt: skip
-    study.load(arguments.study, arguments.seeds)  # refuses seeds that the study lacks
     loaded = study.load(arguments.study)
     results = arguments.results or Path("results")
     tables = Path("paper/tables") if arguments.results is None else results / "tables"

@@ -116,17 +116,16 @@ def submit(study: "Study", runs: Path, options: manifest.Options, wish: Wish) ->
         0.
 
     Raises:
-        UserError: bad options, no Slurm, a folder that cannot be written, data not prepared, or
-            sbatch's own refusal.
+        UserError: bad options, a seed that the study lacks, no Slurm, a folder that cannot be
+            written, data not prepared, or sbatch's own refusal.
     """
     wish.check()
+    wanted = study.of_seeds(options.seeds)
     dry = wish.dry_run or wish.test_only
     if not wish.dry_run:
         slurm.require()
     if not dry:
         check_writable(runs)
-    seeds = options.seeds
-    wanted = [run for run in study.configs if seeds is None or run.config.seed in seeds]
     queue = slurm.queue()
     if queue is None and not wish.dry_run:
         print("squeue does not answer: what is in the queue cannot be left out")

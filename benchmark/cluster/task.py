@@ -114,11 +114,7 @@ def collect_and_report(path: Path) -> int:
     frozen = manifest.read(path)
     study = _newest(frozen).restore()
     options = frozen.options
-    done = collect(study, frozen.runs, Path(options.results), seeds=options.seeds)
-    for note in done.notes:
-        print(f"pcbench: {note}", file=sys.stderr)
-    counts = ", ".join(f"{number} {status}" for status, number in sorted(done.counts.items()))
-    print(f"{done.path}: {counts}", flush=True)
+    collect(study, frozen.runs, Path(options.results), seeds=options.seeds).show()
     text = reporting.report(study.name, Path(options.results), Path(options.tables))
     print(text)
     return 1 if reporting.DOUBT in text else 0
