@@ -2,6 +2,13 @@
 
 from typing import Any
 
+from benchmark.report import render, tables
+
+
+def markdown(study: str, lines: list[dict[str, Any]]) -> str:
+    """The page of a study's tables."""
+    return render.markdown(study, tables.build(study, lines), tables.remarks(lines))
+
 
 def record(run_id: str = "ptb-none-0-0123abcd", **metrics: Any) -> dict[str, Any]:
     """A consistent record of a short PTB run; ``metrics`` change those of the test split."""

@@ -3,9 +3,9 @@
 import math
 from typing import Any
 
-from made_up import record
+from made_up import markdown, record
 
-from benchmark.report import consistency, tables
+from benchmark.report import consistency
 
 SENTENCES, WORDS, PIECES = 3761, 82430, 108464
 CODED = "ptb:size=4000,vocabulary=sentencepiece"
@@ -44,7 +44,7 @@ def rows(text: str) -> dict[str, list[str]]:
 def test_words_and_pieces_that_lose_nothing_share_a_table_in_nats_and_words() -> None:
     lines = [line(), pieces()]
     assert consistency.check(lines) == []
-    text = tables.markdown("study", lines)
+    text = markdown("study", lines)
     assert titles(text) == ["ptb"]
     found = rows(text)
     head = found["baseline"]
@@ -59,7 +59,7 @@ def test_words_and_pieces_that_lose_nothing_share_a_table_in_nats_and_words() ->
 
 def test_a_coding_that_loses_words_stands_apart_and_says_why() -> None:
     short = line("ptb:size=9", lossless={"train": False, "test": False})
-    text = tables.markdown("study", [line(), short, pieces()])
+    text = markdown("study", [line(), short, pieces()])
     assert titles(text) == ["ptb", "ptb:size=9"]
     one, two = text.split("## ptb:size=9")
     assert "compare with no other coding's" in two
@@ -67,20 +67,20 @@ def test_a_coding_that_loses_words_stands_apart_and_says_why() -> None:
     assert {"none, word", "none, size=4000,vocabulary=sentencepiece"} <= rows(one).keys()
     assert "none" in rows(two)
     both = [line("text:a,size=9", lossless={"test": False}), line("text:a,size=8")]
-    assert titles(tables.markdown("s", both)) == ["text:a,size=9", "text:a,size=8"]
+    assert titles(markdown("s", both)) == ["text:a,size=9", "text:a,size=8"]
 
 
 def test_lost_words_elsewhere_than_in_the_test_split_do_not_matter() -> None:
     some = line("ptb:size=9", lossless={"train": False, "valid": False, "test": True})
-    assert titles(tables.markdown("study", [line(), some])) == ["ptb"]
+    assert titles(markdown("study", [line(), some])) == ["ptb"]
 
 
 def test_precisions_data_sets_and_texts_of_one_name_never_share_a_table() -> None:
     lines = [line(), line(precision="bf16", seed=1), line("yahoo"), line("exact:mix=0.2")]
-    found = titles(tables.markdown("study", lines))
+    found = titles(markdown("study", lines))
     assert sorted(found) == ["exact:mix=0.2", "ptb, bf16", "ptb, fp32", "yahoo"]
     changed = line("text:news", seed=1, text_sha256="u" * 64, sha256="other")
-    found = titles(tables.markdown("study", [line("text:news"), changed]))
+    found = titles(markdown("study", [line("text:news"), changed]))
     assert sorted(found) == ["text:news, text tttttttt", "text:news, text uuuuuuuu"]
 
 
@@ -89,7 +89,7 @@ def test_records_of_before_these_keys_are_words_that_lose_nothing() -> None:
     for key in ("text_sha256", "segmentation", "test_words", "lossless"):
         del old["data"][key]
     old["data"]["sha256"] = "t" * 64  # the text's, as it is without a coding
-    text = tables.markdown("study", [old, pieces()])
+    text = markdown("study", [old, pieces()])
     assert titles(text) == ["ptb"]
     assert {"none, word", "none, size=4000,vocabulary=sentencepiece"} <= rows(text).keys()
 
@@ -99,10 +99,10 @@ def test_a_run_without_a_record_stands_with_its_data_set() -> None:
         "schema": 1, "id": "x", "status": "missing", "label": "late", "row": 1,
         "config": {"data": "ptb", "seed": 0},
     }  # fmt: skip
-    text = tables.markdown("study", [absent, line(precision="bf16")])
+    text = markdown("study", [absent, line(precision="bf16")])
     assert titles(text) == ["ptb"]
     assert "late [1]" in rows(text)
-    text = tables.markdown("study", [absent, pieces()])
+    text = markdown("study", [absent, pieces()])
     assert sorted(titles(text)) == ["ptb", CODED]
     assert "of another" not in text.lower()
 

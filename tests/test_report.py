@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-from made_up import record
+from made_up import markdown, record
 
 from benchmark import records
 from benchmark.errors import UserError
-from benchmark.report import consistency, report, tables
+from benchmark.report import consistency, render, report, tables
 from benchmark.report.statistics import shown, summarise
 
 TOKENS = 82430 / 3761  # a sentence
@@ -60,7 +60,7 @@ def test_few_values_get_no_interval() -> None:
 
 def test_rows_keep_the_studys_order_and_columns_begin_with_elbo_kl_mi() -> None:
     lines = [line("a_late", 1, 0), line("z_first", 0, 0)]
-    text = tables.markdown("study", lines)
+    text = markdown("study", lines)
     rows = [row.split("|")[1].strip() for row in text.splitlines() if row.startswith("| ")]
     assert [row for row in rows if row.strip("-")] == ["baseline", "z_first", "a_late"]
     found = cells(text, "z_first")
@@ -78,7 +78,7 @@ def test_seeds_are_summarised_and_collapsed_ones_counted() -> None:
         line("none", 0, seed, kl=kl, rec=100.0, neg_elbo=100 + kl, mi=kl / 2, z_use=kl / 3)
         for seed, kl in enumerate(kls)
     ]
-    found = cells(tables.markdown("study", lines), "none")
+    found = cells(markdown("study", lines), "none")
     assert found["KL"] == shown(summarise(kls))
     assert found["ELBO"].startswith("−100.51 ± ")
     assert found["collapsed / n"] == "2 / 3"
@@ -90,18 +90,18 @@ def test_missing_runs_are_dashes_and_footnotes() -> None:
         missing("none", 0, 1),
         missing("b", 1, 0, status="failed", error="x | y"),
     ]
-    text = tables.markdown("study", lines)
+    text = markdown("study", lines)
     assert cells(text, "none [1]")["ELBO"] == "−101.50"
     assert set(list(cells(text, "b [2]").values())[1:]) == {"–"}
     assert "1. none: 1 of 2 runs without a record (1 missing)." in text
     assert "2. b: 1 of 1 runs without a record (1 failed); x | y." in text
-    everything = tables.markdown("study", [missing("none", 0, 0)])
+    everything = markdown("study", [missing("none", 0, 0)])
     assert set(list(cells(everything, "none [1]").values())[1:]) == {"–"}
 
 
 def test_a_saturated_mi_is_a_lower_bound_and_has_no_marginal_kl() -> None:
     lines = [line("a", 0, 0, mi=5.5, kl=6.0, rec=95.5), line("b", 1, 0)]
-    text = tables.markdown("study", lines)
+    text = markdown("study", lines)
     assert cells(text, "a")["MI"] == "≥ 5.50"
     assert cells(text, "a")["marginal KL"] == "–"
     assert cells(text, "b")["marginal KL"] == "0.25"
@@ -109,7 +109,7 @@ def test_a_saturated_mi_is_a_lower_bound_and_has_no_marginal_kl() -> None:
 
 def test_null_metrics_are_dashes_and_unfinished_iw_an_upper_bound() -> None:
     none = dict.fromkeys(("mi", "mi_cap", "marginal_kl", "z_use", "bleu", "au"))
-    text = tables.markdown("s", [line("lm", 0, 0, **none), line("a", 1, 0, iw_upper_bound=True)])
+    text = markdown("s", [line("lm", 0, 0, **none), line("a", 1, 0, iw_upper_bound=True)])
     found = cells(text, "lm")
     assert {found[name] for name in ("KL", "MI", "z_use", "BLEU", "AU", "marginal KL")} == {"–"}
     assert found["collapsed / n"] == "– / 1"
@@ -122,7 +122,7 @@ def test_an_exact_language_shows_its_truth() -> None:
     one["data"] |= {
         "entropy": 26.5, "entropy_se": 0.03, "information": 2.62, "information_se": 0.004,
     }  # fmt: skip
-    text = tables.markdown("study", [one, line("lm", 1, 0, excess=3.0)])
+    text = markdown("study", [one, line("lm", 1, 0, excess=3.0)])
     assert "True entropy 26.500 ± 0.030" in text
     assert "I(x; c) 2.620 ± 0.004" in text
     assert cells(text, "none")["recovered (mean)"] == "0.75"
@@ -133,7 +133,7 @@ def test_a_single_run_shows_its_own_errors_and_a_loose_bound_is_marked() -> None
     more = {"excess_se": 0.125, "recovered_se": 0.0625, "iw_upper_bound": True}
     one = line("none", 0, 0, excess=2.0, recovered=0.5, **more)
     two = [line("b", 1, seed, excess=2.0, recovered=0.5 + seed, **more) for seed in range(2)]
-    text = tables.markdown("study", [one, *two])
+    text = markdown("study", [one, *two])
     assert cells(text, "none")["excess"] == "≤ 2.00 (SE 0.12)"
     assert cells(text, "none")["recovered"] == "0.50 (SE 0.06)"
     assert cells(text, "b")["recovered"] == "0.50 to 1.50"
@@ -142,7 +142,7 @@ def test_a_single_run_shows_its_own_errors_and_a_loose_bound_is_marked() -> None
 
 def test_runs_the_study_no_longer_names_are_not_shown() -> None:
     stray = line("old", 0, 0) | {"row": None}
-    text = tables.markdown("study", [line("none", 0, 1), stray])
+    text = markdown("study", [line("none", 0, 1), stray])
     assert "| old" not in text
     assert "1 records belong to runs that the study no longer names" in text
 
@@ -212,7 +212,7 @@ def test_a_report_imports_no_torch() -> None:
 def test_a_page_gets_the_short_table_between_its_markers(tmp_path: Path) -> None:
     page = tmp_path / "page.md"
     page.write_text("before\n<!-- results:s -->\nold\n<!-- /results:s -->\nafter\n")
-    text = tables.brief([line("none", 0, seed) for seed in range(3)])
+    text = render.short(tables.build("s", [line("none", 0, seed) for seed in range(3)]))
     report.fill(page, "s", text)
     report.fill(page, "s", text)
     assert page.read_text() == (f"before\n<!-- results:s -->\n{text}\n<!-- /results:s -->\nafter\n")

@@ -5,18 +5,18 @@ from pathlib import Path
 from benchmark.errors import UserError
 from benchmark.files import write_atomic
 from benchmark.records import read_jsonl
-from benchmark.report import consistency, tables
+from benchmark.report import consistency, render, tables
 
 DOUBT = "\nInconsistent records:\n"  # what stands before the findings
 
 
 def report(study: str, results: Path, out: Path, readme: Path | None = None) -> str:
-    """Write ``out/<study>.md`` from ``results/<study>.jsonl``.
+    """Write ``out/<study>.{md,tex,csv}`` from ``results/<study>.jsonl``.
 
     Args:
         study: a study file or its name.
         results: folder of collected files.
-        out: folder of tables.
+        out: folder of the tables.
         readme: a page in which the short table goes between the study's markers.
 
     Returns:
@@ -32,10 +32,16 @@ def report(study: str, results: Path, out: Path, readme: Path | None = None) -> 
     lines = read_jsonl(path)
     if not lines:
         raise UserError(f"{path}: holds no run; run `pcbench collect {study}` again")
-    text = tables.markdown(name, lines)
-    write_atomic(out / f"{name}.md", text.encode())
+    built = tables.build(name, lines)
+    text = render.markdown(name, built, tables.remarks(lines))
+    for kind, content in (
+        ("md", text),
+        ("tex", render.latex(name, built)),
+        ("csv", render.csv(built)),
+    ):
+        write_atomic(out / f"{name}.{kind}", content.encode())
     if readme is not None:
-        fill(readme, name, tables.brief(lines))
+        fill(readme, name, render.short(built))
     found = consistency.check(lines)
     if found:
         text += DOUBT + "".join(f"- {i}: {what}\n" for i, what in found)

@@ -1,11 +1,13 @@
-"""The table of a study: one row a label, ELBO, KL and MI first.
+"""The tables of a study as data: one row a label, ELBO, KL and MI first.
 
-Figures are of the test split, in nats per sentence, natural logarithm.
+Figures are of the test split, in nats per sentence, natural logarithm. `benchmark.report.render`
+writes them as Markdown, LaTeX and CSV.
 """
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from benchmark.report import comparable
@@ -19,6 +21,43 @@ Record = dict[str, Any]
 
 DASH = "–"
 COLLAPSED = 0.1  # nats of test MI and of z_use below which a model has collapsed
+
+
+@dataclass(frozen=True)
+class Cell:
+    """``text`` as printed; ``value`` sorts; a mean also tells ``half`` its interval and ``n``."""
+
+    text: str
+    value: float | None = None
+    bold: bool = False
+    half: float | None = None
+    n: int | None = None
+
+
+@dataclass(frozen=True)
+class Row:
+    """A row: ``mark`` is the number of its footnote, ``ids`` are those of its runs."""
+
+    label: str
+    cells: tuple[Cell, ...]
+    mark: int | None = None
+    ids: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Table:
+    """``name`` is unique in the study; ``columns`` are titles without that of the labels.
+
+    ``kind``: "main", "paired", "sentences" or "published".
+    """
+
+    name: str
+    title: str
+    notes: tuple[str, ...]
+    columns: tuple[str, ...]
+    rows: tuple[Row, ...]
+    footnotes: tuple[str, ...] = ()
+    kind: str = "main"
 
 
 @dataclass(frozen=True)
@@ -48,7 +87,7 @@ COLUMNS = (
     Column("recovered (mean)", "recovered_mean", only=True),
 )
 _LAST = ("collapsed / n", "updates (encoder / decoder)", "hours a run")
-_BRIEF = ("elbo", "kl", "mi", "z_use", "iw_nll", "excess", "recovered")  # for a README
+_BRIEF = ("ELBO", "KL", "MI", "z_use", "IW-NLL", "excess", "recovered", "collapsed / n")
 
 LEGEND = (
     "Test split, nats per sentence (natural logarithm); perplexities per token. ELBO is the bound "
@@ -100,29 +139,46 @@ def _per_word(data: Record, test: Record) -> Record:
     }
 
 
-def markdown(name: str, lines: Sequence[Record]) -> str:
-    """The study's tables, one for what compares, with legend and footnotes.
+def build(study: str, lines: Sequence[Record]) -> list[Table]:
+    """All tables of a study in reading order, one for what compares.
 
     Args:
-        name: the study's.
+        study: its name.
         lines: of its collected file.
     """
-    parts = [f"# {name}", LEGEND]
+    found: list[Table] = []
     for group in comparable.groups(lines):
-        parts += [f"## {group.title}", *group.notes, *_split(group.lines), *_truth(group.lines)]
-        parts += _table(_frame(group))
+        name = _slug(group.title, (table.name for table in found))
+        notes = (*group.notes, *_split(group.lines), *_truth(group.lines))
+        found.append(_table(name, group.title, notes, _frame(group)))
+    return found
+
+
+def brief(table: Table) -> Table:
+    """Its most telling columns only, for a README or a page's width."""
+    kept = [i for i, title in enumerate(table.columns) if title in _BRIEF]
+    return replace(
+        table,
+        columns=tuple(table.columns[i] for i in kept),
+        rows=tuple(replace(row, cells=tuple(row.cells[i] for i in kept)) for row in table.rows),
+    )
+
+
+def remarks(lines: Sequence[Record]) -> list[str]:
+    """What must be said below all tables of a study."""
     stray = sum(line.get("row") is None for line in lines)
-    if stray:
-        parts.append(f"{stray} records belong to runs that the study no longer names; not shown.")
-    return "\n\n".join(parts) + "\n"
+    text = f"{stray} records belong to runs that the study no longer names; not shown."
+    return [text] if stray else []
 
 
-def brief(lines: Sequence[Record]) -> str:
-    """The tables of a study with the most telling columns only, for a README."""
-    parts = []
-    for group in comparable.groups(lines):
-        parts += [*group.notes, *_truth(group.lines), *_table(_frame(group), _BRIEF, _LAST[:1])]
-    return "\n\n".join(parts)
+def _slug(title: str, taken: Iterable[str]) -> str:
+    """A name of letters, digits, ``_`` and ``-``, other than those taken."""
+    base = re.sub(r"[^A-Za-z0-9_]+", "-", title).strip("-")
+    known, number, name = set(taken), 1, base
+    while name in known:
+        number += 1
+        name = f"{base}-{number}"
+    return name
 
 
 def _frame(group: comparable.Group) -> "pd.DataFrame":
@@ -162,45 +218,44 @@ def _truth(records: Sequence[Record]) -> list[str]:
     ]
 
 
-def _table(
-    group: "pd.DataFrame", metrics: Sequence[str] = (), last: Sequence[str] = _LAST
-) -> list[str]:
-    """A Markdown table, of all columns or of some ``metrics``, and its footnotes."""
+def _table(name: str, title: str, notes: tuple[str, ...], group: "pd.DataFrame") -> Table:
+    """A row a label; what has no record is told in a footnote."""
     exact = "excess" in group and bool(group["excess"].notna().any())
     columns = [column for column in COLUMNS if exact or not column.only]
-    columns = [column for column in columns if not metrics or column.metric in metrics]
-    rows = [["baseline", *(column.title for column in columns), *last]]
-    notes: list[str] = []
+    rows: list[Row] = []
+    footnotes: list[str] = []
     for label, runs in group.groupby("label", sort=False):
         done = runs[runs["status"] == "done"]
-        mark = ""
+        mark = None
         if len(done) < len(runs):
-            notes.append(f"{len(notes) + 1}. {label}: {_lacking(runs)}.")
-            mark = f" [{len(notes)}]"
-        cells = [_cell(done, column) for column in columns] + _ends(done)[: len(last)]
-        rows.append([f"{label}{mark}", *cells])
-    return [_markdown(rows), *(["\n".join(notes)] if notes else [])]
+            footnotes.append(f"{label}: {_lacking(runs)}.")
+            mark = len(footnotes)
+        cells = (*(_cell(done, column) for column in columns), *_ends(done))
+        rows.append(Row(str(label), cells, mark, tuple(runs["id"])))
+    titles = (*(column.title for column in columns), *_LAST)
+    return Table(name, title, notes, titles, tuple(rows), tuple(footnotes))
 
 
-def _cell(done: "pd.DataFrame", column: Column) -> str:
+def _cell(done: "pd.DataFrame", column: Column) -> Cell:
     """Summary of a metric, with its bound's sign; a dash unless every run has it.
 
     A single run's figure comes with its own standard error where its record has one.
     """
     if not len(done) or column.metric not in done or done[column.metric].isna().any():
-        return DASH
+        return Cell(DASH)
     saturated = _saturated(done)
     if column.metric == "marginal_kl" and saturated:
-        return DASH
+        return Cell(DASH)
     bounded = "iw_upper_bound" in done and bool((done["iw_upper_bound"] == True).any())  # noqa: E712
     sign = "≥ " if column.metric == "mi" and saturated else ""
     sign = "≤ " if column.metric in ("iw_nll", "ppl_iw", "excess") and bounded else sign
-    values = [float(value) for value in done[column.metric]]
+    found = summarise([float(value) for value in done[column.metric]])
     name = f"{column.metric}_se"
     errors = [float(e) for e in done[name].dropna()] if name in done else []
     single = len(done) == len(errors) == 1
     end = f" (SE {errors[0]:.{column.digits}f})" if single else ""
-    return sign + shown(summarise(values), column.digits) + end
+    text = sign + shown(found, column.digits) + end
+    return Cell(text, found.mean, half=found.half, n=found.n)
 
 
 def _saturated(done: "pd.DataFrame") -> bool:
@@ -210,17 +265,22 @@ def _saturated(done: "pd.DataFrame") -> bool:
     return bool((done["mi"].astype(float) > done["mi_cap"].astype(float) - SATURATION).any())
 
 
-def _ends(done: "pd.DataFrame") -> list[str]:
+def _ends(done: "pd.DataFrame") -> list[Cell]:
     """Collapsed seeds, updates and hours."""
-    if not len(done):
-        return [DASH] * len(_LAST)
+    n = len(done)
+    if not n:
+        return [Cell(DASH)] * len(_LAST)
     known = done[["mi", "z_use"]].astype(float) if "z_use" in done else done[[]]
-    collapsed = DASH
+    collapsed = None
     if len(known.columns) and not known.isna().any(axis=None):
-        collapsed = str(int((known < COLLAPSED).all(axis=1).sum()))
-    updates = " / ".join(f"{done[name].mean():,.0f}" for name in ("encoder", "decoder"))
-    hours = done["seconds"].mean() / 3600
-    return [f"{collapsed} / {len(done)}", updates, f"{hours:.3f}" if hours >= 5e-4 else "< 0.001"]
+        collapsed = int((known < COLLAPSED).all(axis=1).sum())
+    updates = [float(done[name].mean()) for name in ("encoder", "decoder")]
+    hours = float(done["seconds"].mean()) / 3600
+    return [
+        Cell(f"{DASH if collapsed is None else collapsed} / {n}", collapsed, n=n),
+        Cell(" / ".join(f"{number:,.0f}" for number in updates), math.fsum(updates), n=n),
+        Cell(f"{hours:.3f}" if hours >= 5e-4 else "< 0.001", hours, n=n),
+    ]
 
 
 def _lacking(runs: "pd.DataFrame") -> str:
@@ -231,14 +291,3 @@ def _lacking(runs: "pd.DataFrame") -> str:
     return f"{len(absent)} of {len(runs)} runs without a record ({counts})" + "".join(
         f"; {error}" for error in errors
     )
-
-
-def _markdown(rows: Sequence[Sequence[str]]) -> str:
-    """Rows, the first of which is the head, as an aligned Markdown table."""
-    escaped = [[cell.replace("|", "\\|").replace("\n", " ") for cell in row] for row in rows]
-    widths = [max(len(row[i]) for row in escaped) for i in range(len(rows[0]))]
-    head, *body = [
-        [row[0].ljust(widths[0]), *map(str.rjust, row[1:], widths[1:])] for row in escaped
-    ]
-    rule = ["-" * w if i == 0 else "-" * (w - 1) + ":" for i, w in enumerate(widths)]
-    return "\n".join(f"| {' | '.join(row)} |" for row in (head, rule, *body))
