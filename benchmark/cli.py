@@ -26,6 +26,7 @@ from benchmark.options import (
     retry,
     seeds,
 )
+from benchmark.report import commands as reports
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -83,11 +84,10 @@ def parser() -> Parser:
     _sweep(sub)
     cluster.add(sub)
     _collect(sub)
-    _report(sub)
+    reports.add(sub)
     _evaluate(sub)
     _sample(sub)
     _data(sub)
-    _plot(sub)
     do = command(sub, "baselines", "list the baselines", "pcbench baselines")
     do.set_defaults(do=commands.baselines)
     do = command(sub, "doctor", "what a bug report must tell", "pcbench doctor")
@@ -175,20 +175,6 @@ def _collect(sub: Commands) -> None:
     do.set_defaults(do=commands.collect)
 
 
-def _report(sub: Commands) -> None:
-    do = command(
-        sub, "report", "print and write the table of a collected study",
-        "pcbench report paper/quickstart.toml", "pcbench report quickstart --out /tmp/tables",
-    )  # fmt: skip
-    do.add_argument("study", metavar="STUDY", help="a study file, or its name")
-    results(do)
-    do.add_argument("--out", type=Path, default=Path("paper/tables"), metavar="DIR",
-                    help="of the table, default: %(default)s")  # fmt: skip
-    do.add_argument("--readme", type=Path, metavar="FILE",
-                    help="put the short table between this page's markers")  # fmt: skip
-    do.set_defaults(do=commands.report)
-
-
 def _evaluate(sub: Commands) -> None:
     do = command(
         sub, "evaluate", "measure a finished run's weights again; its record stays",
@@ -259,16 +245,3 @@ def _data(sub: Commands) -> None:
     one.add_argument("name", metavar="NAME")
     folders(one, runs=False)
     one.set_defaults(do=commands.data_show)
-
-
-def _plot(sub: Commands) -> None:
-    do = command(sub, "plot", "draw figures", "pcbench plot schedules")
-    inner = do.add_subparsers(metavar="WHAT", required=True)
-    one = command(
-        inner, "schedules", "draw the annealing shapes, or the weight curves of a study",
-        "pcbench plot schedules", "pcbench plot schedules paper/quickstart.toml",
-    )  # fmt: skip
-    one.add_argument("study", nargs="?", type=Path, metavar="STUDY", help="a study file")
-    one.add_argument("--out", type=Path, default=Path("paper/figures"), metavar="DIR",
-                     help="default: %(default)s")  # fmt: skip
-    one.set_defaults(do=commands.plot_schedules)

@@ -225,15 +225,6 @@ def collect(arguments: Namespace) -> int:
     return 0
 
 
-def report(arguments: Namespace) -> int:
-    """``pcbench report``."""
-    from benchmark.report import report as reporting
-
-    text = reporting.report(arguments.study, arguments.results, arguments.out, arguments.readme)
-    print(text)
-    return 1 if reporting.DOUBT in text else 0
-
-
 def evaluate(arguments: Namespace) -> int:
     """``pcbench evaluate``."""
     from benchmark.finished import evaluate_run
@@ -297,21 +288,6 @@ def data_show(arguments: Namespace) -> int:
 
 def _shown(value: object) -> str:
     return f"{value:.4f}" if isinstance(value, float) else str(value)
-
-
-def plot_schedules(arguments: Namespace) -> int:
-    """``pcbench plot schedules``."""
-    from benchmark.report import schedules
-
-    if arguments.study is None:
-        paths = schedules.plot_schedules(arguments.out)
-    else:
-        from benchmark import study
-
-        paths = schedules.plot_study(study.load(arguments.study), arguments.out)
-    for path in paths:
-        print(path)
-    return 0
 
 
 def baselines(arguments: Namespace) -> int:
