@@ -19,6 +19,10 @@ def record(run_id: str = "ptb-none-0-0123abcd", **metrics: Any) -> dict[str, Any
         "ppl_elbo": 102.653, "ppl_iw": 100.337, "ess": 50.0, "z_use": 1.0, "bleu": 2.5,
         "excess": None, "recovered": None, "recovered_mean": None,
     }  # fmt: skip
+    kl, mi = metrics.get("kl", 1.5), metrics.get("mi", 1.25)
+    if type(kl) is type(mi) is float:
+        test["marginal_kl"] = kl - mi
+    spectrum = [share * kl for share in (0.5, 0.25, 0.25)] if type(kl) is float else [1.5, 0.0, 0.0]
     plain = {key: test[key] for key in ("neg_elbo", "rec", "kl", "mi", "mi_cap")}
     return {
         "schema": 1,
@@ -30,7 +34,7 @@ def record(run_id: str = "ptb-none-0-0123abcd", **metrics: Any) -> dict[str, Any
         "data": {"name": data, "sha256": "0" * 64, "test_sentences": 3761, "test_tokens": 82430},
         "metrics": {"valid": plain, "last": plain, "test": test | metrics},
         "curve": [{"step": 10, "weight": 1.0, "lr": 1e-3, "neg_elbo": 101.0, "kl": 1.0}],
-        "kl_spectrum": [1.0, 0.5],
+        "kl_spectrum": spectrum,
         "loss_by_position": [[5.0, 2], [6.0, 2]],
         "updates": {"encoder": 10, "decoder": 10, "passes": 1.0},
         "best_step": 10,

@@ -38,10 +38,15 @@ def problems(file: Path, root: Path = ROOT) -> list[str]:
     here = f"{file.parent.name}/{file.name}"
     found = [f"{here}: {text}" for text in _whole(file, lines, set(configs))]
     done = [line for line in lines if line.get("status") == "done"]
-    doubts = consistency.check(done)
+    # The first of each record; what its settings should be, the study says better.
+    doubts = {
+        one.id: one.text
+        for one in reversed(consistency.check(lines))
+        if one.wrong and not one.text.startswith("config: ")
+    }
     history = History(root) if (root / ".git").exists() else None
     for line in done:
-        texts = [f"{text}; {RESTORE}" for name, text in doubts if name == line["id"]]
+        texts = [f"{doubts[line['id']]}; {RESTORE}"] if line["id"] in doubts else []
         if line["id"] in configs:
             texts += _settings(line, configs[line["id"]])
         texts += history.doubts(line["provenance"]) if history else []

@@ -1,111 +1,91 @@
-"""Checks that any honest record passes, applied before its figures are shown."""
+"""Checks that any honest file of records passes, applied before its figures are shown.
 
-import itertools
-import math
-from collections.abc import Callable, Iterator, Sequence
+What is *wrong* cannot be: figures that contradict one another, or that are not what a run wrote,
+or two protocols in the mean of one row. The report then exits with status 1. A *remark* is true
+and must be known to judge the figures; it goes below the tables. Records of code that was never
+committed are a remark: nobody else can have that code, but whoever develops a method works in such
+a tree all day; `tests/origin.py` keeps them out of the repository.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from benchmark.records import digest
+from benchmark.report import rules
+from benchmark.report.rules import SATURATION as SATURATION
 
 Record = dict[str, Any]
-Figures = dict[str, Any]
 
-ERRORS = 4.0  # standard errors that sampled comparisons are allowed
-SATURATION = 3.0  # nats below its cap from which on MI is a lower bound
-ROUNDING = 1e-3  # nats: sums kept in other orders
-# Standard deviation of the coupled estimator of MI, at most, with 3,761 sentences; it falls as
-# the root of their number. Used where a record states no error of its own.
-MI_DEVIATION, MI_SENTENCES = 0.04, 3761
+_NAMED = 3  # so many runs are named; the rest are counted
 
 
-def check(lines: Sequence[Record]) -> list[tuple[str, str]]:
-    """All findings on complete records: (id, message), in the order of the lines."""
-    found = []
-    for line in lines:
-        if line.get("status", "done") != "done":
-            continue
-        if line.get("digest", digest(line)) != digest(line):
-            found.append((line["id"], "record: changed since its run wrote it"))
-        for split in ("valid", "test", "last"):
-            figures = line["metrics"][split]
-            problems = [text for rule in _RULES for text in rule(figures)]
-            problems += _perplexities(figures, _tokens(line, split))
-            problems += _cap(figures, _size(line, split, "sentences"))
-            found += [(line["id"], f"{split}: {text}") for text in problems]
-    return found + _repeated(lines) + _codings(lines)
+@dataclass(frozen=True)
+class Finding:
+    """What was found in the record ``id``, or in the file as a whole.
+
+    Attributes:
+        id: the run's; None of the whole.
+        text: what, in one line.
+        wrong: whether it cannot be; else a remark.
+        line: of the file, from 1; None of the whole.
+    """
+
+    id: str | None
+    text: str
+    wrong: bool
+    line: int | None = None
+
+    def told(self, file: Path | str) -> str:
+        """One line: file, line number, run and reason."""
+        place = f"{file}:{self.line}" if self.line is not None else str(file)
+        return (
+            f"{place}: {self.id}: {self.text}" if self.id is not None else f"{place}: {self.text}"
+        )
 
 
-def _sum(figures: Figures) -> Iterator[str]:
-    """The bound is the sum of its two parts."""
-    total = figures["rec"] + figures["kl"]
-    if abs(total - figures["neg_elbo"]) > ROUNDING:
-        yield f"rec + kl is {total:.4f}, neg_elbo {figures['neg_elbo']:.4f}"
+def check(lines: Sequence[Record], seeds: Sequence[int] | None = None) -> list[Finding]:
+    """All findings on the lines of a collected file: those on one record first, in their order.
+
+    Args:
+        lines: all of the file, in its order.
+        seeds: which the study states; None takes those that any of the lines has.
+    """
+    numbered = list(enumerate(lines, start=1))
+    done = [(number, line) for number, line in numbered if line.get("status", "done") == "done"]
+    return [
+        *(
+            Finding(line["id"], text, True, number)
+            for number, line in done
+            for text in _record(line)
+        ),
+        *_repeated(done),
+        *_codings(done),
+        *_protocols(done),
+        *_seeds(lines, seeds),
+        *_code(done),
+        *_resumed(done),
+        *_dirty(done),
+        *_machines(done),
+    ]
 
 
-def _bound(figures: Figures) -> Iterator[str]:
-    """More importance samples cannot loosen the bound."""
-    if figures.get("iw_nll") is None:
-        return
-    error = figures.get("iw_gap_se") or 0.0
-    if figures["iw_nll"] > figures["neg_elbo"] + ERRORS * error + ROUNDING:
-        yield f"iw_nll {figures['iw_nll']:.4f} is above neg_elbo {figures['neg_elbo']:.4f}"
+Numbered = Sequence[tuple[int, Record]]
 
 
-def _curve(figures: Figures) -> Iterator[str]:
-    """Blocks of the same draws: the curve falls exactly, and ends at IW-NLL."""
-    curve = figures.get("iw_curve") or []
-    values = [value for _, value in curve]
-    if any(later > earlier + ROUNDING for earlier, later in itertools.pairwise(values)):
-        yield f"iw_curve rises: {', '.join(f'{value:.4f}' for value in values)}"
-    if values and abs(values[-1] - figures["iw_nll"]) > ROUNDING:
-        yield f"iw_curve ends at {values[-1]:.4f}, iw_nll is {figures['iw_nll']:.4f}"
-
-
-def _information(figures: Figures) -> Iterator[str]:
-    """I(x; z) is at most the KL, and at most ln N."""
-    mi, cap = figures.get("mi"), figures.get("mi_cap")
-    if mi is None:
-        return
-    if cap is not None and mi > cap + ROUNDING:
-        yield f"mi {mi:.4f} is above its cap {cap:.4f}"
-    if mi > figures["kl"] + ERRORS * _mi_error(figures) + ROUNDING:
-        yield f"mi {mi:.4f} is above kl {figures['kl']:.4f}"
-
-
-def _mi_error(figures: Figures) -> float:
-    """The standard error of MI: stated, or from the number of sentences, of which the cap is ln."""
-    if figures.get("mi_se") is not None:
-        return float(figures["mi_se"])
-    cap = figures.get("mi_cap")
-    sentences = math.exp(cap) if cap is not None else MI_SENTENCES
-    return MI_DEVIATION * math.sqrt(MI_SENTENCES / sentences)
-
-
-def _recovery(figures: Figures) -> Iterator[str]:
-    """What a probe finds of the class in z is at most what z knows of the sentence."""
-    recovered, mi, cap = (figures.get(name) for name in ("recovered", "mi", "mi_cap"))
-    if recovered is None or mi is None or (cap is not None and mi > cap - SATURATION):
-        return
-    error = math.hypot(figures.get("recovered_se") or 0.0, _mi_error(figures))
-    if recovered > mi + ERRORS * error + ROUNDING:
-        yield f"recovered {recovered:.4f} is above mi {mi:.4f}"
-
-
-def _excess(figures: Figures) -> Iterator[str]:
-    """No model is better than the language itself."""
-    excess = figures.get("excess")
-    if excess is not None and excess < -ERRORS * (figures.get("excess_se") or 0.0) - ROUNDING:
-        yield f"excess {excess:.4f} is below 0 beyond {ERRORS:.0f} standard errors"
-
-
-_RULES: tuple[Callable[[Figures], Iterator[str]], ...] = (
-    _sum,
-    _bound,
-    _curve,
-    _information,
-    _recovery,
-    _excess,
-)
+def _record(line: Record) -> Iterator[str]:
+    """What is wrong with one record."""
+    if line.get("digest", digest(line)) != digest(line):
+        yield "record: changed since its run wrote it"
+    for split in ("valid", "test", "last"):
+        figures = line["metrics"][split]
+        tokens, sentences = (_size(line, split, what) for what in ("tokens", "sentences"))
+        each = tokens / sentences if tokens and sentences else None
+        yield from (f"{split}: {text}" for text in rules.problems(figures, each, sentences))
+    yield from _spectrum(line)
+    yield from _words(line["data"])
 
 
 def _size(line: Record, split: str, what: str) -> int | None:
@@ -114,55 +94,143 @@ def _size(line: Record, split: str, what: str) -> int | None:
     return size
 
 
-def _tokens(line: Record, split: str) -> float | None:
-    """Scored tokens per sentence."""
-    tokens, sentences = (_size(line, split, what) for what in ("tokens", "sentences"))
-    return tokens / sentences if tokens and sentences else None
+def _spectrum(line: Record) -> Iterator[str]:
+    """The KL of the test split is the sum of that of the dimensions; none beyond them is active."""
+    spectrum, test = line["kl_spectrum"], line["metrics"]["test"]
+    if not spectrum:
+        return
+    if abs(sum(spectrum) - test["kl"]) > rules.ROUNDING * max(1.0, test["kl"]):
+        yield f"kl_spectrum sums to {sum(spectrum):.4f}, kl of test is {test['kl']:.4f}"
+    if (test.get("au") or 0) > len(spectrum):
+        yield f"test: au {test['au']} is above the {len(spectrum)} dimensions of kl_spectrum"
 
 
-def _cap(figures: Figures, sentences: int | None) -> Iterator[str]:
-    """The cap of MI is ln N of the split."""
-    cap = figures.get("mi_cap")
-    if cap is not None and sentences and abs(cap - math.log(sentences)) > ROUNDING:
-        yield f"mi_cap {cap:.4f} is not ln {sentences:,} ({math.log(sentences):.4f})"
+def _words(data: Record) -> Iterator[str]:
+    """Perplexities per word rest on the number of words: pieces are at least as many."""
+    words, tokens = data.get("test_words"), data.get("test_tokens")
+    if words is None or tokens is None:
+        return
+    if not 0 < words <= tokens:
+        yield f"data: {words:,} words cannot be {tokens:,} tokens"
+    elif data.get("segmentation", "word") == "word" and words != tokens:
+        yield f"data: {words:,} words are {tokens:,} tokens, but the tokens are words"
 
 
-def _perplexities(figures: Figures, tokens: float | None) -> Iterator[str]:
-    """Perplexity is exp(nats per sentence / tokens per sentence)."""
-    for name, of in (("ppl_elbo", "neg_elbo"), ("ppl_iw", "iw_nll")):
-        stated, nats = figures.get(name), figures.get(of)
-        if stated is None or nats is None or tokens is None:
-            continue
-        implied = math.exp(nats / tokens)
-        if abs(stated - implied) > 1e-3 * implied:
-            yield f"{name} {stated:.3f} does not follow from {nats:.3f} nats and {tokens:.3f} " \
-                  f"tokens a sentence ({implied:.3f})"  # fmt: skip
-
-
-def _repeated(lines: Sequence[Record]) -> list[tuple[str, str]]:
+def _repeated(done: Numbered) -> Iterator[Finding]:
     """Two runs whose test figures are all equal are one run copied."""
     seen: dict[str, str] = {}
-    found = []
-    for line in lines:
-        if line.get("status", "done") != "done":
-            continue
+    for number, line in done:
         figures = repr(sorted(line["metrics"]["test"].items()))
         if figures in seen:
-            found.append((line["id"], f"test: repeats every figure of {seen[figures]}"))
+            text = f"test: repeats every figure of {seen[figures]}"
+            yield Finding(line["id"], text, True, number)
         seen.setdefault(figures, line["id"])
-    return found
 
 
-def _codings(lines: Sequence[Record]) -> list[tuple[str, str]]:
+def _codings(done: Numbered) -> Iterator[Finding]:
     """Records of one data set tell the same of it; another library may make other pieces."""
     first: dict[str, Record] = {}
-    found = []
-    for line in lines:
-        if line.get("status", "done") != "done":
-            continue
+    for number, line in done:
         data, known = line["data"], first.setdefault(line["data"]["sha256"], line)
         for key in ("vocabulary", "vocabulary_sha256", "test_sentences", "test_tokens"):
             if key in data and data[key] != known["data"].get(key, data[key]):
                 told = f"{data[key]}, of {known['id']} with the same data {known['data'][key]}"
-                found.append((line["id"], f"data: {key} is {told}"))
-    return found
+                yield Finding(line["id"], f"data: {key} is {told}", True, number)
+
+
+def _protocols(done: Numbered) -> Iterator[Finding]:
+    """The runs of one row differ in their seed alone, else their mean is of nothing."""
+    first: dict[tuple[object, ...], Record] = {}
+    for number, line in done:
+        if line.get("row") is None:
+            continue
+        config = line["config"]
+        known = first.setdefault((line["row"], config["data"], config["precision"]), line)
+        texts = list(_differences(known, line))
+        if texts:
+            text = f"config: in one row with {known['id']}, but {', '.join(texts)}"
+            yield Finding(line["id"], text, True, number)
+
+
+def _differences(known: Record, line: Record) -> Iterator[str]:
+    """In what two runs of a row differ beside their seeds."""
+    for key in sorted(known["config"].keys() | line["config"].keys()):
+        there, here = known["config"].get(key), line["config"].get(key)
+        if key == "seed" or here == there:
+            continue
+        if isinstance(here, dict) and isinstance(there, dict):
+            for name in sorted(here.keys() | there.keys()):
+                if here.get(name) != there.get(name):
+                    yield f"{key}.{name} is {here.get(name)} against {there.get(name)}"
+        else:
+            yield f"{key} is {here} against {there}"
+    if line["data"]["sha256"] != known["data"]["sha256"]:
+        yield "the data differ"
+
+
+def _seeds(lines: Sequence[Record], seeds: Sequence[int] | None) -> Iterator[Finding]:
+    """Which rows have fewer runs than the study states; an interval over fewer says less."""
+    named = [line for line in lines if line.get("row") is not None]
+    wanted = sorted({line["config"]["seed"] for line in named} if seeds is None else set(seeds))
+    there: dict[tuple[object, object], set[int]] = defaultdict(set)
+    labels: dict[tuple[object, object], str] = {}
+    for line in named:
+        row = (line["row"], line["config"]["data"])
+        labels[row] = f"{line.get('label', line['row'])} on {line['config']['data']}"
+        there[row] |= {line["config"]["seed"]} if line.get("status", "done") == "done" else set()
+    for row in sorted(labels, key=str):
+        lacking = [seed for seed in wanted if seed not in there[row]]
+        if lacking:
+            text = f"{labels[row]}: {len(wanted) - len(lacking)} of {len(wanted)} seeds"
+            yield Finding(None, f"{text}; without a record: {_listed(lacking, 10)}", False)
+
+
+def _code(done: Numbered) -> Iterator[Finding]:
+    """Figures of several versions of the code compare if what changed did not matter."""
+    versions = Counter(
+        (str(line["provenance"]["commit"] or "none")[:12], line["provenance"]["code_sha256"][:12])
+        for _, line in done
+    )
+    if len({code for _, code in versions}) < 2:
+        return
+    told = (
+        f"{count} of commit {commit} (code {code})"
+        for (commit, code), count in sorted(versions.items(), key=lambda item: (-item[1], item[0]))
+    )
+    yield Finding(None, f"records of several versions of the code: {', '.join(told)}", False)
+
+
+def _resumed(done: Numbered) -> Iterator[Finding]:
+    """Runs that an interruption parted between two versions of the code."""
+    for number, line in done:
+        origin = line["provenance"]
+        later = set(origin.get("code_sha256_resumed", [])) - {origin["code_sha256"]}
+        if later:
+            codes = ", ".join(sorted(code[:12] for code in later))
+            text = f"provenance: began with code {origin['code_sha256'][:12]}, resumed with {codes}"
+            yield Finding(line["id"], text, False, number)
+
+
+def _dirty(done: Numbered) -> Iterator[Finding]:
+    """Figures of code that nobody else can have; without git it is not known."""
+    names = [line["id"] for _, line in done if line["provenance"]["dirty"]]
+    if names:
+        text = f"{len(names)} records of code that was not committed: {_listed(names, _NAMED)}"
+        yield Finding(None, text, False)
+
+
+def _machines(done: Numbered) -> Iterator[Finding]:
+    """Figures are equal to the bit for equal torch and devices only, and hours compare only so."""
+    kinds = Counter(
+        f"torch {line['provenance']['torch']} on {line['cost']['device']}" for _, line in done
+    )
+    if len(kinds) > 1:
+        told = ", ".join(f"{count} of {kind}" for kind, count in sorted(kinds.items()))
+        yield Finding(None, f"records of several machines: {told}", False)
+
+
+def _listed(names: Iterable[object], most: int) -> str:
+    """The first names, and how many more there are."""
+    texts = [str(name) for name in names]
+    more = len(texts) - most
+    return ", ".join(texts[:most]) + (f" and {more} more" if more > 0 else "")

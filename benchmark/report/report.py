@@ -7,11 +7,11 @@ from benchmark.files import write_atomic
 from benchmark.records import read_jsonl
 from benchmark.report import consistency, render, tables
 
-DOUBT = "\nInconsistent records:\n"  # what stands before the findings
+DOUBT = "\nInconsistent records, so nothing was written:\n"  # what stands before what is wrong
 
 
 def report(study: str, results: Path, out: Path, readme: Path | None = None) -> str:
-    """Write ``out/<study>.{md,tex,csv}`` from ``results/<study>.jsonl``.
+    """Write ``out/<study>.{md,tex,csv}`` from ``results/<study>.jsonl``, unless that is wrong.
 
     Args:
         study: a study file or its name.
@@ -20,7 +20,8 @@ def report(study: str, results: Path, out: Path, readme: Path | None = None) -> 
         readme: a page in which the short table goes between the study's markers.
 
     Returns:
-        The table in Markdown, and below it the findings of `consistency.check`.
+        The tables in Markdown, below them the remarks of `consistency.check`, and below those, with
+        file and line, what it finds wrong.
 
     Raises:
         UserError: nothing is collected, a line is damaged, or the table cannot be written.
@@ -33,7 +34,12 @@ def report(study: str, results: Path, out: Path, readme: Path | None = None) -> 
     if not lines:
         raise UserError(f"{path}: holds no run; run `pcbench collect {study}` again")
     built = tables.build(name, lines)
-    text = render.markdown(name, built, tables.remarks(lines))
+    found = consistency.check(lines)
+    remarks = [f"{one.id}: {one.text}" if one.id else one.text for one in found if not one.wrong]
+    text = render.markdown(name, built, tables.remarks(lines) + remarks)
+    wrong = [one.told(path) for one in found if one.wrong]
+    if wrong:
+        return text + DOUBT + "\n".join(f"- {one}" for one in wrong)
     for kind, content in (
         ("md", text),
         ("tex", render.latex(name, built)),
@@ -42,9 +48,6 @@ def report(study: str, results: Path, out: Path, readme: Path | None = None) -> 
         write_atomic(out / f"{name}.{kind}", content.encode())
     if readme is not None:
         fill(readme, name, render.short(built))
-    found = consistency.check(lines)
-    if found:
-        text += DOUBT + "".join(f"- {i}: {what}\n" for i, what in found)
     return text.rstrip("\n")
 
 

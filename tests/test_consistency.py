@@ -1,0 +1,163 @@
+"""What a report refuses to believe, and what it remarks."""
+
+import math
+from typing import Any
+
+import pytest
+from made_up import record
+
+from benchmark import records
+from benchmark.report import consistency
+
+TOKENS = 82430 / 3761  # a sentence
+
+
+def line(label: str, row: int, seed: int, **metrics: Any) -> dict[str, Any]:
+    """A collected line; every run's BLEU differs, so that none repeats another."""
+    found = record(f"ptb-{label}-{seed}-0123abcd", **{"bleu": row + seed / 10, **metrics})
+    return found | {"label": label, "row": row, "status": "done"}
+
+
+def missing(label: str, row: int, seed: int) -> dict[str, Any]:
+    return {
+        "schema": 1, "id": f"ptb-{label}-{seed}-0123abcd", "status": "missing", "label": label,
+        "row": row, "config": {"data": "ptb", "seed": seed},
+    }  # fmt: skip
+
+
+def wrong(lines: list[dict[str, Any]]) -> list[tuple[str | None, int | None, str]]:
+    return [(one.id, one.line, one.text) for one in consistency.check(lines) if one.wrong]
+
+
+def remarks(lines: list[dict[str, Any]], **more: Any) -> list[tuple[str | None, str]]:
+    found = consistency.check(lines, **more)
+    assert not any(one.wrong for one in found)
+    return [(one.id, one.text) for one in found]
+
+
+def test_consistent_records_are_believed() -> None:
+    lines = [line(label, row, seed) for row, label in enumerate("ab") for seed in range(2)]
+    assert consistency.check(lines) == []
+    # Above, but within four standard errors of 0.01.
+    sampled = line("none", 0, 3, iw_nll=101.53, ppl_iw=math.exp(101.53 / TOKENS))
+    assert consistency.check([sampled]) == []
+
+
+@pytest.mark.parametrize(
+    ("metrics", "message"),
+    [
+        ({"rec": 99.0}, "rec + kl is 100.5000, neg_elbo 101.5000"),
+        (
+            {"iw_nll": 101.6, "ppl_iw": math.exp(101.6 / TOKENS)},
+            "iw_nll 101.6000 is above neg_elbo",
+        ),
+        ({"mi": 1.7}, "mi 1.7000 is above kl 1.5000"),
+        ({"mi": 9.0, "kl": 9.5, "rec": 92.0}, "mi 9.0000 is above its cap 8.2324"),
+        ({"ppl_elbo": 107.0}, "ppl_elbo 107.000 does not follow"),
+        ({"ppl_iw": 102.653}, "ppl_iw 102.653 does not follow"),  # the other perplexity
+        ({"recovered": 1.5, "recovered_se": 0.01}, "recovered 1.5000 is above mi"),
+        ({"excess": -0.5, "excess_se": 0.1}, "excess -0.5000 is below 0"),
+        ({"marginal_kl": 0.5}, "kl - mi is 0.2500, marginal_kl 0.5000"),
+        ({"au_0.05": 4}, "au_0.05 4 is above au 3"),
+        ({"au": 3.0, "au_0.2": 2.5}, "au_0.2 2.5 is above au_0.05 2"),
+        ({"kl": -1.0, "rec": 102.5, "mi": -1.5}, "kl -1.0000 is below 0"),
+        ({"ppl_elbo": 1e300, "neg_elbo": 1e6, "rec": 1e6 - 1.5}, "nats and 21.917 tokens"),
+        ({"mi_cap": 9.2}, "mi_cap 9.2000 is not ln 3,761 (8.2324)"),
+        ({"iw_curve": [[1, 101.5], [10, 101.6], [100, 101.0]]}, "iw_curve rises: 101.5000, 101.6"),
+        ({"iw_curve": [[1, 101.5], [10, 101.2]]}, "iw_curve ends at 101.2000, iw_nll is 101.0000"),
+    ],
+)
+def test_corrupted_records_are_named(metrics: dict[str, float], message: str) -> None:
+    ((name, number, text),) = wrong([line("a", 0, 1), line("none", 1, 0, **metrics)])
+    assert (name, number) == ("ptb-none-0-0123abcd", 2)
+    assert message in text
+
+
+def test_a_repeated_row_is_named() -> None:
+    lines = [line("a", 0, 0, bleu=1.0), missing("a", 0, 1), line("b", 1, 0, bleu=1.0)]
+    text = "test: repeats every figure of ptb-a-0-0123abcd"
+    assert wrong(lines) == [("ptb-b-0-0123abcd", 3, text)]
+
+
+def test_parts_of_a_record_that_contradict_one_another_are_named() -> None:
+    one = line("none", 0, 0)
+    one["kl_spectrum"] = [1.0, 0.25, 0.0]
+    assert wrong([one])[0][2] == "kl_spectrum sums to 1.2500, kl of test is 1.5000"
+    one["kl_spectrum"] = [1.5]
+    assert wrong([one])[0][2] == "test: au 3 is above the 1 dimensions of kl_spectrum"
+
+
+def test_words_that_cannot_be_those_of_the_tokens_are_named() -> None:
+    """Perplexities per word rest on them."""
+    one = line("none", 0, 0)
+    one["data"] |= {"segmentation": "sentencepiece", "test_words": 90000}
+    assert wrong([one])[0][2] == "data: 90,000 words cannot be 82,430 tokens"
+    one["data"] |= {"segmentation": "word", "test_words": 80000}
+    assert "80,000 words are 82,430 tokens" in wrong([one])[0][2]
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "text"),
+    [
+        (("config", "train"), {"lr": 0.5}, "train.lr is 0.5 against None"),
+        (("config", "file_sha256"), "ab", "file_sha256 is ab against None"),
+        (("config", "preset"), "he2019_yahoo", "preset is he2019_yahoo against None"),
+        (("data", "sha256"), "1" * 64, "the data differ"),
+    ],
+)
+def test_two_protocols_in_one_row_are_named(
+    path: tuple[str, str], value: object, text: str
+) -> None:
+    lines = [line("none", 0, seed) for seed in range(3)]
+    lines[2][path[0]][path[1]] = value
+    told = f"config: in one row with ptb-none-0-0123abcd, but {text}"
+    assert wrong(lines) == [("ptb-none-2-0123abcd", 3, told)]
+    lines[2]["row"] = None  # shown nowhere
+    assert wrong(lines) == []
+
+
+def test_a_record_changed_by_hand_is_named() -> None:
+    one = line("none", 0, 0)
+    one["digest"] = records.digest(one)
+    assert wrong([one]) == []
+    one["metrics"]["test"]["bleu"] = 99.0
+    assert wrong([one]) == [
+        ("ptb-none-0-0123abcd", 1, "record: changed since its run wrote it"),
+    ]  # fmt: skip
+
+
+def test_fewer_seeds_than_the_study_states_are_remarked() -> None:
+    lines = [line("a", 0, 0), line("a", 0, 1), line("b", 1, 0), missing("b", 1, 1)]
+    assert remarks(lines) == [(None, "b on ptb: 1 of 2 seeds; without a record: 1")]
+    assert remarks(lines, seeds=[0, 1, 2]) == [
+        (None, "a on ptb: 2 of 3 seeds; without a record: 2"),
+        (None, "b on ptb: 1 of 3 seeds; without a record: 1, 2"),
+    ]
+    assert remarks([*lines[:3], line("c", 2, 1), line("c", 2, 0) | {"row": None}]) == [
+        (None, "b on ptb: 1 of 2 seeds; without a record: 1"),
+        (None, "c on ptb: 1 of 2 seeds; without a record: 0"),
+    ]
+
+
+def test_several_versions_of_the_code_are_remarked() -> None:
+    lines = [line("a", 0, seed) for seed in range(3)]
+    lines[0]["provenance"] |= {"commit": "c" * 40, "code_sha256": "1" * 64}
+    lines[1]["provenance"] |= {"code_sha256_resumed": ["0" * 64, "2" * 64]}
+    assert remarks(lines) == [
+        (None, "records of several versions of the code: 2 of commit none (code 000000000000), "
+               "1 of commit cccccccccccc (code 111111111111)"),
+        ("ptb-a-1-0123abcd", "provenance: began with code 000000000000, resumed with 222222222222"),
+    ]  # fmt: skip
+
+
+def test_uncommitted_code_and_several_machines_are_remarked() -> None:
+    lines = [line("a", 0, seed) for seed in range(4)]
+    for one in lines:
+        one["provenance"]["dirty"] = True
+    lines[3]["provenance"]["dirty"] = None  # no git: not known
+    lines[3]["cost"] = lines[3]["cost"] | {"device": "cuda"}
+    told = "ptb-a-0-0123abcd, ptb-a-1-0123abcd, ptb-a-2-0123abcd"
+    assert remarks(lines) == [
+        (None, f"3 records of code that was not committed: {told}"),
+        (None, "records of several machines: 3 of torch 2.13 on cpu, 1 of torch 2.13 on cuda"),
+    ]
