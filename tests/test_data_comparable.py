@@ -84,6 +84,18 @@ def test_precisions_data_sets_and_texts_of_one_name_never_share_a_table() -> Non
     assert sorted(found) == ["text:news, text tttttttt", "text:news, text uuuuuuuu"]
 
 
+def test_estimators_never_share_a_table() -> None:
+    few, many = line(), line(seed=1)
+    for one, samples in ((few, 50), (many, 500)):
+        one |= {"evaluation_digest": f"of {samples}"}
+        one["config"]["evaluate"] = {"iw_samples": samples}
+    text = markdown("study", [few, many])
+    assert sorted(titles(text)) == ["ptb, evaluation of 50", "ptb, evaluation of 500"]
+    one, two = text.split("## ptb, evaluation of 500")
+    assert "IW-NLL by 50 importance samples." in one
+    assert "IW-NLL by 500 importance samples." in two
+
+
 def test_records_of_before_these_keys_are_words_that_lose_nothing() -> None:
     old = line()
     for key in ("text_sha256", "segmentation", "test_words", "lossless"):

@@ -31,8 +31,8 @@ def missing(label: str, row: int, seed: int, **more: Any) -> dict[str, Any]:
 
 
 def cells(text: str, label: str) -> dict[str, str]:
-    """A row of the table by its columns' titles."""
-    rows = [row for row in text.splitlines() if row.startswith("|")]
+    """A row of the first table by its columns' titles."""
+    (rows,) = [part.splitlines() for part in text.split("\n\n") if part.startswith("|")][:1]
     head = [cell.strip() for cell in rows[0].strip("|").split("|")]
     (row,) = [row for row in rows if row.startswith(f"| {label} ")]
     return dict(zip(head, [cell.strip() for cell in row.strip("|").split("|")], strict=True))
@@ -60,6 +60,7 @@ def test_few_values_get_no_interval() -> None:
 def test_rows_keep_the_studys_order_and_columns_begin_with_elbo_kl_mi() -> None:
     lines = [line("a_late", 1, 0), line("z_first", 0, 0)]
     text = markdown("study", lines)
+    text = text.split("\n## ")[1]
     rows = [row.split("|")[1].strip() for row in text.splitlines() if row.startswith("| ")]
     assert [row for row in rows if row.strip("-")] == ["baseline", "z_first", "a_late"]
     found = cells(text, "z_first")

@@ -1,4 +1,4 @@
-"""Which records may share a table: one text, one precision, and codings that lose nothing of it.
+"""Which records may share a table: one text, precision and evaluation, and no words lost.
 
 A word that becomes ``<unk>`` pays nothing for its spelling, so likelihoods under a coding that
 loses words of the test split compare with no other coding's.
@@ -48,7 +48,7 @@ def coding(name: str) -> str:
 
 
 def _key(line: Record) -> tuple[str, ...]:
-    """Text, its digest and precision; for a coding that loses words of the test split, itself."""
+    """Text, its digest, precision, evaluation; a coding that loses words of the test split."""
     data = line["data"]
     lossless = data.get("lossless", {}).get("test", True)
     return (
@@ -56,6 +56,7 @@ def _key(line: Record) -> tuple[str, ...]:
         data.get("text_sha256", data["sha256"]),
         line["config"]["precision"],
         "" if lossless else data["sha256"],
+        line.get("evaluation_digest", ""),
     )
 
 
@@ -72,6 +73,12 @@ def _tell(found: dict[tuple[str, ...], Group]) -> None:
         if any(other[1:2] != key[1:2] for other in same):
             group.title += f", text {key[1][:8]}"
             group.notes.append("Another text of this name stands in a table of its own.")
+        if any(other[4:] != key[4:] for other in same):
+            group.title += f", evaluation {key[4] or 'unknown'}"
+            group.notes.append(
+                "Runs measured by another estimator, as by another number of importance samples, "
+                "stand in a table of their own."
+            )
         if same and key[3]:
             group.notes.append(
                 "This coding replaces words of the test split by the unknown word, whose spelling "

@@ -5,7 +5,8 @@ import io
 import re
 from collections.abc import Sequence
 
-from benchmark.report.tables import LEGEND, Row, Table, brief
+from benchmark.report.table import Row, Table, brief
+from benchmark.report.tables import LEGEND
 
 _LATEX = {
     "\\": r"\textbackslash{}", "{": r"\{", "}": r"\}", "_": r"\_", "%": r"\%", "&": r"\&",
@@ -38,7 +39,7 @@ def _markdown(table: Table) -> list[str]:
         for row in table.rows
     ]  # fmt: skip
     escaped = [[cell.replace("|", "\\|").replace("\n", " ") for cell in row] for row in rows]
-    widths = [max(len(row[i]) for row in escaped) for i in range(len(rows[0]))]
+    widths = [max(3, *(len(row[i]) for row in escaped)) for i in range(len(rows[0]))]
     head, *body = [
         [row[0].ljust(widths[0]), *map(str.rjust, row[1:], widths[1:])] for row in escaped
     ]

@@ -1,0 +1,75 @@
+"""What a reader must know before comparing the rows of a table."""
+
+import math
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+Record = dict[str, Any]
+
+
+def notes(lines: Sequence[Record]) -> list[str]:
+    """On the split, its estimators, the truth, and settings in which rows differ."""
+    done = [line for line in lines if line.get("status", "done") == "done"]
+    return [*_split(done), *_truth(done), *_settings(done), *_devices(done)]
+
+
+def _split(done: Sequence[Record]) -> Iterator[str]:
+    """How large the test split is, and with it the largest MI that can be seen; IW's samples."""
+    for line in done:
+        data = line["data"]
+        size, tokens = data.get("test_sentences"), data.get("test_words", data.get("test_tokens"))
+        unit = "words" if data.get("segmentation") == "sentencepiece" else "tokens"
+        samples = line["config"].get("evaluate", {}).get("iw_samples")
+        if size and tokens:
+            told = f"N = {size:,} test sentences of {tokens / size:.3f} {unit}; MI can show at " \
+                   f"most ln N = {math.log(size):.2f} nats."  # fmt: skip
+            yield told + (f" IW-NLL by {samples} importance samples." if samples else "")
+            return
+
+
+def _truth(done: Sequence[Record]) -> Iterator[str]:
+    """The exact language's entropy and I(x; c) with their Monte Carlo errors."""
+    for figures in (line["data"] for line in done):
+        if figures.get("entropy") is None:
+            continue
+        entropy = f"{figures['entropy']:.3f} ± {figures['entropy_se']:.3f}"
+        information = f"{figures['information']:.3f} ± {figures['information_se']:.3f}"
+        yield (
+            f"True entropy {entropy} nats per sentence; I(x; c) {information} nats "
+            "(± one Monte Carlo standard error). `excess`: IW-NLL above the truth on the same "
+            "sentences; `recovered`: nats of the class that a linear probe reads from samples of z."
+        )
+        return
+
+
+def _settings(done: Sequence[Record]) -> Iterator[str]:
+    """Settings of the network and of training that are not those of most rows.
+
+    A setting that some record does not have, being older, is left out.
+    """
+    rows: dict[str, dict[str, Any]] = {}
+    for line in done:
+        of = line["config"]
+        rows[line["label"]] = {"preset": of.get("preset"), **of["model"], **of["train"]}
+    shared = [
+        key for key in next(iter(rows.values()), {}) if all(key in row for row in rows.values())
+    ]
+    usual = {
+        key: Counter(repr(row[key]) for row in rows.values()).most_common(1)[0][0] for key in shared
+    }
+    told = []
+    for label, row in rows.items():
+        other = [f"{key} {row[key]} (others {usual[key].strip(chr(39))})"
+                 for key in shared if repr(row[key]) != usual[key]]  # fmt: skip
+        if other:
+            told.append(f"{label}: {', '.join(other)}")
+    if told:
+        yield f"Rows differ in settings too, not in the method alone: {'; '.join(told)}."
+
+
+def _devices(done: Sequence[Record]) -> Iterator[str]:
+    """Hours of several devices do not compare."""
+    devices = sorted({str(line["cost"]["device"]) for line in done})
+    if len(devices) > 1:
+        yield f"Hours were measured on several devices ({', '.join(devices)}): they do not compare."

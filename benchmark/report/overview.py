@@ -1,0 +1,138 @@
+"""The main table: one row a label, summarised over seeds, ELBO, KL and MI first."""
+
+import math
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from benchmark.report.consistency import SATURATION
+from benchmark.report.statistics import shown, summarise
+from benchmark.report.table import DASH, Cell, Row, Table
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+COLLAPSED = 0.1  # nats of test MI and of z_use below which a model has collapsed
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column's ``title``, the metric it shows, its digits; ``only`` on exact languages."""
+
+    title: str
+    metric: str
+    digits: int = 2
+    only: bool = False
+
+
+COLUMNS = (
+    Column("ELBO", "elbo"),
+    Column("KL", "kl"),
+    Column("MI", "mi"),
+    Column("rec", "rec"),
+    Column("IW-NLL", "iw_nll"),
+    Column("PPL (ELBO)", "ppl_elbo"),
+    Column("PPL (IW)", "ppl_iw"),
+    Column("z_use", "z_use"),
+    Column("AU", "au", 1),
+    Column("marginal KL", "marginal_kl"),
+    Column("first words", "first_words"),
+    Column("BLEU", "bleu"),
+    Column("excess", "excess", only=True),
+    Column("recovered", "recovered", only=True),
+    Column("recovered (mean)", "recovered_mean", only=True),
+)
+_LAST = ("collapsed / n", "updates (encoder / decoder)", "hours a run")
+
+
+def overview(
+    name: str,
+    title: str,
+    notes: Sequence[str],
+    group: "pd.DataFrame",
+    better: Collection[str] = (),
+) -> Table:
+    """A row a label; what has no record is told in a footnote.
+
+    Args:
+        name: see `Table`.
+        title: see `Table`.
+        notes: see `Table`.
+        group: of `benchmark.report.frame.frame`.
+        better: labels whose IW-NLL is bold.
+    """
+    exact = "excess" in group and bool(group["excess"].notna().any())
+    columns = [column for column in COLUMNS if exact or not column.only]
+    if group["data"].nunique() > 1:  # the first tokens of two codings are not the same words
+        columns = [column for column in columns if column.metric != "first_words"]
+    rows: list[Row] = []
+    footnotes: list[str] = []
+    for label, runs in group.groupby("label", sort=False):
+        done = runs[runs["status"] == "done"]
+        mark = None
+        if len(done) < len(runs):
+            footnotes.append(f"{label}: {_lacking(runs)}.")
+            mark = len(footnotes)
+        cells = [_cell(done, column, str(label) in better) for column in columns]
+        rows.append(Row(str(label), (*cells, *_ends(done)), mark, tuple(runs["id"])))
+    titles = (*(column.title for column in columns), *_LAST)
+    return Table(name, title, tuple(notes), titles, tuple(rows), tuple(footnotes))
+
+
+def _cell(done: "pd.DataFrame", column: Column, better: bool) -> Cell:
+    """Summary of a metric, with its bound's sign; a dash unless every run has it.
+
+    A single run's figure comes with its own standard error where its record has one.
+    """
+    if not len(done) or column.metric not in done or done[column.metric].isna().any():
+        return Cell(DASH)
+    if column.metric == "marginal_kl" and (
+        bound(done, "mi") or (done["baseline"] == "autoencoder").any()
+    ):
+        return Cell(DASH)
+    sign = {-1: "≤ ", 0: "", 1: "≥ "}[bound(done, column.metric)]
+    found = summarise([float(value) for value in done[column.metric]])
+    name = f"{column.metric}_se"
+    errors = [float(e) for e in done[name].dropna()] if name in done else []
+    single = len(done) == len(errors) == 1
+    end = f" (SE {errors[0]:.{column.digits}f})" if single else ""
+    text = sign + shown(found, column.digits) + end
+    bold = better and column.metric == "iw_nll"
+    return Cell(text, found.mean, bold, found.half, found.n)
+
+
+def bound(done: "pd.DataFrame", metric: str) -> int:
+    """1 where a metric bounds the truth from below for some run, -1 where from above, else 0."""
+    if metric == "mi" and "mi_cap" in done:
+        return int((done["mi"].astype(float) > done["mi_cap"].astype(float) - SATURATION).any())
+    if metric in ("iw_nll", "ppl_iw", "excess") and "iw_upper_bound" in done:
+        return -int((done["iw_upper_bound"] == True).any())  # noqa: E712
+    return 0
+
+
+def _ends(done: "pd.DataFrame") -> list[Cell]:
+    """Collapsed seeds, updates and hours."""
+    n = len(done)
+    if not n:
+        return [Cell(DASH)] * len(_LAST)
+    known = done[["mi", "z_use"]].astype(float) if "z_use" in done else done[[]]
+    collapsed = None
+    if len(known.columns) and not known.isna().any(axis=None):
+        collapsed = int((known < COLLAPSED).all(axis=1).sum())
+    updates = [float(done[name].mean()) for name in ("encoder", "decoder")]
+    hours = float(done["seconds"].mean()) / 3600
+    return [
+        Cell(f"{DASH if collapsed is None else collapsed} / {n}", collapsed, n=n),
+        Cell(" / ".join(f"{number:,.0f}" for number in updates), math.fsum(updates), n=n),
+        Cell(f"{hours:.3f}" if hours >= 5e-4 else "< 0.001", hours, n=n),
+    ]
+
+
+def _lacking(runs: "pd.DataFrame") -> str:
+    """How many runs have no record, and why."""
+    absent = runs[runs["status"] != "done"]
+    counts = ", ".join(f"{n} {status}" for status, n in absent["status"].value_counts().items())
+    errors = [str(e) for e in absent["error"].dropna().unique()]
+    return f"{len(absent)} of {len(runs)} runs without a record ({counts})" + "".join(
+        f"; {error}" for error in errors
+    )

@@ -1,0 +1,143 @@
+"""Paired tables: the right seeds are paired, tests are adjusted, and bold is what it claims."""
+
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+from made_up import record
+from scipy import stats
+
+from benchmark.report import render, tables
+from benchmark.report.tables import Cell, Table
+
+Lines = list[dict[str, Any]]
+
+
+def rows_of(label: str, row: int, iw: list[float | None], **more: Any) -> Lines:
+    """A run a seed with these IW-NLLs; None: the seed has no record."""
+    found: Lines = []
+    for seed, value in enumerate(iw):
+        run_id = f"ptb-{more.get('baseline', label)}-{seed}-{row:08x}"
+        added = {"label": label, "row": row, "status": "missing" if value is None else "done"}
+        if value is None:
+            config = {"data": "ptb", "seed": seed}
+            found.append({"schema": 1, "id": run_id, "config": config} | added)
+            continue
+        metrics = {name: figures[seed] for name, figures in more.items() if name != "baseline"}
+        found.append(record(run_id, iw_nll=value, bleu=row + seed / 100, **metrics) | added)
+    return found
+
+
+def build(*lines: Lines) -> dict[str, Table]:
+    return {
+        table.name: table for table in tables.build("s", [one for part in lines for one in part])
+    }
+
+
+def cell(table: Table, label: str, column: str) -> Cell:
+    (row,) = [row for row in table.rows if row.label == label]
+    return row.cells[table.columns.index(column)]
+
+
+NONE = [101.0, 101.2, 100.9, 101.1, 101.4]
+GOOD = [100.1, 100.4, 100.0, 100.3, 100.5]  # lower by 0.9, 0.8, 0.9, 0.8, 0.9
+BAD = [102.0, 102.1, 102.0, 102.2, 102.3]
+SAME = [101.1, 101.1, 100.8, 101.2, 101.3]
+
+
+def test_differences_are_students_and_holms() -> None:
+    found = build(
+        rows_of("none", 0, NONE), rows_of("a", 1, GOOD), rows_of("b", 2, BAD), rows_of("c", 3, SAME)
+    )["ptb-minus-none"]
+    assert found.kind == "paired"
+    assert [row.label for row in found.rows] == ["a", "b", "c"]
+    by = {"a": GOOD, "b": BAD, "c": SAME}
+    p = {label: float(stats.ttest_rel(values, NONE).pvalue) for label, values in by.items()}
+    first, second, third = sorted(p, key=lambda label: p[label])
+    adjusted = {first: 3 * p[first]}
+    adjusted[second] = max(adjusted[first], 2 * p[second])
+    adjusted[third] = max(adjusted[second], p[third])
+    for label, values in by.items():
+        differences = np.subtract(values, NONE)
+        half = stats.t.ppf(0.975, 4) * differences.std(ddof=1) / math.sqrt(5)
+        shown = f"{differences.mean():.2f} ± {half:.2f}".replace("-", "−")
+        assert cell(found, label, "IW-NLL").text == shown
+        assert cell(found, label, "p (IW-NLL)").value == pytest.approx(min(1, adjusted[label]))
+        assert cell(found, label, "n").text == "5"
+    # All runs have one MI: no test, and nothing that counts in the adjustment.
+    assert cell(found, "a", "MI (primary)").text == "0.00 ± 0.00"
+    assert "p (MI)" not in found.columns
+
+
+def test_only_a_significantly_better_likelihood_is_bold() -> None:
+    lines = rows_of("none", 0, NONE), rows_of("a", 1, GOOD), rows_of("b", 2, BAD)
+    found = build(*lines, rows_of("c", 3, SAME))
+    bold = [
+        (table.name, row.label, title)
+        for table in found.values()
+        for row in table.rows
+        for title, one in zip(table.columns, row.cells, strict=True)
+        if one.bold
+    ]
+    assert bold == [("ptb", "a", "IW-NLL")]
+    text = render.markdown("s", list(found.values()))
+    assert text.count("**") == 2
+    assert f"**{cell(found['ptb'], 'a', 'IW-NLL').text}**" in text
+    few = build(rows_of("none", 0, NONE[:2]), rows_of("a", 1, GOOD[:2]))
+    assert not cell(few["ptb"], "a", "IW-NLL").bold  # two seeds: no test
+    loose = build(rows_of("none", 0, NONE, iw_upper_bound=[True] * 5), rows_of("a", 1, GOOD))
+    assert not cell(loose["ptb"], "a", "IW-NLL").bold  # that of `none` may be lower than it seems
+    assert cell(loose["ptb-minus-none"], "a", "IW-NLL").text.startswith("≥ −0.86")
+
+
+def test_only_shared_seeds_are_paired_and_their_number_is_told() -> None:
+    found = build(
+        rows_of("none", 0, [101.0, None, 103.0, 104.0]),
+        rows_of("a", 1, [100.0, 100.0, 102.5, None]),
+    )
+    table = found["ptb-minus-none"]
+    assert cell(table, "a", "IW-NLL").text == "−1.00 to −0.50"
+    assert cell(table, "a", "n").text == "2"
+    assert table.rows[0].ids == ("ptb-a-0-00000001", "ptb-a-2-00000001")
+    one = build(rows_of("none", 0, [101.0, None]), rows_of("a", 1, [100.0, 100.0]))
+    assert cell(one["ptb-minus-none"], "a", "IW-NLL").text == "−1.00"
+    apart = build(rows_of("none", 0, [101.0, None]), rows_of("a", 1, [None, 100.0]))
+    assert list(apart) == ["ptb"]
+
+
+def test_sign_flips_stand_in_brackets_from_six_seeds_on() -> None:
+    table = build(rows_of("none", 0, [101.0] * 6), rows_of("a", 1, [*GOOD, 100.2]))
+    found = table["ptb-minus-none"]
+    assert cell(found, "a", "p (IW-NLL)").text == "< 0.001 [0.031]"
+    assert "the least it can be: n = 6: 0.031" in found.notes[0]
+    five = build(rows_of("none", 0, NONE), rows_of("a", 1, GOOD))["ptb-minus-none"]
+    assert "[" not in cell(five, "a", "p (IW-NLL)").text
+    assert "sign-flip" not in five.notes[0]
+
+
+def test_a_reference_is_found_by_its_method_whatever_its_label() -> None:
+    lines = rows_of("plain", 0, NONE, baseline="none"), rows_of("a", 1, GOOD)
+    found = build(*lines, rows_of("lm", 2, SAME, baseline="lstm_lm", mi=[None] * 5))
+    assert list(found) == ["ptb", "ptb-minus-none", "ptb-minus-lstm_lm"]
+    assert [row.label for row in found["ptb-minus-none"].rows] == ["a", "lm"]
+    assert cell(found["ptb-minus-none"], "lm", "MI (primary)").text == "–"
+    assert cell(found["ptb-minus-lstm_lm"], "a", "IW-NLL (primary)").value == pytest.approx(-0.84)
+    assert "MI" not in found["ptb-minus-lstm_lm"].columns  # a language model has none
+
+
+def test_without_a_reference_each_pair_of_few_rows_is_compared() -> None:
+    labels = "abcdefg"
+    found = build(*(rows_of(label, row, GOOD) for row, label in enumerate(labels[:3])))
+    assert [row.label for row in found["ptb-pairs"].rows] == ["a − b", "a − c", "b − c"]
+    many = build(*(rows_of(label, row, GOOD) for row, label in enumerate(labels)))
+    assert list(many) == ["ptb"]
+
+
+def test_a_bounds_difference_is_a_bound() -> None:
+    high = {"mi": [7.0, 7.1, 6.9], "kl": [9.0] * 3, "rec": [92.5] * 3}
+    found = build(rows_of("none", 0, NONE[:3]), rows_of("a", 1, GOOD[:3], **high))
+    assert cell(found["ptb"], "a", "MI").text.startswith("≥ 7.00")
+    assert cell(found["ptb-minus-none"], "a", "MI (primary)").text.startswith("≥ 5.75")
+    both = build(rows_of("none", 0, NONE[:3], **high), rows_of("a", 1, GOOD[:3], **high))
+    assert "MI (primary)" not in both["ptb-minus-none"].columns
