@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from benchmark import commands
+from benchmark import reproduce as reproduction
 from benchmark.cluster import commands as cluster
 from benchmark.errors import UserError
 from benchmark.options import (
@@ -85,6 +86,7 @@ def parser() -> Parser:
     cluster.add(sub)
     _collect(sub)
     reports.add(sub)
+    reproduction.add(sub)
     _evaluate(sub)
     _sample(sub)
     _data(sub)

@@ -101,6 +101,7 @@ def test_help_is_instant_and_has_examples(tmp_path: Path) -> None:
         "task",
         "collect",
         "report",
+        "reproduce",
         "evaluate",
         "sample",
         "data",

@@ -1,0 +1,157 @@
+"""Does a run that was done again agree with its committed record? Metric by metric, test split.
+
+On equal torch, CPU capability, threads and precision the figures are equal to the bit. Elsewhere
+other rounding grows in training, at most to what another seed would have made of it: the figure is
+then taken as one further draw of its row, and agrees when it lies in the 95 % prediction interval
+over all the row's committed seeds, the one done again among them. A re-run that has drifted less
+lies inside more often. With fewer than three seeds there is no such interval.
+"""
+
+import zipfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from benchmark.records import METRICS
+from benchmark.report.statistics import prediction
+
+Record = dict[str, Any]
+
+EQUAL, WITHIN, DIFFERENT = "bit-equal", "within", "different"
+RESOLUTION = 1e-6  # relative: what float32 tells apart; a row may have an interval of width 0
+CONSTANT = ("mi_cap",)  # follows from the number of sentences
+DIGITS = 12  # of digests
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A metric in the committed record and in the run done again: the verdict and its reason."""
+
+    metric: str
+    committed: float | None
+    again: float | None
+    verdict: str  # EQUAL, WITHIN or DIFFERENT
+    reason: str
+
+
+def row(line: Record, lines: Sequence[Record]) -> list[Record]:
+    """All seeds of a record's table row in its collected file: its settings but for the seed."""
+    wanted = _settings(line)
+    done = [other for other in lines if other.get("status", "done") == "done"]
+    return [other for other in done if _settings(other) == wanted]
+
+
+def _settings(line: Record) -> Record:
+    settings = {key: value for key, value in line["config"].items() if key != "seed"}
+    return settings | {"sha256": line["data"]["sha256"]}
+
+
+def compare(
+    line: Record, again: Record, seeds: Sequence[Record], errors: Mapping[str, float] | None = None
+) -> list[Figure]:
+    """The metrics of the test split that either record has, in the order of `METRICS`.
+
+    Args:
+        line: the committed record.
+        again: the record of the same run done again.
+        seeds: of `row`.
+        errors: standard errors over sentences by metric, beside those in the record.
+
+    Returns:
+        One figure a metric that the committed record holds: what came later is no difference.
+    """
+    old, new = line["metrics"]["test"], again["metrics"]["test"]
+    known = {name.removesuffix("_se"): e for name, e in old.items() if name.endswith("_se")}
+    known |= errors or {}
+    found = []
+    for name in METRICS:
+        if old.get(name) is None or name in CONSTANT:
+            continue
+        values = [seed["metrics"]["test"].get(name) for seed in seeds]
+        verdict, reason = _judge(
+            old[name], new.get(name), [v for v in values if v is not None], known.get(name)
+        )
+        found.append(Figure(name, old[name], new.get(name), verdict, reason))
+    return found
+
+
+def _judge(
+    old: float, new: float | None, values: Sequence[float], error: float | None
+) -> tuple[str, str]:
+    if new is None:
+        return DIFFERENT, "different: the re-run has no such figure"
+    if new == old:
+        return EQUAL, "bit-equal"
+    by = f"by {new - old:+.2g}"
+    interval = prediction(values) if values else None
+    if interval is None:
+        beside = f", {abs(new - old) / error:.1f} standard errors over sentences" if error else ""
+        few = f"{len(values)} seed{'s' if len(values) > 1 else ''}"
+        return DIFFERENT, f"different {by}{beside}; {few}: no interval"
+    low, high = interval
+    slack = RESOLUTION * max(abs(low), abs(high))
+    place = f"the prediction interval of {len(values)} seeds [{low:.4f}, {high:.4f}]"
+    if low - slack <= new <= high + slack:
+        return WITHIN, f"within {place}, {by}"
+    return DIFFERENT, f"different: outside {place}, {by}"
+
+
+def sentence_errors(file: Path) -> dict[str, float]:
+    """Standard errors of mean nats per sentence, from a run's sentences.npz; empty without it."""
+    import numpy as np
+
+    try:
+        with open(file, "rb") as opened, np.load(opened, allow_pickle=False) as arrays:
+            nats = {name: arrays[name].astype(np.float64) for name in arrays.files}
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile):
+        return {}
+    if {"rec", "kl"} <= nats.keys():
+        nats["neg_elbo"] = nats["rec"] + nats["kl"]
+    return {k: float(v.std(ddof=1)) / len(v) ** 0.5 for k, v in nats.items() if len(v) > 1}
+
+
+def text(figures: Sequence[Figure]) -> str:
+    """A line a metric, and one that counts the verdicts."""
+    rows = [("metric", "committed", "re-run", "")]
+    rows += [(f.metric, _shown(f.committed), _shown(f.again), f.reason) for f in figures]
+    widths = [max(len(row[i]) for row in rows) for i in range(3)]
+    lines = [
+        f"{name:<{widths[0]}}  {old:>{widths[1]}}  {new:>{widths[2]}}  {reason}".rstrip()
+        for name, old, new, reason in rows
+    ]
+    verdicts = [figure.verdict for figure in figures]
+    told = [f"{verdicts.count(v)} {v}" for v in (EQUAL, WITHIN, DIFFERENT) if v in verdicts]
+    lines.append(f"test split, {len(figures)} metrics: {', '.join(told)}")
+    if DIFFERENT in verdicts and any("outside" in figure.reason for figure in figures):
+        lines.append(
+            "Each interval leaves out one honest re-run of twenty, so one metric of many may be "
+            "outside by chance; metrics of one run go together."
+        )
+    return "\n".join(lines)
+
+
+def _shown(value: float | None) -> str:
+    return "–" if value is None else f"{value:.4f}"
+
+
+def environment(line: Record, again: Record) -> str:
+    """What was the same of software and hardware; below it a line for each thing that was not."""
+    old, new = _environment(line), _environment(again)
+    same = ", ".join(f"{name} {old[name]}" for name in old if old[name] == new[name])
+    other = [f"  {k}: committed {old[k]}, re-run {new[k]}" for k in old if old[k] != new[k]]
+    return "\n".join([f"environment: the same {same or '(nothing)'}", *other])
+
+
+def _environment(record: Record) -> dict[str, str]:
+    origin = record["provenance"]
+    code = dict.fromkeys([origin["code_sha256"], *origin.get("code_sha256_resumed", [])])
+    digests = " then ".join(digest[:DIGITS] for digest in code)  # several: resumed with other code
+    found = {name: str(origin[name]) for name in ("torch", "cpu", "threads")}
+    return found | {
+        "device": str(record["cost"]["device"]),
+        "precision": str(record["config"]["precision"]),
+        "python": str(origin["python"]),
+        "code_sha256": digests + (" with uncommitted changes" if origin["dirty"] else ""),
+        "commit": str(origin["commit"] or "unknown")[:DIGITS],
+    }
