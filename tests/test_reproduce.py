@@ -17,6 +17,7 @@ from test_run import ONCE
 from benchmark import cli, config, records
 from benchmark import data as corpora
 from benchmark.config import RunConfig
+from benchmark.reproduce import find, rebuild
 from benchmark.run import run
 
 Record = dict[str, Any]
@@ -219,6 +220,14 @@ def test_the_threads_of_the_record_are_used(
     assert code == 0, out  # two threads add in another order; the figures stay in the interval
     assert "threads 2" in out
     assert records.read(Path("other/reproduced") / lines[0]["id"] / "record.json")
+
+
+def test_the_run_that_the_readme_does_again_is_committed_and_still_that_run() -> None:
+    root = Path(__file__).parent.parent
+    (name,) = re.findall(r"^pcbench reproduce (\S+) ", (root / "README.md").read_text(), re.M)
+    known = find(name, root / "results")
+    assert rebuild(known.line, str(known.path)).id == name
+    assert [line["config"]["seed"] for line in known.row] == [0, 1, 2, 3, 4]
 
 
 def refused(found: tuple[int, str, str]) -> str:
