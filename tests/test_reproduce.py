@@ -17,6 +17,7 @@ from test_run import ONCE
 from benchmark import cli, config, records
 from benchmark import data as corpora
 from benchmark.config import RunConfig
+from benchmark.report.agreement import sentence_errors
 from benchmark.reproduce import find, rebuild
 from benchmark.run import run
 
@@ -158,6 +159,17 @@ def test_few_seeds_give_the_difference_and_its_size_in_standard_errors(
     )
     assert verdicts(out)["mi"] == "different by +0.25; 2 seeds: no interval"
     assert "by chance" not in out
+
+
+def test_the_bounds_error_is_that_of_the_sum_sentence_by_sentence(tmp_path: Path) -> None:
+    file = tmp_path / "sentences.npz"
+    assert sentence_errors(file) == {}
+    np.savez(file, rec=np.float32([10, 20, 30]), kl=np.float32([6, 4, 2]))
+    found = sentence_errors(file)
+    assert found["rec"] == pytest.approx(10 / 3**0.5)
+    assert found["neg_elbo"] == pytest.approx(8 / 3**0.5)  # 16, 24, 32
+    file.write_bytes(file.read_bytes()[:100])
+    assert sentence_errors(file) == {}
 
 
 def test_seeds_that_agree_to_the_resolution_of_float32_leave_room_for_it(
