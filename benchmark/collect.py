@@ -1,4 +1,7 @@
-"""From the runs' folders to ``results/<study>.jsonl``: the only writer of that file."""
+"""From the runs' folders to ``results/<study>.jsonl``: the only writer of that file.
+
+Beside it goes ``<study>.sentences.npz``, as far as the runs' folders are here.
+"""
 
 import re
 import sys
@@ -8,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from benchmark import records, status
+from benchmark import records, sentences, status
 from benchmark.data import recorded
 from benchmark.files import write_atomic
 from benchmark.leftovers import clear_finished
@@ -50,11 +53,11 @@ def collect(
     differ, the collected one stays and a note says so. Records of runs that the study no longer
     names stay too, with ``row`` null, unless ``prune``. With ``seeds`` only these are looked for;
     what was collected of the others stays. What killed processes left in finished runs' folders is
-    removed.
+    removed. What is known of each sentence goes into the study's ``sentences.npz``.
 
     Raises:
-        UserError: a record or the collected file is damaged, or the file cannot be written;
-            nothing is changed then.
+        UserError: a record or a collected file is damaged, or a file cannot be written; the records
+            collected before are unchanged then.
     """
     path = results / f"{study.name}.jsonl"
     kept = {line["id"]: line for line in records.read_jsonl(path)} if path.exists() else {}
@@ -87,6 +90,7 @@ def collect(
     if dirty:
         notes.append(f"{path}: {dirty} records of code that was not committed: not to contribute")
     text = "".join(records.dumps(lines[key]) + "\n" for key in sorted(lines))
+    notes += sentences.collect(sentences.path_of(results, study.name), [*lines.values()], runs)
     write_atomic(path, text.encode())
     counts = Counter(line["status"] for line in lines.values() if line["row"] is not None)
     return Collected(path, dict(counts), notes)

@@ -47,19 +47,23 @@ class Compared:
     metrics: dict[str, Difference]
 
 
-def against(group: "pd.DataFrame", baseline: str) -> list[Compared]:
-    """Each row minus that of a baseline, the study's first, on the same data."""
+def pairs(group: "pd.DataFrame", baseline: str) -> "list[tuple[str, pd.DataFrame, pd.DataFrame]]":
+    """Each row's label, its runs by seed, and those of a baseline's first row on the same data."""
     rows = _rows(group)
     first: dict[str, str] = {}
     for label, runs in rows.items():
         if runs["baseline"].iloc[0] == baseline:
             first.setdefault(runs["data"].iloc[0], label)
-    pairs = [
-        (label, label, first[data])
+    return [
+        (label, runs, rows[first[data]])
         for label, runs in rows.items()
         if (data := runs["data"].iloc[0]) in first and first[data] != label
     ]
-    return _compare(rows, pairs)
+
+
+def against(group: "pd.DataFrame", baseline: str) -> list[Compared]:
+    """Each row minus that of a baseline, the study's first, on the same data."""
+    return _compare(pairs(group, baseline))
 
 
 def each_other(group: "pd.DataFrame") -> list[Compared]:
@@ -67,12 +71,13 @@ def each_other(group: "pd.DataFrame") -> list[Compared]:
     rows = _rows(group)
     if len(rows) > _PAIRS:
         return []
-    pairs = [
-        (f"{a} − {b}", a, b)
-        for a, b in itertools.combinations(rows, 2)
-        if rows[a]["data"].iloc[0] == rows[b]["data"].iloc[0]
-    ]
-    return _compare(rows, pairs)
+    return _compare(
+        [
+            (f"{a} − {b}", rows[a], rows[b])
+            for a, b in itertools.combinations(rows, 2)
+            if rows[a]["data"].iloc[0] == rows[b]["data"].iloc[0]
+        ]
+    )
 
 
 def better(compared: Iterable[Compared]) -> set[str]:
@@ -113,15 +118,13 @@ def _rows(group: "pd.DataFrame") -> dict[str, "pd.DataFrame"]:
     return {str(label): runs.set_index("seed") for label, runs in done.groupby("label", sort=False)}
 
 
-def _compare(
-    rows: dict[str, "pd.DataFrame"], pairs: Sequence[tuple[str, str, str]]
-) -> list[Compared]:
+def _compare(couples: "Sequence[tuple[str, pd.DataFrame, pd.DataFrame]]") -> list[Compared]:
     """Differences of labelled pairs; p values of one metric are adjusted for their number."""
     found = []
-    for label, a, b in pairs:
-        seeds = [seed for seed in rows[a].index if seed in rows[b].index]
+    for label, first, second in couples:
+        seeds = [seed for seed in first.index if seed in second.index]
         if seeds:
-            one, other = rows[a].loc[seeds], rows[b].loc[seeds]
+            one, other = first.loc[seeds], second.loc[seeds]
             metrics = {metric: _difference(one, other, metric) for metric in METRICS}
             found.append(Compared(label, tuple(one["id"]), len(seeds), metrics))
     for metric in METRICS:

@@ -2,10 +2,11 @@
 
 from pathlib import Path
 
+from benchmark import sentences
 from benchmark.errors import UserError
 from benchmark.files import write_atomic
 from benchmark.records import read_jsonl
-from benchmark.report import consistency, render, tables
+from benchmark.report import checkpoints, consistency, render, tables
 
 DOUBT = "\nInconsistent records, so nothing was written:\n"  # what stands before what is wrong
 
@@ -33,7 +34,8 @@ def report(study: str, results: Path, out: Path, readme: Path | None = None) -> 
     lines = read_jsonl(path)
     if not lines:
         raise UserError(f"{path}: holds no run; run `pcbench collect {study}` again")
-    built = tables.build(name, lines)
+    arrays = checkpoints.load(sentences.path_of(results, name), lines)
+    built = tables.build(name, lines, arrays)
     found = consistency.check(lines)
     remarks = [f"{one.id}: {one.text}" if one.id else one.text for one in found if not one.wrong]
     text = render.markdown(name, built, tables.remarks(lines) + remarks)

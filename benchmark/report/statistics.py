@@ -212,13 +212,14 @@ def shown(summary: Summary | None, digits: int = 2) -> str:
     if summary is None:
         return "–"
     if summary.half is not None:
-        return f"{_number(summary.mean, digits)} ± {_number(summary.half, digits)}"
+        return f"{number(summary.mean, digits)} ± {number(summary.half, digits)}"
     if summary.n == 2:
-        return f"{_number(summary.low, digits)} to {_number(summary.high, digits)}"
-    return _number(summary.mean, digits)
+        return f"{number(summary.low, digits)} to {number(summary.high, digits)}"
+    return number(summary.mean, digits)
 
 
-def _number(value: float, digits: int) -> str:
+def number(value: float, digits: int = 2) -> str:
+    """Rounded, without "-0.00", the minus as typeset."""
     text = f"{value:.{digits}f}"
     text = text.removeprefix("-") if float(text) == 0 else text  # no "-0.00"
     return text.replace("-", "−")  # a minus sign, as typeset

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from benchmark.report import comparable, paired
+from benchmark.report import checkpoints, comparable, paired
 from benchmark.report.frame import FIRST_WORDS
 from benchmark.report.frame import frame as frame
 from benchmark.report.notes import notes
@@ -37,12 +37,15 @@ LEGEND = (
 )
 
 
-def build(study: str, lines: Sequence[Record]) -> list[Table]:
+def build(
+    study: str, lines: Sequence[Record], arrays: "checkpoints.Arrays | None" = None
+) -> list[Table]:
     """All tables of a study in reading order.
 
     Args:
         study: its name.
         lines: of its collected file.
+        arrays: its sentences, of `benchmark.report.checkpoints.load`.
     """
     found: list[Table] = []
 
@@ -55,7 +58,9 @@ def build(study: str, lines: Sequence[Record]) -> list[Table]:
         told = [*group.notes, *notes(group.lines)]
         found.append(overview(name(group.title), group.title, told, runs, better))
         base = found[-1].name
-        for table in paired.tables(group.title, runs):
+        more = paired.tables(group.title, runs)
+        more += checkpoints.tables(group.title, runs, arrays or {})
+        for table in more:
             found.append(replace(table, name=name(f"{base}-{table.name}")))
     return found
 
