@@ -1,11 +1,10 @@
-"""The result record: its shape, its checks, its provenance, and writing it once.
+"""The result record: reading it strictly, its digest, and writing it once.
 
-A record is one JSON object on one line: sorted keys, no NaN. ``results/README.md`` tells its
-fields. Reading is strict: whatever is wrong is told with file, line and reason; nothing is guessed.
+A record is one JSON object on one line: sorted keys, no NaN. Whatever is wrong with a file is told
+with line and reason; nothing is guessed. `benchmark.schema` tells what is right.
 """
 
 import json
-import math
 import os
 import tempfile
 from pathlib import Path
@@ -15,140 +14,16 @@ from benchmark.errors import UserError
 from benchmark.files import sha256_bytes
 from benchmark.provenance import code_sha256 as code_sha256
 from benchmark.provenance import provenance as provenance
-
-SCHEMA = 1
-METRICS = (
-    "neg_elbo", "rec", "kl", "mi", "mi_cap", "mi_batch", "marginal_kl", "au", "au_0.05", "au_0.2",
-    "iw_nll", "ppl_elbo", "ppl_iw", "ess", "z_use", "bleu", "excess", "recovered", "recovered_mean",
-)  # fmt: skip
-STATUSES = ("done", "running", "stopped", "failed", "missing")
-
-Record = dict[str, Any]
-
-_REQUIRED: dict[str, type | tuple[type, ...]] = {
-    "id": str,
-    "config": dict,
-    "data": dict,
-    "metrics": dict,
-    "curve": list,
-    "kl_spectrum": (list, type(None)),
-    "loss_by_position": (list, type(None)),
-    "updates": dict,
-    "best_step": int,
-    "parameters": int,
-    "cost": dict,
-    "provenance": dict,
-}
-_NESTED: dict[str, tuple[str, ...]] = {
-    "config": ("data", "baseline", "seed", "precision", "params", "model", "train", "evaluate"),
-    "data": ("name", "sha256"),
-    "metrics": ("valid", "test", "last"),
-    "updates": ("encoder", "decoder", "passes"),
-    "cost": ("seconds", "tokens", "tokens_per_second", "peak_mb", "device"),
-    "provenance": ("commit", "code_sha256", "dirty", "python", "torch", "cpu", "threads"),
-}
+from benchmark.schema import SCHEMA as SCHEMA
+from benchmark.schema import STATUSES as STATUSES
+from benchmark.schema import Record as Record
+from benchmark.schema import validate as validate
+from benchmark.schema import validate_line as validate_line
 
 
 def default_runs() -> Path:
     """The runs folder: ``$PCBENCH_RUNS``, or ``results/runs`` below the current folder."""
     return Path(os.environ.get("PCBENCH_RUNS") or "results/runs")
-
-
-def validate(record: object, where: str) -> None:
-    """Check a complete record's shape.
-
-    Args:
-        record: what was parsed or is about to be written.
-        where: file and line, for the message.
-
-    Raises:
-        UserError: unknown schema, a missing key, a wrong type, NaN or an infinite number.
-    """
-    if not isinstance(record, dict):
-        raise UserError(f"{where}: a record must be a JSON object")
-    _check_schema(record, where)
-    for key, kind in _REQUIRED.items():
-        if key not in record:
-            raise UserError(f"{where}: the record lacks '{key}'")
-        _check_type(record[key], kind, f"{where}: {key}")
-    for key, names in _NESTED.items():
-        for name in names:
-            if name not in record[key]:
-                raise UserError(f"{where}: {key} lacks '{name}'")
-    _check_finite(record, where, "record")
-    _check_samples(record, where)
-    for split in _NESTED["metrics"]:
-        _check_metrics(record["metrics"][split], f"{where}: metrics.{split}")
-    for point in record["curve"]:
-        if not isinstance(point, dict) or "step" not in point:
-            raise UserError(f"{where}: curve: each point must be a table with a 'step'")
-
-
-def validate_line(line: object, where: str) -> None:
-    """Check one line of a collected file: a record, or the status of a run that has none.
-
-    Raises:
-        UserError: see `validate`; or an unknown status, or a missing id.
-    """
-    status = line.get("status", "done") if isinstance(line, dict) else "done"
-    if status == "done":
-        validate(line, where)
-        return
-    assert isinstance(line, dict)
-    _check_schema(line, where)
-    if status not in STATUSES:
-        raise UserError(f"{where}: unknown status {status!r}; known: {', '.join(STATUSES)}")
-    if not isinstance(line.get("id"), str):
-        raise UserError(f"{where}: the line lacks 'id'")
-    _check_finite(line, where, "line")
-
-
-def _check_schema(record: Record, where: str) -> None:
-    schema = record.get("schema")
-    if schema != SCHEMA or isinstance(schema, bool):
-        raise UserError(f"{where}: unknown schema {schema!r}; this version reads schema {SCHEMA}")
-
-
-def _check_samples(record: Record, where: str) -> None:
-    if "samples" not in record:
-        return
-    _check_type(record["samples"], dict, f"{where}: samples")
-    if "entropy" not in record["data"]:
-        raise UserError(f"{where}: samples: of an exact language only; other text is not ours")
-
-
-def _check_type(value: object, kind: type | tuple[type, ...], where: str) -> None:
-    if not isinstance(value, kind) or (isinstance(value, bool) and kind is int):
-        kinds = kind if isinstance(kind, tuple) else (kind,)
-        wanted = " or ".join(k.__name__ for k in kinds)
-        raise UserError(f"{where}: must be {wanted}, not {type(value).__name__}")
-
-
-def _check_finite(value: object, where: str, name: str) -> None:
-    if isinstance(value, float) and not math.isfinite(value):
-        raise UserError(f"{where}: {name} is {value}; records hold finite numbers or null")
-    if isinstance(value, dict):
-        for key, item in value.items():
-            if not isinstance(key, str):
-                raise UserError(f"{where}: {name} has a key that is not a text: {key!r}")
-            _check_finite(item, where, f"{name}.{key}")
-    elif isinstance(value, list | tuple):
-        for index, item in enumerate(value):
-            _check_finite(item, where, f"{name}[{index}]")
-    elif value is not None and not isinstance(value, str | int | float):
-        raise UserError(f"{where}: {name} has a type that JSON lacks: {type(value).__name__}")
-
-
-def _check_metrics(metrics: object, where: str) -> None:
-    if not isinstance(metrics, dict):
-        raise UserError(f"{where}: must be a table of metrics")
-    for name in ("neg_elbo", "rec", "kl"):
-        if name not in metrics:
-            raise UserError(f"{where}: lacks '{name}'")
-    for name in METRICS:
-        value = metrics.get(name)
-        if value is not None and (isinstance(value, bool) or not isinstance(value, int | float)):
-            raise UserError(f"{where}.{name}: must be a number or null, not {value!r}")
 
 
 def dumps(record: Record) -> str:
@@ -165,7 +40,7 @@ def digest(record: Record) -> str:
 
 
 def loads(text: str, where: str) -> Any:
-    """Parse strict JSON (NaN and Infinity are refused).
+    """Parse strict JSON: NaN, Infinity and a key that stands twice are refused.
 
     Raises:
         UserError: the text is damaged or cut off; ``where`` says which file and line.
@@ -174,10 +49,20 @@ def loads(text: str, where: str) -> Any:
     def refuse(constant: str) -> float:
         raise ValueError(f"{constant} is no number")
 
+    def once(pairs: list[tuple[str, Any]]) -> Record:
+        table = dict(pairs)
+        if len(table) < len(pairs):
+            names = [name for name, _ in pairs]
+            raise ValueError(f"'{next(n for n in names if names.count(n) > 1)}' stands twice")
+        return table
+
+    if not text.strip():
+        raise UserError(f"{where}: the line is empty; restore the file")
     try:
-        return json.loads(text, parse_constant=refuse)
-    except ValueError as error:
-        raise UserError(f"{where}: damaged or cut off ({error}); restore the file") from None
+        return json.loads(text, parse_constant=refuse, object_pairs_hook=once)
+    except (ValueError, RecursionError) as error:
+        reason = str(error).split(";")[0]
+        raise UserError(f"{where}: damaged or cut off ({reason}); restore the file") from None
 
 
 def read(path: Path) -> Record:
@@ -186,7 +71,7 @@ def read(path: Path) -> Record:
     Raises:
         UserError: it is missing, damaged, or not a valid record.
     """
-    record: Record = loads(_text(path), str(path))
+    record: Record = loads(_decoded(_bytes(path), str(path)), str(path))
     validate(record, str(path))
     return record
 
@@ -199,9 +84,12 @@ def read_jsonl(path: Path) -> list[Record]:
     """
     lines: list[Record] = []
     seen: dict[str, int] = {}
-    for number, text in enumerate(_text(path).splitlines(), start=1):
+    content = _bytes(path)
+    # Lines end with a line feed alone: a text may hold other ends, such as U+2028.
+    raws = content.removesuffix(b"\n").split(b"\n") if content else []
+    for number, raw in enumerate(raws, start=1):
         where = f"{path}:{number}"
-        line = loads(text, where)
+        line = loads(_decoded(raw, where), where)
         validate_line(line, where)
         if line["id"] in seen:
             raise UserError(f"{where}: {line['id']} stands on line {seen[line['id']]} already")
@@ -210,13 +98,21 @@ def read_jsonl(path: Path) -> list[Record]:
     return lines
 
 
-def _text(path: Path) -> str:
+def _bytes(path: Path) -> bytes:
     try:
-        return path.read_text(encoding="utf-8")
+        return path.read_bytes()
     except FileNotFoundError:
         raise UserError(f"{path}: no such file") from None
-    except (OSError, UnicodeDecodeError) as error:
+    except OSError as error:
         raise UserError(f"{path}: cannot be read ({error})") from None
+
+
+def _decoded(content: bytes, where: str) -> str:
+    try:
+        return content.decode()
+    except UnicodeDecodeError as error:
+        reason = f"not UTF-8 at byte {error.start + 1}"
+        raise UserError(f"{where}: damaged ({reason}); restore the file") from None
 
 
 def differences(first: Record, second: Record) -> list[str]:
