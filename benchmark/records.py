@@ -14,6 +14,7 @@ from benchmark.errors import UserError
 from benchmark.files import sha256_bytes
 from benchmark.provenance import code_sha256 as code_sha256
 from benchmark.provenance import provenance as provenance
+from benchmark.schema import METRICS as METRICS
 from benchmark.schema import SCHEMA as SCHEMA
 from benchmark.schema import STATUSES as STATUSES
 from benchmark.schema import Record as Record

@@ -8,9 +8,14 @@ from typing import Any
 from benchmark.errors import UserError
 
 SCHEMA = 1
+METRICS = (
+    "neg_elbo", "rec", "kl", "mi", "mi_cap", "mi_batch", "marginal_kl", "au", "au_0.05", "au_0.2",
+    "iw_nll", "ppl_elbo", "ppl_iw", "ess", "z_use", "bleu", "excess", "recovered", "recovered_mean",
+)  # fmt: skip
 STATUSES = ("done", "running", "stopped", "failed", "missing")
 SPLITS = ("valid", "test", "last")
-LARGEST = 1e100  # no figure of a run is larger: float32 ends at 3e38; perplexities may be
+# No figure of a run is larger: float32 ends at 3e38. A perplexity may be, but not without bound.
+LARGEST, LARGEST_PERPLEXITY = 1e100, 1e300
 
 Record = dict[str, Any]
 
@@ -180,14 +185,16 @@ def _check_metrics(metrics: Record, where: str) -> None:
         if name not in metrics:
             raise UserError(f"{where}: lacks '{name}'")
     for name, value in metrics.items():
-        if name == "iw_curve" and isinstance(value, list):
+        largest = LARGEST_PERPLEXITY if name.startswith("ppl") else LARGEST
+        if name == "iw_curve" and value is not None:
+            _check_type(value, list, f"{where}.{name}")
             _check_pairs(value, f"{where}.{name}")
         elif name == "iw_upper_bound" and (value is None or isinstance(value, bool)):
             continue
         elif not _is_number(value) and (value is not None or name in ("neg_elbo", "rec", "kl")):
             raise UserError(f"{where}.{name}: must be a number or null, not {value!r}")
-        elif value is not None and not name.startswith("ppl") and abs(value) > LARGEST:
-            raise UserError(f"{where}.{name}: {value:g} is absurdly large")
+        elif value is not None and abs(value) > largest:
+            raise UserError(f"{where}.{name}: {value} is absurdly large")
 
 
 def _check_lists(record: Record, where: str) -> None:

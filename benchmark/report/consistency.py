@@ -7,6 +7,7 @@ committed are a remark: nobody else can have that code, but whoever develops a m
 a tree all day; `tests/origin.py` keeps them out of the repository.
 """
 
+import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -20,6 +21,8 @@ from benchmark.report.rules import SATURATION as SATURATION
 Record = dict[str, Any]
 
 _NAMED = 3  # so many runs are named; the rest are counted
+# HTML, or what steers a terminal; the tokens that begin and end a sentence are neither.
+_MARKUP = re.compile(r"<(?!/?s>|unk>)[!/?]?[a-z]|[\x00-\x08\x0b-\x1f\x7f]", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -61,6 +64,7 @@ def check(lines: Sequence[Record], seeds: Sequence[int] | None = None) -> list[F
             for number, line in done
             for text in _record(line)
         ),
+        *_absent(numbered),
         *_repeated(done),
         *_codings(done),
         *_protocols(done),
@@ -86,6 +90,7 @@ def _record(line: Record) -> Iterator[str]:
         yield from (f"{split}: {text}" for text in rules.problems(figures, each, sentences))
     yield from _spectrum(line)
     yield from _words(line["data"])
+    yield from (f"{name}: holds markup: {text!r}" for name, text in _texts(line) if _marked(text))
 
 
 def _size(line: Record, split: str, what: str) -> int | None:
@@ -114,6 +119,34 @@ def _words(data: Record) -> Iterator[str]:
         yield f"data: {words:,} words cannot be {tokens:,} tokens"
     elif data.get("segmentation", "word") == "word" and words != tokens:
         yield f"data: {words:,} words are {tokens:,} tokens, but the tokens are words"
+
+
+def _texts(value: object, name: str = "") -> Iterator[tuple[str, str]]:
+    """All texts of a record, its keys included, and where they stand."""
+    if isinstance(value, str):
+        yield name or "record", value
+    elif isinstance(value, dict):
+        for key, item in value.items():
+            yield name or "record", key
+            yield from _texts(item, f"{name}.{key}" if name else key)
+    elif isinstance(value, list):
+        for item in value:
+            yield from _texts(item, name)
+
+
+def _marked(text: str) -> bool:
+    """Whether a browser or a terminal could take the text for more than text."""
+    return _MARKUP.search(text) is not None
+
+
+def _absent(numbered: Numbered) -> Iterator[Finding]:
+    """Markup in the line of a run without a record; the reason of its failure may hold some."""
+    for number, line in numbered:
+        if line.get("status", "done") != "done":
+            for name, text in _texts(line):
+                if _marked(text):
+                    told = f"{name}: holds markup: {text!r}"
+                    yield Finding(line["id"], told, name != "error", number)
 
 
 def _repeated(done: Numbered) -> Iterator[Finding]:

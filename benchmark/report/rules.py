@@ -58,6 +58,9 @@ def _curve(figures: Figures) -> Iterator[str]:
     """Blocks of the same draws: the curve falls exactly, and ends at IW-NLL."""
     curve = figures.get("iw_curve") or []
     values = [value for _, value in curve]
+    if values and figures.get("iw_nll") is None:
+        yield "iw_curve without iw_nll"
+        return
     if any(later > earlier + ROUNDING for earlier, later in itertools.pairwise(values)):
         yield f"iw_curve rises: {', '.join(f'{value:.4f}' for value in values)}"
     if values and abs(values[-1] - figures["iw_nll"]) > ROUNDING:
@@ -84,6 +87,19 @@ def _mi_error(figures: Figures) -> float:
     cap = figures.get("mi_cap")
     sentences = math.exp(min(cap, 50.0)) if cap is not None else MI_SENTENCES
     return MI_DEVIATION * math.sqrt(MI_SENTENCES / sentences)
+
+
+def _ranges(figures: Figures) -> Iterator[str]:
+    """What is counted or shared is not negative, and no larger than its whole."""
+    cap = figures.get("mi_cap")
+    limits = {"au": (0, None), "au_0.05": (0, None), "au_0.2": (0, None), "bleu": (0, 100),
+              "ess": (1, None), "mi_batch": (None, cap)}  # fmt: skip
+    for name, (low, high) in limits.items():
+        value = figures.get(name)
+        if value is not None and low is not None and value < low - ROUNDING:
+            yield f"{name} {value:.4f} is below {low}"
+        if value is not None and high is not None and value > high + ROUNDING:
+            yield f"{name} {value:.4f} is above {high:.4f}"
 
 
 def _active(figures: Figures) -> Iterator[str]:
@@ -116,6 +132,7 @@ _RULES: tuple[Callable[[Figures], Iterator[str]], ...] = (
     _bound,
     _curve,
     _information,
+    _ranges,
     _active,
     _recovery,
     _excess,
@@ -133,6 +150,8 @@ def _perplexities(figures: Figures, tokens: float | None) -> Iterator[str]:
     """Perplexity is exp(nats per sentence / tokens per sentence), of words or of pieces."""
     for name, of in (("ppl_elbo", "neg_elbo"), ("ppl_iw", "iw_nll")):
         stated, nats = figures.get(name), figures.get(of)
+        if stated is not None and nats is None:
+            yield f"{name} {stated:.3f} without {of}"
         if stated is None or nats is None or tokens is None:
             continue
         implied = perplexity(nats, tokens)

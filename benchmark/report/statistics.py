@@ -233,7 +233,8 @@ def _moments(values: Sequence[float]) -> tuple[int, float, float]:
     if min(values) == max(values):  # their sum may be rounded
         return n, float(values[0]), 0.0
     mean = math.fsum(values) / n
-    return n, mean, math.sqrt(math.fsum((v - mean) ** 2 for v in values) / (n - 1))
+    # A distance does not overflow, as squares of an auto-encoder's perplexities would.
+    return n, mean, math.dist(values, [mean] * n) / math.sqrt(n - 1)
 
 
 @cache
