@@ -1,4 +1,4 @@
-# make demo | test | lint. Another Python: make PYTHON=python3.12 demo. Everything stays in .venv and .demo.
+# make demo | test | lint | paper. Another Python: make PYTHON=python3.12 demo. Everything stays in .venv and .demo.
 PYTHON ?= python3
 JOBS ?= 2
 BIN := .venv/bin
@@ -6,7 +6,7 @@ TORCH := $(shell grep '^torch==' constraints.txt)
 DEMO_RUNS := paper/quickstart.toml --seeds 0 --runs .demo/runs
 export OMP_NUM_THREADS = 1
 
-.PHONY: install demo clean-demo test lint
+.PHONY: install demo clean-demo test lint paper
 
 install: .venv/installed
 
@@ -41,3 +41,19 @@ lint: install
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy --strict
+
+# Tables, figures and the macros of the text anew from the committed records, then the PDF, without a date. Stops at a warning,
+# at a box that is overfull (or underfull beyond what paper.tex allows), and at a statement that the records do not bear out.
+LATEX := latexmk texlive-latex-recommended texlive-science lmodern poppler-utils
+paper: install
+	@command -v latexmk >/dev/null && kpsewhich siunitx.sty lmodern.sty >/dev/null || { \
+	  echo "make paper: LaTeX is missing or incomplete; apt-get install -y --no-install-recommends $(LATEX)"; exit 1; }
+	@set -e; for records in results/*.jsonl; do \
+	  $(BIN)/python -m benchmark report "$$(basename "$$records" .jsonl)" >/dev/null; done
+	$(BIN)/python -m benchmark.report.macros
+	@cd paper && export SOURCE_DATE_EPOCH=0 FORCE_SOURCE_DATE=1 max_print_line=1000; \
+	  latexmk -g -pdf -interaction=nonstopmode -halt-on-error -silent paper.tex >paper.screen 2>&1 || { \
+	  grep -A 3 '^!' paper.log || cat paper.screen; echo "make paper: LaTeX stopped; see paper/paper.log"; exit 1; }
+	@if grep -hE '[Ww]arning:|^(Ov|Und)erfull|^Warning--' paper/paper.log paper/paper.blg; then \
+	  echo "make paper: LaTeX warns; the lines are in paper/paper.log"; exit 1; fi
+	@echo "make paper: paper/paper.pdf, $$(pdfinfo paper/paper.pdf | sed -n 's/^Pages: *//p') pages, no warning"
