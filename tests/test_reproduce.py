@@ -258,6 +258,7 @@ def test_unknown_ids_and_absent_records_are_told(
     assert f"no record '{wrong}'; did you mean '{lines[0]['id']}'?" in refused(pcbench(wrong))
     assert "no record 'x'; 3 ids of other runs are there" in refused(pcbench("x"))
     absent = {"schema": 1, "id": "a-b-0-12345678", "status": "running", "label": "b", "row": 1}
+    absent |= {"config": {"data": "a", "seed": 0}}
     (tmp_path / "results" / "t.jsonl").write_text(json.dumps(absent) + "\n")
     assert "a-b-0-12345678 has no record yet" in refused(pcbench("a-b-0-12345678"))
     (tmp_path / "results" / "t.jsonl").write_text('{"schema": 1')
