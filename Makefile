@@ -19,15 +19,17 @@ install: .venv/installed
 	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[dev]'
 	@touch $@
 
-# A second `make demo` keeps the finished runs and makes the table anew; `make clean-demo` forgets them.
+# A second `make demo` keeps the finished runs and makes the report anew; `make clean-demo` forgets them.
 demo:
 	@if [ -d .demo/runs ]; then echo "make demo: finished runs in .demo/ are kept; make clean-demo starts afresh"; fi
 	@set -e; start=$$(date +%s); \
 	$(MAKE) --silent --no-print-directory install; installed=$$(date +%s); \
 	$(BIN)/pcbench sweep $(DEMO_RUNS) --data .demo/data --jobs $(JOBS); trained=$$(date +%s); \
 	$(BIN)/pcbench collect $(DEMO_RUNS) --results .demo/results; \
-	$(BIN)/pcbench report paper/quickstart.toml --results .demo/results --out .demo/tables; \
-	$(BIN)/pcbench plot schedules --out .demo/figures; reported=$$(date +%s); \
+	$(BIN)/pcbench report paper/quickstart.toml --results .demo/results --out .demo/tables --page .demo/quickstart.html; \
+	$(BIN)/pcbench plot schedules --out .demo/figures >/dev/null; reported=$$(date +%s); \
+	echo "make demo: open .demo/quickstart.html in a browser: tables, figures, where each row comes from"; \
+	echo "make demo: the tables are in .demo/tables, the figures and their numbers in .demo/figures"; \
 	echo "make demo: installing $$((installed - start)) s, training $$((trained - installed)) s," \
 	  "reporting $$((reported - trained)) s"
 

@@ -64,7 +64,8 @@ def test_a_study_from_file_to_table(tmp_path: Path) -> None:
     reported = process("report", "mine.toml", "--out", "tables", folder=tmp_path)
     assert reported.returncode == 0, reported.stderr
     assert reported.stdout == (tmp_path / "tables" / "mine.md").read_text()
-    rows = [row for row in reported.stdout.splitlines() if row.startswith("|")]
+    first = next(part for part in reported.stdout.split("\n\n") if part.startswith("|"))
+    rows = first.splitlines()
     assert [cell.strip() for cell in rows[0].split("|")[1:5]] == ["baseline", "ELBO", "KL", "MI"]
     assert [row.split("|")[1].strip() for row in rows[2:]] == ["lstm_lm", "cyclical"]
     assert "True entropy" in reported.stdout

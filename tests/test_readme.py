@@ -9,7 +9,7 @@ import pytest
 
 import baselines
 from benchmark.cli import parser
-from benchmark.report.report import report
+from benchmark.report import report
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
@@ -52,13 +52,18 @@ def test_links_and_make_targets_exist() -> None:
     assert {"demo", "test"} <= named <= rules
 
 
-def test_the_table_is_that_of_the_committed_records(tmp_path: Path) -> None:
-    page = tmp_path / "README.md"
-    page.write_text(README)
-    report("quickstart", ROOT / "results", tmp_path, readme=page)
-    assert page.read_text() == README, (
-        "run: pcbench report paper/quickstart.toml --readme README.md"
-    )
+def test_the_tables_are_those_of_the_committed_records() -> None:
+    """Also in other pages than this one, wherever markers stand."""
+    marked = [
+        (page, name)
+        for page in sorted(ROOT.rglob("*.md"))
+        if not {part for part in page.relative_to(ROOT).parts if part.startswith(".")}
+        for name in re.findall(r"^<!-- results:(\S+) -->$", page.read_text(), flags=re.MULTILINE)
+    ]
+    assert (ROOT / "README.md", "quickstart") in marked
+    for page, name in marked:
+        found = report.read(name, ROOT / "results")
+        assert found.unlike(page) == [], f"run: pcbench report {name} --readme {page.name}"
 
 
 def test_the_table_stands_before_the_commands() -> None:

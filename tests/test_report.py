@@ -150,14 +150,15 @@ def test_runs_the_study_no_longer_names_are_not_shown() -> None:
 def test_a_report_is_written_and_returned(tmp_path: Path) -> None:
     lines = [line("none", 0, 0), line("cyclical", 1, 0), line("cyclical", 1, 1)]
     (tmp_path / "mine.jsonl").write_text("".join(records.dumps(one) + "\n" for one in lines))
-    text = report.report("somewhere/mine.toml", tmp_path, tmp_path / "tables")
-    assert text == (tmp_path / "tables" / "mine.md").read_text().rstrip("\n")
-    assert text.endswith("\n\nnone on ptb: 1 of 2 seeds; without a record: 1")
+    found = report.read("somewhere/mine.toml", tmp_path)
+    found.write(report.Places(tmp_path / "tables"))
+    assert found.markdown == (tmp_path / "tables" / "mine.md").read_text()
+    assert found.markdown.endswith("\n- none on ptb: 1 of 2 seeds; without a record: 1\n")
     with pytest.raises(UserError, match=r"other\.jsonl: no such file; run `pcbench collect"):
-        report.report("other", tmp_path, tmp_path)
+        report.read("other", tmp_path)
     (tmp_path / "mine.jsonl").write_text("")
     with pytest.raises(UserError, match="holds no run"):
-        report.report("mine", tmp_path, tmp_path)
+        report.read("mine", tmp_path)
 
 
 def test_a_report_imports_no_torch() -> None:
@@ -172,13 +173,21 @@ def test_a_report_imports_no_torch() -> None:
 def test_a_page_gets_the_short_table_between_its_markers(tmp_path: Path) -> None:
     page = tmp_path / "page.md"
     page.write_text("before\n<!-- results:s -->\nold\n<!-- /results:s -->\nafter\n")
-    text = render.short(tables.build("s", [line("none", 0, seed) for seed in range(3)]))
-    report.fill(page, "s", text)
-    report.fill(page, "s", text)
+    lines = [line("none", 0, seed) for seed in range(3)]
+    (tmp_path / "s.jsonl").write_text("".join(records.dumps(one) + "\n" for one in lines))
+    found = report.read("s", tmp_path)
+    to = report.Places(tmp_path)
+    found.write(to)
+    assert found.differing(to, page) == [f"{page}: its table is not what {found.path} says"]
+    found.fill(page)
+    found.fill(page)
+    assert found.differing(to, page) == []
+    text = render.short(tables.build("s", lines))
     assert page.read_text() == (f"before\n<!-- results:s -->\n{text}\n<!-- /results:s -->\nafter\n")
     assert list(cells(text, "none")) == [
         "baseline", "ELBO", "KL", "MI", "IW-NLL", "z_use", "collapsed / n",
     ]  # fmt: skip
+    (tmp_path / "s.jsonl").rename(tmp_path / "other.jsonl")
     with pytest.raises(UserError, match="lacks the lines"):
-        report.fill(page, "other", text)
+        report.read("other", tmp_path).fill(page)
     assert "old" not in page.read_text()

@@ -98,7 +98,7 @@ def _idle(pool: Pool) -> int:
 
 
 def collect_and_report(path: Path) -> int:
-    """Collect the study as it was submitted, and write its table.
+    """Collect the study as it was submitted, and write its report.
 
     Where the study was submitted again meanwhile, the newest manifest says what belongs to it.
 
@@ -115,9 +115,11 @@ def collect_and_report(path: Path) -> int:
     study = _newest(frozen).restore()
     options = frozen.options
     collect(study, frozen.runs, Path(options.results), seeds=options.seeds).show()
-    text = reporting.report(study.name, Path(options.results), Path(options.tables))
-    print(text)
-    return 1 if reporting.DOUBT in text else 0
+    results = Path(options.results)
+    found = reporting.read(study.name, results)
+    found.write(reporting.places(study.name, results, Path(options.tables)))
+    print(found.shown, end="")
+    return 1 if found.wrong else 0
 
 
 def _newest(frozen: manifest.Manifest) -> manifest.Manifest:

@@ -1,11 +1,19 @@
 """``pcbench report`` and ``pcbench plot``."""
 
+import os
+import shlex
+import sys
 from argparse import Namespace
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from benchmark.errors import UserError
 from benchmark.options import Commands, command, results
 
-RESULTS, TABLES = Path("results"), Path("paper/tables")
+if TYPE_CHECKING:
+    from benchmark.report.report import Places, Report
 
 
 def add(sub: Commands) -> None:
@@ -18,14 +26,22 @@ def _add_report(sub: Commands) -> None:
     do = command(
         sub, "report", "tables, figures and a page of a collected study",
         "pcbench report paper/quickstart.toml", "pcbench report quickstart --check",
-        "pcbench report quickstart --out /tmp/tables --no-figures",
+        "pcbench report quickstart --out /tmp/report --no-figures",
     )  # fmt: skip
-    do.add_argument("study", metavar="STUDY", help="a study file, or its name")
+    do.add_argument("study", nargs="?", metavar="STUDY", help="a study file, or its name")
     results(do)
     do.add_argument("--out", type=Path, metavar="DIR",
-                    help=f"of tables ({TABLES}; DIR/tables of another --results)")  # fmt: skip
+                    help="of tables (paper/tables; DIR/tables of other --results)")  # fmt: skip
+    do.add_argument("--figures", type=Path, metavar="DIR", help="of figures (beside the tables)")
+    do.add_argument("--no-figures", action="store_true", help="draw none")
+    do.add_argument("--page", type=Path, metavar="FILE",
+                    help="the HTML page, or its folder (beside the records)")  # fmt: skip
     do.add_argument("--readme", type=Path, metavar="FILE",
                     help="put the short table between this page's markers")  # fmt: skip
+    do.add_argument("--check", action="store_true",
+                    help="write nothing; name the files that the records contradict")  # fmt: skip
+    do.add_argument("--published", action="store_true",
+                    help="check the published figures; with STUDY beside ours")  # fmt: skip
     do.set_defaults(do=report)
 
 
@@ -46,11 +62,71 @@ def report(arguments: Namespace) -> int:
     """``pcbench report``."""
     from benchmark.report import report as reporting
 
-    default = TABLES if arguments.results == RESULTS else arguments.results / "tables"
-    out = arguments.out or default
-    text = reporting.report(arguments.study, arguments.results, out, arguments.readme)
-    print(text)
-    return 1 if reporting.DOUBT in text else 0
+    if arguments.study is None:
+        raise UserError("report: STUDY is missing, a study file or its name")
+    found = reporting.read(arguments.study, arguments.results)
+    to = _places(found.name, arguments)
+    if found.wrong:
+        print(found.shown, end="")
+        return 1
+    if arguments.check:
+        return _check(found, to, arguments)
+    written = found.write(to)
+    if arguments.readme is not None:
+        found.fill(arguments.readme)
+        written.append(arguments.readme)
+    print(found.shown, end="")
+    print(f"pcbench: wrote {_folders(written)}", file=sys.stderr)
+    return 0
+
+
+def _places(name: str, arguments: Namespace) -> "Places":
+    """Where the report goes, as asked or by default."""
+    from benchmark.report.report import places
+
+    to = places(name, arguments.results, arguments.out)
+    if arguments.page is not None:
+        folder = arguments.page.suffix != ".html"
+        to = replace(to, page=arguments.page / f"{name}.html" if folder else arguments.page)
+    if arguments.no_figures:
+        return replace(to, figures=None)
+    return replace(to, figures=arguments.figures or to.figures)
+
+
+def _check(found: "Report", to: "Places", arguments: Namespace) -> int:
+    """Name what differs, and the command that mends it."""
+    differing = found.differing(to, arguments.readme)
+    for one in differing:
+        print(one)
+    if not differing:
+        print(f"{found.path}: tables and figures are what the records say")
+        return 0
+    words = [arguments.study]
+    for name in ("results", "out", "figures", "page", "readme"):
+        value = getattr(arguments, name)
+        if value is not None and (name, value) != ("results", Path("results")):
+            words += [f"--{name}", str(value)]
+    words += ["--no-figures"] if arguments.no_figures else []
+    print(f"mend: pcbench report {shlex.join(words)}")
+    return 1
+
+
+def _folders(paths: Sequence[Path]) -> str:
+    """Files by folder, "paper/tables/quickstart.{md,tex,csv}, 24 files in paper/figures"."""
+    folders: dict[Path, list[Path]] = {}
+    for path in paths:
+        folders.setdefault(path.parent, []).append(path)
+    told = []
+    for folder, files in folders.items():
+        stems = {path.stem for path in files}
+        if len(files) == 1:
+            told.append(str(files[0]))
+        elif len(stems) == 1:
+            kinds = ",".join(path.suffix[1:] for path in files)
+            told.append(os.path.join(folder, f"{files[0].stem}.{{{kinds}}}"))
+        else:
+            told.append(f"{len(files)} files in {folder}")
+    return ", ".join(told)
 
 
 def plot_schedules(arguments: Namespace) -> int:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from benchmark.report.overview import COLUMNS, bound
-from benchmark.report.statistics import LEAST_SIGN, Paired, holm, paired, shown
+from benchmark.report.statistics import Paired, holm, paired, shown
 from benchmark.report.table import DASH, Cell, Row, Table
 
 if TYPE_CHECKING:
@@ -193,17 +193,23 @@ def _three(p: float) -> str:
 
 def _notes(told: str, compared: Sequence[Compared]) -> tuple[str, ...]:
     """What the table tells, and which tests it can hold."""
-    text = (
-        f"{told}, paired by the n seeds that both have. p: paired t test, adjusted by Holm for the "
-        "rows of the column."
-    )
-    if any(difference.bound for one in compared for difference in one.metrics.values()):
-        text += " ≥, ≤: the difference of a bound is a bound, and p is of the bounds."
+    differences = [difference for one in compared for difference in one.metrics.values()]
+    tested = any(difference.p is not None for difference in differences)
+    text = f"{told}, paired by the n seeds that both have."
+    if tested:
+        text += " p: paired t test, adjusted by Holm for the rows of the column."
+    if any(difference.bound for difference in differences):
+        text += " ≥, ≤: the difference of a bound is a bound"
+        text += ", and p is of the bounds." if tested else "."
     if any("recovered" in one.metrics and one.metrics["recovered"].found for one in compared):
         text += " Differences in `excess` are those of IW-NLL: the sentences are the same."
-    most = [one.n for one in compared if one.n >= LEAST_SIGN]
-    if most:
-        least = "; ".join(f"n = {n}: {2 / 2**n:.2g}" for n in sorted(set(most)))
+    flipped = {
+        found.n: found.sign_least
+        for difference in differences
+        if (found := difference.found) is not None and found.sign_p is not None
+    }
+    if flipped:
+        least = "; ".join(f"n = {n}: {flipped[n]:.2g}" for n in sorted(flipped))
         text += (
             f" In brackets the exact sign-flip test, not adjusted; the least it can be: {least}."
         )

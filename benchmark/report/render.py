@@ -17,11 +17,13 @@ _LATEX = {
 
 
 def markdown(study: str, tables: Sequence[Table], remarks: Sequence[str] = ()) -> str:
-    """A page: legend, then each table with its notes and footnotes."""
+    """A page: legend, then each table with its notes and footnotes, then what else to know."""
     parts = [f"# {study}", LEGEND]
     for table in tables:
         parts += [f"## {table.title}", *table.notes, *_markdown(table)]
-    return "\n\n".join([*parts, *remarks]) + "\n"
+    if remarks:
+        parts += ["## Remarks", "\n".join(f"- {remark}" for remark in remarks)]
+    return "\n\n".join(parts) + "\n"
 
 
 def short(tables: Sequence[Table]) -> str:

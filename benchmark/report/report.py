@@ -1,31 +1,191 @@
-"""The report of a study: its table, written and returned, and what its records give to doubt."""
+"""The report of a study: tables, figures and a page, written or compared with what is there."""
 
+import importlib
+import importlib.util
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 from benchmark import sentences
 from benchmark.errors import UserError
 from benchmark.files import write_atomic
 from benchmark.records import read_jsonl
 from benchmark.report import checkpoints, consistency, render, tables
+from benchmark.report.consistency import Finding
 
-DOUBT = "\nInconsistent records, so nothing was written:\n"  # what stands before what is wrong
+Record = dict[str, Any]
+
+RESULTS, TABLES = Path("results"), Path("paper/tables")
 
 
-def report(study: str, results: Path, out: Path, readme: Path | None = None) -> str:
-    """Write ``out/<study>.{md,tex,csv}`` from ``results/<study>.jsonl``, unless that is wrong.
+@dataclass(frozen=True)
+class Places:
+    """Where a report goes: folders of tables and ``figures``, and the ``page``, a file.
+
+    None: no figures are drawn, no page is made.
+    """
+
+    tables: Path
+    figures: Path | None = None
+    page: Path | None = None
+
+
+def places(name: str, results: Path, out: Path | None = None) -> Places:
+    """Where a study's report goes when nobody says otherwise.
+
+    The repository's records have theirs in ``paper/tables`` and ``paper/figures``, others in
+    ``tables`` and ``figures`` beside them. The page is beside the records, but in ``out`` where
+    that is given: records may be read-only.
+    """
+    home = TABLES if results.absolute() == RESULTS.absolute() else results / "tables"
+    folder = out or home
+    figures = folder.parent / "figures" if folder.name == "tables" else folder
+    page = results if folder.absolute() == home.absolute() else folder
+    return Places(folder, figures, page / f"{name}.html")
+
+
+@dataclass(frozen=True)
+class Report:
+    """A study's records and what follows from them; nothing is written before `write`.
+
+    Attributes:
+        name: the study's.
+        path: its collected file.
+        lines: of that file.
+        findings: of `consistency.check`.
+        built: its tables.
+    """
+
+    name: str
+    path: Path
+    lines: list[Record]
+    findings: list[Finding]
+    built: list[tables.Table]
+
+    @cached_property
+    def markdown(self) -> str:
+        """The tables and the remarks on the records."""
+        told = [one for one in self.findings if not one.wrong]
+        remarks = [f"{one.id}: {one.text}" if one.id else one.text for one in told]
+        return render.markdown(self.name, self.built, tables.remarks(self.lines) + remarks)
+
+    @property
+    def wrong(self) -> list[str]:
+        """What cannot be, with file and line."""
+        return [one.told(self.path) for one in self.findings if one.wrong]
+
+    @property
+    def shown(self) -> str:
+        """For a terminal: tables and remarks, and what is wrong."""
+        if self.wrong:
+            told = "".join(f"- {one}\n" for one in self.wrong)
+            return f"{self.markdown}\nInconsistent records, so nothing was written:\n{told}"
+        return self.markdown
+
+    def texts(self, to: Places) -> dict[Path, str]:
+        """Content of each file that belongs in version control, but for images."""
+        found = {
+            to.tables / f"{self.name}.md": self.markdown,
+            to.tables / f"{self.name}.tex": render.latex(self.name, self.built),
+            to.tables / f"{self.name}.csv": render.csv(self.built),
+        }
+        if to.figures is not None and (figures := _module("figures")):
+            data = figures.data(self.name, self.lines)
+            found |= {to.figures / name: text for name, text in data.items()}
+        return found
+
+    def write(self, to: Places) -> list[Path]:
+        """Write everything, unless a record is wrong.
+
+        Returns:
+            The files written.
+
+        Raises:
+            UserError: a folder cannot be written.
+        """
+        if self.wrong:
+            return []
+        written = []
+        for path, text in self.texts(Places(to.tables)).items():
+            write_atomic(path, text.encode())
+            written.append(path)
+        images: dict[str, bytes] = {}
+        if to.figures is not None and (figures := _module("figures")):
+            written += figures.draw(self.name, self.lines, to.figures)
+            images = figures.images(self.name, self.lines, to.figures)
+        if to.page is not None and _module("page"):
+            write_atomic(to.page, self.page(images).encode())
+            written.append(to.page)
+        return written
+
+    def page(self, images: dict[str, bytes]) -> str:
+        """The HTML page, with figures by title."""
+        from benchmark.report import gallery
+
+        texts = gallery.gallery(self.lines)
+        page = _module("page")
+        return str(page.page(self.name, self.built, self.lines, images, texts, self.findings))
+
+    def differing(self, to: Places, readme: Path | None = None) -> list[str]:
+        """Files that are not what the records say, "paper/tables/a.md: not what ... says".
+
+        Only text is compared: images differ between versions of the library that draws them.
+        """
+        found = []
+        for path, text in self.texts(to).items():
+            if not path.exists():
+                found.append(f"{path}: is missing")
+            elif path.read_bytes() != text.encode():
+                found.append(f"{path}: is not what {self.path} says")
+        return found + ([] if readme is None else self.unlike(readme))
+
+    def unlike(self, page: Path) -> list[str]:
+        """Whether the tables between a page's markers are others, as `differing` tells it."""
+        before, after = self._filled(page)
+        return [] if before == after else [f"{page}: its table is not what {self.path} says"]
+
+    def fill(self, page: Path) -> None:
+        """Put the short tables between the study's markers in a page, unless a record is wrong.
+
+        The markers are ``<!-- results:NAME -->`` and ``<!-- /results:NAME -->``.
+
+        Raises:
+            UserError: the page cannot be read or written, or lacks the markers.
+        """
+        if not self.wrong:
+            write_atomic(page, self._filled(page)[1].encode())
+
+    def _filled(self, page: Path) -> tuple[str, str]:
+        """A page's text as it is, and with its tables anew."""
+        start, end = f"<!-- results:{self.name} -->", f"<!-- /results:{self.name} -->"
+        try:
+            before = page.read_text(encoding="utf-8")
+        except OSError as error:
+            raise UserError(f"{page}: cannot be read ({error.strerror})") from error
+        head, opened, rest = before.partition(start)
+        _, closed, tail = rest.partition(end)
+        if not (opened and closed):
+            raise UserError(
+                f"{page}: lacks the lines {start} and {end}; add them where the table goes"
+            )
+        return before, f"{head}{start}\n{render.short(self.built)}\n{end}{tail}"
+
+
+def _module(name: str) -> Any:
+    found = importlib.util.find_spec(f"benchmark.report.{name}")
+    return importlib.import_module(found.name) if found else None
+
+
+def read(study: str, results: Path) -> Report:
+    """The report of a collected study.
 
     Args:
         study: a study file or its name.
         results: folder of collected files.
-        out: folder of the tables.
-        readme: a page in which the short table goes between the study's markers.
-
-    Returns:
-        The tables in Markdown, below them the remarks of `consistency.check`, and below those, with
-        file and line, what it finds wrong.
 
     Raises:
-        UserError: nothing is collected, a line is damaged, or the table cannot be written.
+        UserError: nothing is collected, or a file is damaged.
     """
     name = Path(study).stem
     path = results / f"{name}.jsonl"
@@ -36,36 +196,4 @@ def report(study: str, results: Path, out: Path, readme: Path | None = None) -> 
         raise UserError(f"{path}: holds no run; run `pcbench collect {study}` again")
     arrays = checkpoints.load(sentences.path_of(results, name), lines)
     built = tables.build(name, lines, arrays)
-    found = consistency.check(lines)
-    remarks = [f"{one.id}: {one.text}" if one.id else one.text for one in found if not one.wrong]
-    text = render.markdown(name, built, tables.remarks(lines) + remarks)
-    wrong = [one.told(path) for one in found if one.wrong]
-    if wrong:
-        return text + DOUBT + "\n".join(f"- {one}" for one in wrong)
-    for kind, content in (
-        ("md", text),
-        ("tex", render.latex(name, built)),
-        ("csv", render.csv(built)),
-    ):
-        write_atomic(out / f"{name}.{kind}", content.encode())
-    if readme is not None:
-        fill(readme, name, render.short(built))
-    return text.rstrip("\n")
-
-
-def fill(page: Path, name: str, text: str) -> None:
-    """Put ``text`` between ``<!-- results:NAME -->`` and ``<!-- /results:NAME -->`` in a page.
-
-    Raises:
-        UserError: the page cannot be read or written, or lacks the markers.
-    """
-    start, end = f"<!-- results:{name} -->", f"<!-- /results:{name} -->"
-    try:
-        before = page.read_text(encoding="utf-8")
-    except OSError as error:
-        raise UserError(f"{page}: cannot be read ({error.strerror})") from error
-    head, opened, rest = before.partition(start)
-    _, closed, tail = rest.partition(end)
-    if not (opened and closed):
-        raise UserError(f"{page}: lacks the lines {start} and {end}; add them where the table goes")
-    write_atomic(page, f"{head}{start}\n{text}\n{end}{tail}".encode())
+    return Report(name, path, lines, consistency.check(lines), built)
