@@ -5,7 +5,7 @@ from typing import Any
 
 from made_up import markdown, record
 
-from benchmark.report import consistency
+from benchmark.report import consistency, tables
 
 SENTENCES, WORDS, PIECES = 3761, 82430, 108464
 CODED = "ptb:size=4000,vocabulary=sentencepiece"
@@ -13,7 +13,8 @@ CODED = "ptb:size=4000,vocabulary=sentencepiece"
 
 def line(data: str = "ptb", label: str = "none", seed: int = 0, **told: Any) -> dict[str, Any]:
     """A collected line; its data's ``told`` are those of new records, its figures are its own."""
-    found = record(f"x-{label}-{seed}-0123abcd", bleu=len(data) + seed / 10)
+    metrics = {"iw_nll": told.pop("iw_nll", 101.0), "bleu": len(data) + seed / 10}
+    found = record(f"x-{label}-{seed}-0123abcd", **metrics)
     found["id"] = f"{data}-{label}-{seed}-0123abcd"
     found["config"] |= {"data": data, "precision": told.pop("precision", "fp32")}
     found["data"] |= {"name": data, "sha256": f"of {data}", "text_sha256": "t" * 64}
@@ -55,6 +56,18 @@ def test_words_and_pieces_that_lose_nothing_share_a_table_in_nats_and_words() ->
     assert "none of which loses a word" in text
     assert "given per word" in text
     assert f"{SENTENCES:,} test sentences of 21.917" in text
+
+
+def test_differences_are_within_a_coding() -> None:
+    lines = [line(), pieces(), line(label="a", iw_nll=100.5), pieces(label="a", iw_nll=100.9)]
+    for one in lines:
+        one |= {"row": int(one["label"] == "a")}
+        one["config"]["baseline"] = one["label"]
+    table = tables.build("study", lines)[1]
+    column = table.columns.index("IW-NLL")
+    found = {row.label: row.cells[column].text for row in table.rows}
+    assert found == {"a, word": "−0.50", "a, size=4000,vocabulary=sentencepiece": "−0.10"}
+    assert "first words" not in tables.build("study", lines)[0].columns  # pieces are no words
 
 
 def test_a_coding_that_loses_words_stands_apart_and_says_why() -> None:
