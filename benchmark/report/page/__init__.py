@@ -1,0 +1,140 @@
+"""A study as one HTML file: tables that sort, figures, texts, and where each row comes from.
+
+The file is complete: no script, style, font or image is fetched, and its policy forbids it. It is
+the same for the same records. It needs scripts only to sort and to copy.
+"""
+
+import base64
+import hashlib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from string import Template
+from typing import Any
+
+from benchmark.report.consistency import Finding
+from benchmark.report.gallery import Exhibit
+from benchmark.report.page import gallery as texts
+from benchmark.report.page import head
+from benchmark.report.page.markup import link, prose, text
+from benchmark.report.page.tables import Sections
+from benchmark.report.tables import LEGEND, Table, remarks
+
+Record = dict[str, Any]
+
+
+def page(
+    study: str,
+    tables: Sequence[Table],
+    lines: Sequence[Record],
+    images: Mapping[str, bytes],
+    gallery: Sequence[Exhibit],
+    findings: Sequence[Finding],
+) -> str:
+    """The page of a study.
+
+    Args:
+        study: its name.
+        tables: in reading order; rows without ids tell of no runs.
+        lines: of the collected file.
+        images: title of a figure to its PNG or SVG.
+        gallery: texts that models wrote.
+        findings: of `consistency.check`.
+
+    Raises:
+        ValueError: an image is neither PNG nor SVG.
+    """
+    sections = Sections(study, lines)
+    parts = {f"table-{table.name}": (table.title, sections.section(table)) for table in tables}
+    parts["figures"] = ("Figures", _figures(images))
+    parts["gallery"] = ("What the models write", texts.section(gallery))
+    parts["findings"] = ("Checks of the records", _findings(lines, findings, sections.told))
+    parts = {name: part for name, part in parts.items() if part[1]}
+    contents = "".join(f"<li>{link(name, prose(title))}</li>" for name, (title, _) in parts.items())
+    style, script = _file("page.css"), _file("page.js")
+    return Template(_file("page.html")).substitute(
+        title=text(study),
+        policy=f"default-src 'none'; img-src data:; style-src '{_digest(style)}'; script-src "
+        f"'{_digest(script)}'; base-uri 'none'; form-action 'none'",
+        style=style,
+        script=script,
+        facts=head.facts(lines),
+        warning=_warning(findings),
+        command=text(f"pcbench report {study}"),
+        source=text(f"results/{study}.jsonl"),
+        legend=prose(LEGEND),
+        contents=contents,
+        body="".join(part for _, part in parts.values()),
+    )
+
+
+def _file(name: str) -> str:
+    return (Path(__file__).parent / name).read_text(encoding="utf-8")
+
+
+def _digest(content: str) -> str:
+    """As a Content-Security-Policy names an inline script or style."""
+    return f"sha256-{base64.b64encode(hashlib.sha256(content.encode()).digest()).decode()}"
+
+
+def _figures(images: Mapping[str, bytes]) -> str:
+    found = "".join(
+        f'<figure><img loading="lazy" decoding="async" alt="Figure {i}: {text(title)}"'
+        f'{_size(data)} src="data:{_kind(title, data)};base64,{base64.b64encode(data).decode()}">'
+        f"<figcaption>Figure {i}. {prose(title)}</figcaption></figure>"
+        for i, (title, data) in enumerate(images.items(), start=1)
+    )
+    return found and f'<section id="figures"><h2>Figures</h2>{found}</section>'
+
+
+def _kind(title: str, data: bytes) -> str:
+    if data.startswith(b"\x89PNG"):
+        return "image/png"
+    if b"<svg" in data[:2000]:
+        return "image/svg+xml"
+    raise ValueError(f"{title}: neither PNG nor SVG")
+
+
+def _size(data: bytes) -> str:
+    """Width and height of a PNG, so that nothing moves when it is drawn."""
+    if not data.startswith(b"\x89PNG"):
+        return ""
+    width, height = (int.from_bytes(data[i : i + 4], "big") for i in (16, 20))
+    return f' width="{width}" height="{height}"'
+
+
+def _warning(findings: Sequence[Finding]) -> str:
+    wrong = sum(finding.wrong for finding in findings)
+    if not wrong:
+        return ""
+    count = "1 inconsistency" if wrong == 1 else f"{wrong} inconsistencies"
+    return (
+        f'<p class="warning">{count} found in the records: do not trust the figures before you '
+        f"have read {link('findings', 'what the checks say')}.</p>"
+    )
+
+
+def _findings(lines: Sequence[Record], findings: Sequence[Finding], told: set[str]) -> str:
+    """What is wrong, what must be known, and what the study no longer names."""
+    wrong = [_finding(finding, told) for finding in findings if finding.wrong]
+    known = [_finding(finding, told) for finding in findings if not finding.wrong]
+    known += [f"<li>{prose(remark)}</li>" for remark in remarks(lines)]
+    done = sum(line.get("status", "done") == "done" for line in lines)
+    passed = "" if wrong else f"<p>Nothing in the {done} records contradicts another figure.</p>"
+    lists = (("Inconsistent records", "wrong", wrong), ("Remarks", "remarks", known))
+    return (
+        f'<section id="findings"><h2>Checks of the records</h2>{passed}'
+        + "".join(
+            f'<h3>{title}</h3><ul class="{kind}">{"".join(items)}</ul>'
+            for title, kind, items in lists
+            if items
+        )
+        + "</section>"
+    )
+
+
+def _finding(finding: Finding, told: set[str]) -> str:
+    if finding.id is None:
+        return f"<li>{prose(finding.text)}</li>"
+    run = f"<code>{text(finding.id)}</code>"
+    run = link(f"run-{finding.id}", run) if finding.id in told else run
+    return f"<li>{run}: {prose(finding.text)}</li>"
