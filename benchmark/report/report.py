@@ -114,18 +114,17 @@ class Report:
         if to.figures is not None and (figures := _module("figures")):
             written += figures.draw(self.name, self.lines, to.figures)
             images = figures.images(self.name, self.lines, to.figures)
-        if to.page is not None and _module("page"):
+        if to.page is not None:
             write_atomic(to.page, self.page(images).encode())
             written.append(to.page)
         return written
 
     def page(self, images: dict[str, bytes]) -> str:
         """The HTML page, with figures by title."""
-        from benchmark.report import gallery
+        from benchmark.report import gallery, page
 
         texts = gallery.gallery(self.lines)
-        page = _module("page")
-        return str(page.page(self.name, self.built, self.lines, images, texts, self.findings))
+        return page.page(self.name, self.built, self.lines, images, texts, self.findings)
 
     def differing(self, to: Places, readme: Path | None = None) -> list[str]:
         """Files that are not what the records say, "paper/tables/a.md: not what ... says".
