@@ -15,7 +15,8 @@ from benchmark.baseline import Baseline
 from benchmark.errors import UserError, suggest
 
 FOLDER = Path(__file__).parent
-RESERVED = ("name", "label", "file", "model", "train")  # a study's words beside hyper-parameters
+# A study's words beside a baseline's hyper-parameters.
+RESERVED = ("name", "label", "file", "precision", "model", "train")
 
 
 def names() -> list[str]:

@@ -1,5 +1,6 @@
 """Where a run computes: choosing a device, and what a record says of it."""
 
+import ctypes
 import platform
 
 import torch
@@ -16,6 +17,7 @@ def prepare_device(name: str, threads: int) -> torch.device:
     if threads < 1:
         raise UserError(f"--threads: {threads} is not at least 1")
     torch.set_num_threads(threads)
+    keep_freed_memory()
     torch.backends.cudnn.allow_tf32 = False
     torch.backends.cuda.matmul.allow_tf32 = False
     try:
@@ -25,6 +27,19 @@ def prepare_device(name: str, threads: int) -> torch.device:
         reason = str(error).splitlines()[0]
         raise UserError(f"--device {name}: cannot be used ({reason}); there is cpu") from error
     return place
+
+
+def keep_freed_memory() -> None:
+    """Let the C library keep freed memory for the next step, where it is glibc.
+
+    It gives large blocks back to the system at once and asks for them again, all pages zeroed, in
+    the next step: a tenth to a fifth of a training step on a CPU. Results do not depend on it.
+    """
+    trim_threshold, mmap_max = -1, -4  # M_TRIM_THRESHOLD and M_MMAP_MAX of malloc.h
+    if platform.libc_ver()[0] == "glibc":
+        library = ctypes.CDLL(None)
+        library.mallopt(mmap_max, 0)
+        library.mallopt(trim_threshold, 2**31 - 1)
 
 
 def peak_mb(device: torch.device) -> float:

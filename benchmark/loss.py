@@ -6,6 +6,8 @@ from typing import Literal
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from benchmark.logits import Logits
+
 PAD = 0  # the token that no loss counts
 
 Penalty = Callable[[Tensor], Tensor]
@@ -27,17 +29,20 @@ def gaussian_kl(mu: Tensor, logvar: Tensor) -> Tensor:
     return 0.5 * (mu.square() + logvar.expm1() - logvar)
 
 
-def token_nll(logits: Tensor, targets: Tensor, ignore_index: int = PAD) -> Tensor:
+def token_nll(logits: Tensor | Logits, targets: Tensor, ignore_index: int = PAD) -> Tensor:
     """Negative log-probability of each target token.
 
     Args:
-        logits: (B, T, V), any floating type; the log-softmax is taken in float32.
+        logits: (B, T, V), any floating type, or what gives them; the log-softmax is taken in
+            float32.
         targets: (B, T), integers.
         ignore_index: the padding token; it costs 0.
 
     Returns:
         (B, T), nats, float32.
     """
+    if isinstance(logits, Logits):
+        return logits.nll(targets, ignore_index)
     flat = F.cross_entropy(
         logits.flatten(0, -2).float(),
         targets.flatten(),
@@ -85,7 +90,9 @@ class VAELoss(nn.Module):
         self.penalty: Penalty = penalty or total_kl
         self.ignore_index = ignore_index
 
-    def forward(self, x: Tensor, x0: Tensor, mu: Tensor, logvar: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(
+        self, x: Tensor | Logits, x0: Tensor, mu: Tensor, logvar: Tensor
+    ) -> tuple[Tensor, Tensor]:
         """Return ``(bce, kld)``, two scalars in nats per example (`reduction` tells the scale)."""
         elements, count = self._reconstruction(x, x0)  # (B,), ()
         kld = self.penalty(gaussian_kl(mu, logvar)).mean()
@@ -93,9 +100,11 @@ class VAELoss(nn.Module):
             return elements.sum() / count, kld
         return elements.mean(), kld
 
-    def _reconstruction(self, x: Tensor, x0: Tensor) -> tuple[Tensor, Tensor | int]:
+    def _reconstruction(self, x: Tensor | Logits, x0: Tensor) -> tuple[Tensor, Tensor | int]:
         """Nats of each example, and how many elements the whole batch holds."""
         if x0.is_floating_point():
+            if isinstance(x, Logits):
+                raise ValueError("logits need integer targets")
             if x.shape != x0.shape:
                 raise ValueError(f"x {tuple(x.shape)} and x0 {tuple(x0.shape)} differ in shape")
             losses = F.binary_cross_entropy(x, x0, reduction="none")

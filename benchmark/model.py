@@ -11,6 +11,7 @@ from torch import Generator, Tensor, nn
 
 from benchmark.baseline import Baseline
 from benchmark.config import ModelConfig
+from benchmark.logits import Logits
 from benchmark.loss import gaussian_kl, token_nll
 
 BOS, EOS = 1, 2
@@ -60,12 +61,15 @@ class Decoder(nn.Module):
             self.start = nn.Linear(latent, config.hidden, bias=config.bias)
         self.output = nn.Linear(config.hidden, vocabulary, bias=config.bias)
 
-    def forward(self, words: Tensor, z: Tensor, noise: Generator | None = None) -> Tensor:
-        """Words (B, T) and z (B, Z) to logits (B, T, V); dropout where ``noise`` is given."""
+    def forward(self, words: Tensor, z: Tensor, noise: Generator | None = None) -> Tensor | Logits:
+        """Words (B, T) and z (B, Z) to logits (B, T, V); dropout where ``noise`` is given.
+
+        In fp32, the reference, a tensor; in bf16, under autocast, what a loss needs to do without.
+        """
         embedded = dropout(self.embedding(words), self.rate, noise)  # (B, T, E)
         states, _ = self.lstm(self.join(embedded, z), self.initial(z))  # (B, T, H)
-        logits: Tensor = self.output(dropout(states, self.rate, noise))
-        return logits
+        logits = Logits(dropout(states, self.rate, noise), self.output)
+        return logits if torch.is_autocast_enabled(words.device.type) else logits.dense()
 
     def join(self, embedded: Tensor, z: Tensor) -> Tensor:
         """Embedded words (B, T, E) with z (B, Z) beside each: (B, T, E + Z)."""
@@ -88,7 +92,7 @@ class Decoder(nn.Module):
 class Output:
     """One batch through the model."""
 
-    logits: Tensor  # (B, T, V)
+    logits: Tensor | Logits  # (B, T, V)
     targets: Tensor  # (B, T)
     mu: Tensor  # (B, Z)
     logvar: Tensor  # (B, Z)

@@ -6,7 +6,7 @@
     data = ["ptb"]
     seeds = [0, 1, 2, 3, 4]
     preset = "fu2019_ptb"            # any field of it may be set in [model], [train], [evaluate]
-    precision = "fp32"
+    precision = "fp32"               # or "bf16"; a row may have its own
     [train]
     epochs = 40
     [[baseline]]
@@ -180,6 +180,8 @@ def _row(row: dict[str, Any], number: int, path: Path) -> tuple[str, dict[str, A
         raise UserError(f"{where}: 'label' must be a text")
     if not isinstance(row.get("file", ""), str):
         raise UserError(f"{where}: 'file' must be a text")
+    if not isinstance(row.get("precision", ""), str):
+        raise UserError(f"{where}: 'precision' must be a text")
     for key in ("model", "train"):
         if not isinstance(row.get(key, {}), dict):
             raise UserError(f"{where}: '{key}' must be a table")
@@ -198,6 +200,7 @@ def _resolve(
     own = {key: row[key] for key in ("model", "train") if key in row}
     sections = {**sections, **{key: {**sections.get(key, {}), **own[key]} for key in own}}
     file = str(path.parent / row["file"]) if "file" in row else None
+    common = {**common, **{key: row[key] for key in ("precision",) if key in row}}
     try:
         return resolve(data=data, baseline=row["name"], seed=seed, params=params, file=file,
                        sections=sections, where=str(path), **common)  # fmt: skip

@@ -116,3 +116,12 @@ def test_the_papers_studies_load(name: str) -> None:
     if name != "quickstart":
         assert "delayed_linear_late" in loaded.labels
         assert loaded.configs[0].config.train.epochs == (40 if name == "main" else 3)
+
+
+def test_a_row_may_have_its_own_precision(tmp_path: Path) -> None:
+    low = ROW + 'label = "low"\nprecision = "bf16"\n'
+    loaded = study.load(write(tmp_path, HEAD + ROW + low))
+    told = {run.label: run.config.precision for run in loaded.configs}
+    assert (told["low"], len(told), set(told.values())) == ("bf16", 2, {"bf16", "fp32"})
+    with pytest.raises(UserError, match=r"mine.toml: .*'fp16'; there are bf16, fp32"):
+        study.load(write(tmp_path, HEAD + low.replace("bf16", "fp16")))
