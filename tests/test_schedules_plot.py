@@ -9,14 +9,14 @@ import pytest
 
 from benchmark import study
 from benchmark.errors import UserError
-from benchmark.report import schedules
+from benchmark.report.figures import annealer, schedules
 
 QUICKSTART = Path(__file__).parent.parent / "paper" / "quickstart.toml"
 
 
 def test_four_figures_twice_the_same(tmp_path: Path) -> None:
-    first = schedules.plot_schedules(tmp_path / "a")
-    second = schedules.plot_schedules(tmp_path / "b")
+    first = annealer.plot_schedules(tmp_path / "a")
+    second = annealer.plot_schedules(tmp_path / "b")
     assert [path.name for path in first] == [
         f"{name}.{kind}"
         for name in ("annealing_example", "shapes", "cyclical_shapes", "cyclical_switched")
@@ -29,8 +29,8 @@ def test_four_figures_twice_the_same(tmp_path: Path) -> None:
 
 def test_a_study_has_one_panel_a_row(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     kept = []
-    save = schedules._save
-    monkeypatch.setattr(schedules, "_save", lambda f, *rest: kept.append(f) or save(f, *rest))
+    draw = schedules.draw
+    monkeypatch.setattr(schedules, "draw", lambda frame: kept.append(draw(frame)) or kept[-1])
     rows = study.load(QUICKSTART)
     paths = schedules.plot_study(rows, tmp_path)
     assert [path.name for path in paths] == [f"schedules_quickstart.{k}" for k in ("png", "pdf")]
@@ -39,7 +39,10 @@ def test_a_study_has_one_panel_a_row(tmp_path: Path, monkeypatch: pytest.MonkeyP
     lines = {p.get_title(loc="left"): p.lines[0].get_xydata() for p in panels if p.lines}
     assert set(rows.labels) - set(lines) == {"lstm_lm"}
     x, y = lines["cyclical"].T
-    np.testing.assert_allclose(y, np.minimum(1, (x * 4 % 1) / 0.5), atol=1e-9)
+    np.testing.assert_allclose(y, np.minimum(1, (x * 4 % 1) / 0.5), atol=1e-9)  # at its corners
+    assert len(x) < 20
+    at = np.array([0.06, 0.2, 0.3, 0.6, 0.9])  # and between them
+    np.testing.assert_allclose(np.interp(at, x, y), np.minimum(1, (at * 4 % 1) / 0.5), atol=1e-3)
     assert (lines["none"][:, 1] == 1).all()
     assert (lines["autoencoder"][:, 1] == 0).all()
     assert "fraction" in kept[0].get_supxlabel()
@@ -49,13 +52,13 @@ def test_a_study_has_one_panel_a_row(tmp_path: Path, monkeypatch: pytest.MonkeyP
 def test_a_folder_that_cannot_be_written_is_one_clear_line(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("not a folder")
     with pytest.raises(UserError, match=r"file.*: cannot be written"):
-        schedules.plot_schedules(tmp_path / "file")
+        annealer.plot_schedules(tmp_path / "file")
 
 
 def test_drawing_needs_no_torch(tmp_path: Path) -> None:
     code = (
         "import sys; from pathlib import Path; from benchmark import study;"
-        "from benchmark.report.schedules import plot_schedules, plot_study;"
+        "from benchmark.report.figures.schedules import plot_study;"
         f"plot_study(study.load({str(QUICKSTART)!r}), Path({str(tmp_path)!r}));"
         "assert 'torch' not in sys.modules"
     )

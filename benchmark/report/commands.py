@@ -131,10 +131,10 @@ def _folders(paths: Sequence[Path]) -> str:
 
 def plot_schedules(arguments: Namespace) -> int:
     """``pcbench plot schedules``."""
-    from benchmark.report import schedules
+    from benchmark.report.figures import annealer, schedules
 
     if arguments.study is None:
-        paths = schedules.plot_schedules(arguments.out)
+        paths = annealer.plot_schedules(arguments.out)
     else:
         from benchmark import study
 
