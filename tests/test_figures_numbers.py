@@ -12,7 +12,7 @@ import pytest
 
 from benchmark.records import read_jsonl
 from benchmark.report import comparable, figures
-from benchmark.report.figures import forest, learning, positions, rate_distortion, spectrum
+from benchmark.report.figures import learning
 
 ROOT = Path(__file__).parent.parent
 STUDIES = ("quickstart", "exact", "confound_exact", "ptb_check")
@@ -217,7 +217,9 @@ def test_the_committed_numbers_are_those_of_the_records(study: str) -> None:
 
 
 def test_each_figure_says_what_it_shows() -> None:
-    titles = [f.title("exact_small") for f in figures.FIGURES]
-    assert len(set(titles)) == len(titles)
-    for module in (forest, learning, positions, rate_distortion, spectrum):
-        assert "exact_small" in module.title("exact_small")
+    lines = records("confound_exact")
+    titles = [picture.title for picture in figures.pictures("confound_exact", lines)]
+    assert len(set(titles)) == len(figures.FIGURES)
+    assert "Likelihood, KL and MI, test split, exact_small" in titles[0]
+    (first, *_) = figures.pictures("quickstart", records("quickstart"))
+    assert first.title.startswith("Differences paired by seed")

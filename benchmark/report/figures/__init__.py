@@ -1,7 +1,7 @@
 """Figures of a study, each drawn from numbers that are written beside it.
 
-A figure is a module of this folder: its ``NAME``; ``title(data)``, what it shows; ``rows(lines)``,
-the numbers, of records that may be compared; ``draw(frame)``, which knows nothing but those.
+A figure is a module of this folder: its ``NAME``; ``rows(lines)``, the numbers, of records that may
+be compared; ``draw(frame)``, which knows nothing but those; ``title(data, frame)``, what it shows.
 """
 
 import re
@@ -108,7 +108,7 @@ def pictures(study: str, lines: Sequence[dict[str, Any]]) -> Iterator[Picture]:
         for group, end, frame in zip(shown, ends, frames, strict=False):
             if len(frame):
                 name = f"{study}-{figure.NAME}{end}"
-                yield Picture(name, figure.title(group.title), frame, figure)
+                yield Picture(name, figure.title(group.title, frame), frame, figure)
 
 
 def _names(titles: Sequence[str]) -> list[str]:

@@ -34,10 +34,10 @@ class Comparison:
     role: str  # "" for the figures themselves
 
 
-def title(data: str) -> str:
+def title(data: str, frame: "pd.DataFrame") -> str:
     """What the figure shows."""
-    seen = "every seed, mean and 95 % t interval; ≤, ≥: bounds only"
-    return f"Differences paired by seed on the test split, {data} ({seen})"
+    what = "Differences paired by seed" if frame["reference"].any() else "Likelihood, KL and MI"
+    return f"{what}, test split, {data} (every seed, mean, 95 % t interval; ≤, ≥: bounds only)"
 
 
 def rows(lines: Sequence[runs.Record]) -> "pd.DataFrame":

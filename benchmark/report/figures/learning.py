@@ -25,9 +25,9 @@ LOGARITHMIC = 10.0  # nats of KL, as an auto-encoder's, with which its axis is o
 EARLY = 0.15  # of an ELBO's points, the worst, may lie below its axis
 
 
-def title(data: str) -> str:
+def title(data: str, frame: "pd.DataFrame") -> str:
     """What the figure shows."""
-    return f"Learning curves on the validation split, {data} (seeds thin, their mean thick)"
+    return f"Learning curves, validation split, {data} (seeds thin, their mean thick)"
 
 
 def rows(lines: Sequence[runs.Record]) -> "pd.DataFrame":

@@ -22,9 +22,9 @@ WHOLE = 50  # positions that stand alone in a record; a further entry is all lat
 PART = 0.25  # of the sentences: a position that fewer reach is counted to all later ones
 
 
-def title(data: str) -> str:
+def title(data: str, frame: "pd.DataFrame") -> str:
     """What the figure shows."""
-    return f"Loss by token position against a reference row, test split, {data} (mean over seeds)"
+    return f"Loss by token position, test split, {data} (mean over seeds, 95 % t interval)"
 
 
 def rows(lines: Sequence[runs.Record]) -> "pd.DataFrame":

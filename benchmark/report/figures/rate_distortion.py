@@ -27,9 +27,9 @@ PLACES = (0.9, 0.1, 0.7, 0.3, 0.5)  # along a diagonal, where its value may stan
 GREY = "0.75"
 
 
-def title(data: str) -> str:
+def title(data: str, frame: "pd.DataFrame") -> str:
     """What the figure shows."""
-    return f"Rate and distortion on the test split, {data} (one point a seed)"
+    return f"Rate and distortion, test split, {data} (one point a seed)"
 
 
 def rows(lines: Sequence[runs.Record]) -> "pd.DataFrame":

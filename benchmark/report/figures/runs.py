@@ -90,9 +90,9 @@ def _has(line: Record, metric: str) -> bool:
 
 
 def _reference(done: Sequence[Record], baseline: str) -> str | None:
-    """The row of this label, or else the first of this baseline."""
-    labels = [line["label"] for line in done if line["config"].get("baseline") == baseline]
-    return baseline if baseline in labels else next(iter(labels), None)
+    """The study's first row of this baseline."""
+    labels = (line["label"] for line in done if line["config"].get("baseline") == baseline)
+    return next(labels, None)
 
 
 @dataclass(frozen=True)

@@ -30,7 +30,7 @@ _LIGHT = {"dataclasses", "math", "typing", "benchmark.annealing", "benchmark.bas
 Points = list[tuple[float, float]]
 
 
-def title(data: str) -> str:
+def title(data: str, frame: "pd.DataFrame") -> str:
     """What the figure shows."""
     return "KL weight over training, a panel a row"
 

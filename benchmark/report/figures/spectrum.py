@@ -14,9 +14,9 @@ COLUMNS = ("place", "label", "role", "seed", "rank", "kl")
 FLOOR = 1e-3  # nats below which dimensions are drawn at the floor: all of them are dead
 
 
-def title(data: str) -> str:
+def title(data: str, frame: "pd.DataFrame") -> str:
     """What the figure shows."""
-    return f"KL of each latent dimension on the test split, {data} (seeds thin, their mean thick)"
+    return f"KL of each latent dimension, test split, {data} (seeds thin, their mean thick)"
 
 
 def rows(lines: Sequence[runs.Record]) -> "pd.DataFrame":
