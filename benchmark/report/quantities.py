@@ -27,9 +27,9 @@ from benchmark.errors import UserError, suggest
 from benchmark.records import read_jsonl
 from benchmark.report import facts
 from benchmark.report.facts import Quantity, plain, whole
-from benchmark.report.frame import frame
+from benchmark.report.frame import FIRST_WORDS, frame
 from benchmark.report.overview import COLLAPSED
-from benchmark.report.paired import against, each_other
+from benchmark.report.paired import Compared, against, each_other
 from benchmark.report.rules import SATURATION
 from benchmark.report.statistics import Summary, summarise
 
@@ -51,6 +51,7 @@ class Quantities:
         self.paper, self.results = paper, results
         self.studies = sorted(path.stem for path in paper.glob("*.toml"))
         self._lines = cache(self._read)
+        self._compared = cache(self._compare)
 
     def find(self, key: str) -> Quantity:
         """The quantity of a key.
@@ -156,21 +157,34 @@ class Quantities:
         found = summarise(_values(lines, data, row, metric))
         digits = DIGITS.get(metric, 2)
         if rank == ["holm"]:
-            return plain(_holm(lines, data, row, metric), 3)
+            return plain(self._holm(study, data, row, metric), 3)
         if rank:
             return _ranked(found, rank[0], digits)
         differs = " - " in row
-        sign = "" if differs else _bound(lines, data, row, metric)
+        sign = _bound(lines, data, row, metric)
         mean = round(found.mean, digits) + 0.0  # no "-0.00"
         text = f"{mean:{'+' if differs else ''}.{digits}f}"
         spread = "" if found.half is None else rf" \pm {found.half:.{digits}f}"
         return Quantity(rf"\ensuremath{{{sign}{text}{spread}}}", found.mean)
 
+    def _holm(self, study: str, data: str, row: str, metric: str) -> float:
+        """As in the tables: over all differences to that row, or over all pairs of rows."""
+        first, other = row.split(" - ")
+        compared = self._compared(study, data, other)
+        one = compared.get(first, compared.get(f"{first} − {other}"))
+        p = (one or compared[f"{other} − {first}"]).metrics[metric].p
+        if p is None:
+            raise LookupError("no test was made")
+        return p
+
+    def _compare(self, study: str, data: str, other: str) -> dict[str, Compared]:
+        group = frame([line for line in self.done(study) if line["config"]["data"] == data])
+        return {one.label: one for one in against(group, other) or each_other(group)}
+
 
 def _values(lines: Sequence[Record], data: str, row: str, metric: str) -> list[float]:
     """One value a seed: of a row, or of a sum of rows over the seeds that all have."""
-    first, *others = re.split(r" ([+-]) ", row)
-    terms = [("+", first), *zip(others[::2], others[1::2], strict=True)]
+    terms = _terms(row)
     seeds: list[dict[int, float]] = []
     for _, label in terms:
         runs = [r for r in lines if r["label"] == label and r["config"]["data"] == data]
@@ -178,26 +192,17 @@ def _values(lines: Sequence[Record], data: str, row: str, metric: str) -> list[f
             raise LookupError(f"no row '{label}' on {data}")
         seeds.append({run["config"]["seed"]: _metric(run, metric) for run in runs})
     common = sorted(set.intersection(*(set(values) for values in seeds)))
-    signs = [1 if sign == "+" else -1 for sign, _ in terms]
     return [
-        math.fsum(sign * values[seed] for sign, values in zip(signs, seeds, strict=True))
+        math.fsum(sign * values[seed] for (sign, _), values in zip(terms, seeds, strict=True))
         for seed in common
     ]
 
 
-def _holm(lines: Sequence[Record], data: str, row: str, metric: str) -> float:
-    """As in the tables: over all differences to that row, or over all pairs of rows."""
-    first, other = row.split(" - ")
-    group = frame([line for line in lines if line["config"]["data"] == data])
-    found = {one.label: one for one in against(group, other)}
-    compared = found.get(first)
-    if not found:
-        pairs = {one.label: one for one in each_other(group)}
-        compared = pairs.get(f"{first} − {other}", pairs.get(f"{other} − {first}"))
-    p = compared.metrics[metric].p if compared is not None else None
-    if p is None:
-        raise LookupError("no test was made")
-    return p
+def _terms(row: str) -> list[tuple[int, str]]:
+    """The rows of a sum of rows, each with its sign."""
+    first, *others = re.split(r" ([+-]) ", row)
+    signs = [1 if sign == "+" else -1 for sign in others[::2]]
+    return [(1, first), *zip(signs, others[1::2], strict=True)]
 
 
 def _metric(line: Record, metric: str) -> float:
@@ -208,6 +213,9 @@ def _metric(line: Record, metric: str) -> float:
         return float(test["mi"] < COLLAPSED and test["z_use"] < COLLAPSED)
     if metric == "share_at_one":
         return _share_at_one(line)
+    if metric == "rec_first":  # of the sentence's first tokens, nats per sentence
+        first = line["loss_by_position"][:FIRST_WORDS]
+        return float(math.fsum(nats * count for nats, count in first) / first[0][1])
     if test.get(metric) is None:
         raise LookupError(f"{line['id']} has no {metric}")
     return float(test[metric])
@@ -229,13 +237,23 @@ def _share_at_one(line: Record) -> float:
 
 def _bound(lines: Sequence[Record], data: str, row: str, metric: str) -> str:
     """The sign of a figure that is a bound of what it estimates, as in the tables."""
-    tests = [line["metrics"]["test"] for line in lines
-             if line["label"] == row and line["config"]["data"] == data]  # fmt: skip
-    if metric == "mi" and any(test["mi"] > test["mi_cap"] - SATURATION for test in tests):
-        return r"\ge "
-    if metric in UPPER and any(test.get("iw_upper_bound") for test in tests):
-        return r"\le "
-    return ""
+    signs = {
+        -sign if metric == "mi" else sign
+        for sign, label in _terms(row)
+        for line in lines
+        if line["label"] == label and line["config"]["data"] == data and _bounded(line, metric)
+    }
+    if len(signs) > 1:
+        raise LookupError("the difference of two bounds is none")
+    return {1: r"\le ", -1: r"\ge "}[signs.pop()] if signs else ""
+
+
+def _bounded(line: Record, metric: str) -> bool:
+    """MI near its cap is a lower bound; likelihoods that still fall are upper ones."""
+    test = line["metrics"]["test"]
+    if metric == "mi":
+        return bool(test["mi"] > test["mi_cap"] - SATURATION)
+    return metric in UPPER and bool(test.get("iw_upper_bound"))
 
 
 def _ranked(found: Summary, rank: str, digits: int) -> Quantity:
