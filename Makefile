@@ -46,9 +46,9 @@ lint: install
 
 # Tables, figures and the macros of the text anew from the committed records, then the PDF, without a date. Stops at a warning,
 # at a box that is overfull (or underfull beyond what paper.tex allows), and at a statement that the records do not bear out.
-LATEX := latexmk texlive-latex-recommended texlive-science lmodern poppler-utils
+LATEX := latexmk texlive-latex-recommended lmodern poppler-utils
 paper: install
-	@command -v latexmk >/dev/null && kpsewhich siunitx.sty lmodern.sty >/dev/null || { \
+	@command -v latexmk >/dev/null && kpsewhich microtype.sty lmodern.sty >/dev/null || { \
 	  echo "make paper: LaTeX is missing or incomplete; apt-get install -y --no-install-recommends $(LATEX)"; exit 1; }
 	@set -e; for records in results/*.jsonl; do \
 	  $(BIN)/python -m benchmark report "$$(basename "$$records" .jsonl)" >/dev/null; done

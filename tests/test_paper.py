@@ -172,6 +172,7 @@ NOT_PROSE = (
     r"\\(pcb|pcbtable|checked|ifrecorded|cite\w*|ref|label|input|bibliography|includegraphics)"
     r"(\[[^\]]*\])*\{[^{}]*\}",
     r"\\setlength\{[^{}]*\}\{[^{}]*\}",
+    r"\\begin\{minipage\}(\[\w\])?\{[^{}]*\}",
     r"\\\\\[[^\]]*\]",
     r"\\texttt\{[a-z][\w\\]*\}",  # names
     r"95\\,\\%",  # the level of all intervals
