@@ -3,13 +3,15 @@
     python tests/report_speed.py [--records 1000] [--limit 10]
 
 Makes up records of 20 rows with 50 seeds, reports them in a process of its own, and prints the
-seconds. Exit status 1 when they are more than the limit.
+seconds. Exit status 1 when those of the processor are more than the limit: other work on the machine
+changes those of the clock.
 """
 
 import argparse
 import math
 import os
 import random
+import resource
 import subprocess
 import sys
 import tempfile
@@ -61,8 +63,11 @@ def main() -> int:
             [sys.executable, "-m", "benchmark", *words], cwd=folder, capture_output=True, text=True,
             env={**os.environ, "PYTHONPATH": str(ROOT)},
         )  # fmt: skip
-        seconds = time.perf_counter() - begin
-        print(f"{given.records} records, tables and page without figures: {seconds:.1f} s")
+        wall = time.perf_counter() - begin
+        used = resource.getrusage(resource.RUSAGE_CHILDREN)
+        seconds = used.ru_utime + used.ru_stime
+        print(f"{given.records} records, tables and page without figures: {seconds:.1f} s of a "
+              f"processor, {wall:.1f} s by the clock")  # fmt: skip
         if done.returncode != 0:
             print(done.stdout[-2000:], done.stderr, sep="\n")
             return 1

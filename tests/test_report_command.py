@@ -1,5 +1,6 @@
 """``pcbench report``: where its files go, and that a check finds what is not of the records."""
 
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -7,10 +8,91 @@ from pathlib import Path
 import pytest
 from made_up import record
 
+from benchmark import cli, records
 from benchmark.report import render, report, tables
 
 ROOT = Path(__file__).parent.parent
 STUDIES = sorted(path.stem for path in (ROOT / "results").glob("*.jsonl"))
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with collected records of a study, `mine`."""
+    monkeypatch.chdir(tmp_path)
+    lines = [
+        record(f"ptb-{label}-{seed}-0000000{row}", bleu=row + seed / 10)
+        | {"label": label, "row": row, "status": "done"}
+        for row, label in enumerate(("none", "cyclical"))
+        for seed in range(2)
+    ]
+    (tmp_path / "results").mkdir()
+    text = "".join(records.dumps(line) + "\n" for line in lines)
+    (tmp_path / "results" / "mine.jsonl").write_text(text)
+    return tmp_path
+
+
+def files(folder: Path) -> set[str]:
+    found = {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
+    return found - {"results/mine.jsonl"}
+
+
+def test_all_files_of_a_report_have_their_place(
+    here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main(["report", "mine"]) == 0
+    printed = capsys.readouterr()
+    assert printed.out == (here / "paper/tables/mine.md").read_text()
+    assert printed.err.startswith("pcbench: wrote paper/tables/mine.{md,tex,csv}, ")
+    found = files(here)
+    assert {f"paper/tables/mine.{kind}" for kind in ("md", "tex", "csv")} <= found
+    assert "results/mine.html" in found
+    drawn = {name for name in found if name.startswith("paper/figures/mine-")}
+    assert {Path(name).suffix for name in drawn} == {".pdf", ".png", ".csv"}
+    assert len(found) == len(drawn) + 4
+
+
+def test_another_folder_gets_everything(here: Path) -> None:
+    assert cli.main(["report", "mine", "--out", "new", "--no-figures"]) == 0
+    assert files(here) == {"new/mine.md", "new/mine.tex", "new/mine.csv", "new/mine.html"}
+    (here / "results").rename(here / "other")
+    assert cli.main(["report", "mine", "--results", "other", "--no-figures"]) == 0
+    assert {"other/tables/mine.md", "other/mine.html"} <= files(here)
+    words = ["--out", "b/tables", "--page", "c", "--results", "other", "--figures", "d"]
+    assert cli.main(["report", "mine", *words]) == 0
+    assert {"b/tables/mine.tex", "c/mine.html"} <= files(here)
+    assert any(name.startswith("d/mine-") for name in files(here))
+    assert report.places("mine", Path("other"), Path("b/tables")).figures == Path("b/figures")
+
+
+def test_a_check_writes_nothing_and_names_what_differs(
+    here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main(["report", "mine", "--check", "--no-figures"]) == 1
+    assert "paper/tables/mine.md: is missing\n" in capsys.readouterr().out
+    assert files(here) == set()
+    (here / "page.md").write_text("<!-- results:mine -->\n<!-- /results:mine -->\n")
+    flags = ["--readme", "page.md"]
+    assert cli.main(["report", "mine", *flags]) == 0
+    capsys.readouterr()
+    assert cli.main(["report", "mine", "--check", *flags]) == 0
+    assert capsys.readouterr().out == (
+        "results/mine.jsonl: tables and figures are what the records say\n"
+    )
+    changed = ["paper/tables/mine.md", "paper/tables/mine.tex", "paper/tables/mine.csv", "page.md"]
+    changed.insert(0, next(n for n in sorted(files(here)) if re.match(r"paper/fig.*csv", n)))
+    for name in changed:
+        before = (here / name).read_bytes()
+        (here / name).write_bytes(before.replace(b"none", b"n0ne"))
+        assert cli.main(["report", "mine", "--check", *flags]) == 1
+        first, mend = capsys.readouterr().out.splitlines()
+        assert first.startswith(f"{name}: ")
+        assert first.endswith("not what results/mine.jsonl says")
+        assert b"n0ne" in (here / name).read_bytes()
+        (here / name).write_bytes(before)
+    (here / name).write_bytes(before.replace(b"none", b"n0ne"))
+    assert mend == "mend: pcbench report mine --readme page.md"
+    assert cli.main([*mend.split()[2:], "--no-figures"]) == 0
+    assert (here / name).read_bytes() == before
 
 
 @pytest.mark.parametrize("name", STUDIES)

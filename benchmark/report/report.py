@@ -1,7 +1,5 @@
 """The report of a study: tables, figures and a page, written or compared with what is there."""
 
-import importlib
-import importlib.util
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -90,7 +88,9 @@ class Report:
             to.tables / f"{self.name}.tex": render.latex(self.name, self.built),
             to.tables / f"{self.name}.csv": render.csv(self.built),
         }
-        if to.figures is not None and (figures := _module("figures")):
+        if to.figures is not None:
+            from benchmark.report import figures
+
             data = figures.data(self.name, self.lines)
             found |= {to.figures / name: text for name, text in data.items()}
         return found
@@ -111,7 +111,9 @@ class Report:
             write_atomic(path, text.encode())
             written.append(path)
         images: dict[str, bytes] = {}
-        if to.figures is not None and (figures := _module("figures")):
+        if to.figures is not None:
+            from benchmark.report import figures
+
             written += figures.draw(self.name, self.lines, to.figures)
             images = figures.images(self.name, self.lines, to.figures)
         if to.page is not None:
@@ -169,11 +171,6 @@ class Report:
                 f"{page}: lacks the lines {start} and {end}; add them where the table goes"
             )
         return before, f"{head}{start}\n{render.short(self.built)}\n{end}{tail}"
-
-
-def _module(name: str) -> Any:
-    found = importlib.util.find_spec(f"benchmark.report.{name}")
-    return importlib.import_module(found.name) if found else None
 
 
 def read(study: str, results: Path) -> Report:
