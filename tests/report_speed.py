@@ -3,8 +3,8 @@
     python tests/report_speed.py [--records 1000] [--limit 10]
 
 Makes up records of 20 rows with 50 seeds, reports them in a process of its own, and prints the
-seconds. Exit status 1 when those of the processor are more than the limit: other work on the machine
-changes those of the clock.
+seconds. Exit status 1 when those of the processor are more than the limit; other work on the
+machine changes those of the clock.
 """
 
 import argparse
