@@ -14,6 +14,7 @@ from pathlib import Path
 
 from benchmark import commands
 from benchmark import reproduce as reproduction
+from benchmark.bench import commands as benches
 from benchmark.cluster import commands as cluster
 from benchmark.errors import UserError
 from benchmark.options import (
@@ -21,6 +22,7 @@ from benchmark.options import (
     Parser,
     checkpoints,
     command,
+    count,
     device,
     folders,
     results,
@@ -87,6 +89,7 @@ def parser() -> Parser:
     _collect(sub)
     reports.add(sub)
     reproduction.add(sub)
+    benches.add(sub)
     _evaluate(sub)
     _sample(sub)
     _data(sub)
@@ -188,16 +191,6 @@ def _evaluate(sub: Commands) -> None:
     do.set_defaults(do=commands.evaluate)
 
 
-def _count(text: str) -> int:
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError(f"{text} is not at least 1")
-    return value
-
-
-_count.__name__ = "integer"
-
-
 def _sample(sub: Commands) -> None:
     do = command(
         sub, "sample", "print what a finished run writes",
@@ -209,9 +202,9 @@ def _sample(sub: Commands) -> None:
         "--kind", choices=["all", "reconstructions", "prior", "interpolations"], default="all",
         help="default: %(default)s",
     )  # fmt: skip
-    do.add_argument("--number", type=_count, default=5, metavar="N", help="of each, default 5")
+    do.add_argument("--number", type=count, default=5, metavar="N", help="of each, default 5")
     do.add_argument("--seed", type=int, default=0, help="of sentences and draws, default 0")
-    do.add_argument("--max-length", type=_count, metavar="N",
+    do.add_argument("--max-length", type=count, metavar="N",
                     help="of a text in tokens, default twice the mean sentence")  # fmt: skip
     how = do.add_mutually_exclusive_group()
     how.add_argument(

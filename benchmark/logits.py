@@ -71,15 +71,16 @@ def _losses(
 ) -> Tensor:
     """Losses (N,) from states (N, H), words (V, H), both bf16; their slopes (N, V) where wanted.
 
-    On a CPU the matrix product takes as many tokens as there are hidden units, so that reading all
-    words again costs no more than the arithmetic; what is done to each logit, as many as its cache
-    holds.
+    On a CPU, what is done to each logit takes as many tokens as its cache holds; the matrix product
+    at least as many as there are hidden units, so that reading all words again costs no more than
+    the arithmetic.
     """
-    cpu = low.device.type == "cpu"
-    block = max(64, low.shape[1]) if cpu else len(low)
-    some = max(1, CACHED // len(words)) if cpu else len(low)
+    some, block = len(low), len(low)
+    if low.device.type == "cpu":
+        some = max(1, CACHED // len(words))
+        block = max(some, low.shape[1])
     columns = words.T
-    if cpu and len(low) > len(words) // 4:
+    if block < len(low) and len(low) > len(words) // 4:
         columns = columns.contiguous()  # once, where else each block would do it
     parts = []
     for begin in range(0, len(low), block):

@@ -80,3 +80,14 @@ def results(do: Parser) -> None:
     """``--results``."""
     do.add_argument("--results", type=Path, default=Path("results"), metavar="DIR",
                     help="of collected records, default: %(default)s")  # fmt: skip
+
+
+def count(text: str) -> int:
+    """An integer from 1 on."""
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"{text} is not at least 1")
+    return value
+
+
+count.__name__ = "integer"

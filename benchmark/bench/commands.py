@@ -1,0 +1,54 @@
+"""``pcbench bench``: parser and command."""
+
+import os
+import sys
+from argparse import Namespace
+
+from benchmark.errors import UserError
+from benchmark.options import Commands, command, count, device
+
+
+def add(sub: Commands) -> None:
+    """Add the command."""
+    do = command(
+        sub, "bench", "measure speed on this machine, in turns with a plain text VAE",
+        "pcbench bench", "pcbench bench --size yahoo --precision bf16 --pairs 3",
+        "pcbench bench --scaling",
+    )  # fmt: skip
+    do.add_argument("--size", action="append", choices=["ptb", "yahoo", "exact"],
+                    help="sizes of a corpus and its model; default: ptb")  # fmt: skip
+    do.add_argument("--precision", action="append", choices=["fp32", "bf16"], help="default: both")
+    do.add_argument("--pairs", type=count, default=7, metavar="N", help="default: %(default)s")
+    do.add_argument("--threads", type=count, default=1, metavar="N", help="of each, default 1")
+    do.add_argument("--together", type=count, metavar="N",
+                    help="runs at a time in the last row, default: one a core")  # fmt: skip
+    do.add_argument("--scaling", action="store_true",
+                    help="instead: how cost grows with tokens, sentences and samples")  # fmt: skip
+    device(do)
+    do.set_defaults(do=bench)
+
+
+def bench(arguments: Namespace) -> int:
+    """``pcbench bench``."""
+    from benchmark.bench import bench as benching
+    from benchmark.provenance import checkout
+
+    if not (checkout() / "tests" / "yardstick.py").exists():
+        raise UserError("bench: tests/yardstick.py is not there; run it in a clone of the project")
+    told = benching.machine(arguments.threads, arguments.device)
+    print(told, file=sys.stderr)
+    if arguments.scaling:
+        from benchmark.bench import scaling
+
+        text = scaling.table(arguments.device, arguments.threads)
+    else:
+        together = arguments.together or (os.cpu_count() or 1) // arguments.threads
+        rows = []
+        for size in arguments.size or ["ptb"]:
+            precisions = arguments.precision or ["fp32", "bf16"]
+            rows += benching.measure(
+                size, precisions, arguments.threads, arguments.device, arguments.pairs, together
+            )
+        text = benching.table(rows)
+    print(text)
+    return 0
