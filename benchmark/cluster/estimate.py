@@ -61,9 +61,9 @@ def _known(study: "Study", runs: Path, options: Options) -> list[dict[str, Any]]
 
 
 def _like(run: "Labelled", known: Sequence[dict[str, Any]]) -> tuple[float, int] | None:
-    """Median seconds and parameters of finished runs with this data, baseline and training."""
+    """Median seconds and parameters of finished runs with this data, precision and training."""
     settings = run.config.to_dict() | {"data": recorded(run.config.data)}
-    same = ("data", "model", "train")
+    same = ("data", "precision", "model", "train")
     near = [
         record for record in known if all(record["config"][key] == settings[key] for key in same)
     ]
