@@ -12,7 +12,7 @@ import pytest
 
 from benchmark.records import read_jsonl
 from benchmark.report import comparable, figures
-from benchmark.report.figures import learning
+from benchmark.report.figures import learning, schedules
 
 ROOT = Path(__file__).parent.parent
 STUDIES = ("quickstart", "exact", "confound_exact", "ptb_check")
@@ -137,7 +137,7 @@ def test_learning_curves_are_the_records_points() -> None:
         own = (table["label"] == line["label"]) & (table["seed"] == line["config"]["seed"])
         rows = table[own].sort_values("step")
         assert list(rows["step"]) == [point["step"] for point in line["curve"]]
-        for metric in ("kl", "mi", "au"):
+        for metric in ("kl", "mi", "au", "weight"):
             expected = [point[metric] for point in line["curve"]]
             np.testing.assert_allclose(rows[metric], expected, rtol=1e-5, atol=1e-9)
         np.testing.assert_allclose(-rows["elbo"], [p["neg_elbo"] for p in line["curve"]], rtol=1e-5)
@@ -152,15 +152,32 @@ def test_the_weights_corners_pass_through_what_runs_logged(study: str) -> None:
     group = comparable.groups(records(study))[0].lines
     table = learning.rows(group)
     corners = table[table["seed"].isna() & table["weight"].notna()]
+    known = set()
     for line in group:
         own = corners[corners["label"] == line["label"]]
-        if not len(own):
-            assert line["label"] == "lstm_lm"
+        if not len(own):  # without latent variable, or a file that imports torch
+            source = ROOT / "baselines" / f"{line['config']['baseline']}.py"
+            assert line["label"] == "lstm_lm" or "torch" in source.read_text()
             continue
+        known.add(line["label"])
         steps, weights = own["step"].astype(float), own["weight"].astype(float)
         for point in line["curve"]:
             near = [np.interp(point["step"] - 1 + d, steps, weights) for d in (-9, -4, 0, 1, 4, 9)]
             assert min(near) - 0.02 <= point["weight"] <= max(near) + 0.02
+    assert any("cyclical" in label for label in known)
+
+
+def test_a_schedule_that_runs_did_not_follow_is_not_drawn() -> None:
+    """The records are believed, not today's code."""
+    line = next(line for line in records("quickstart") if line["label"] == "cyclical")
+    assert len(schedules.vertices(line)) > 8
+    other = line | {"config": line["config"] | {"params": {"cycles": 3}}}
+    assert schedules.vertices(other) == []
+    table = schedules.rows([other])
+    assert table["logged"].all()
+    assert list(table["weight"]) == [point["weight"] for point in line["curve"]]
+    elsewhere = line | {"config": line["config"] | {"file": "cyclical.py"}}
+    assert schedules.vertices(elsewhere) == []
 
 
 def test_a_spectrum_is_sorted_and_sums_to_the_kl() -> None:

@@ -136,7 +136,7 @@ def draw(frame: "pd.DataFrame") -> "Figure":
     panels_of = frame[["metric", "reference"]].drop_duplicates().fillna("").values.tolist()
     frame = frame.fillna({"reference": ""})
     shown = style.rows_of(frame)
-    names = [style.printable(label, 30) for _, label, _ in shown]
+    names = [style.printable(label, 34) for _, label, _ in shown]
     height = sum(0.17 * (1 + name.count("\n")) for name in names) + 0.75
     figure, ((*panels,),) = style.grid(1, len(panels_of), style.WIDE, height, sharey=True)
     for panel, (metric, reference) in zip(panels, panels_of, strict=True):

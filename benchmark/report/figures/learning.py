@@ -31,7 +31,8 @@ def title(data: str, frame: "pd.DataFrame") -> str:
 
 
 def rows(lines: Sequence[runs.Record]) -> "pd.DataFrame":
-    """One row a seed and evaluation; without a seed: corners of the row's KL weight; the truth.
+    """One row a seed and evaluation; without a seed: the corners of the row's KL weight where its
+    schedule is known; the truth.
 
     Columns: `COLUMNS`; the truth is the language's own, not of the validation split's sentences.
     """
@@ -45,6 +46,8 @@ def rows(lines: Sequence[runs.Record]) -> "pd.DataFrame":
             if not run.latent:
                 figures["kl"] = math.nan
             figures["elbo"] = -runs.number(point.get("neg_elbo"))
+            if run.latent:
+                figures["weight"] = runs.number(point.get("weight"))
             found.append(run.row() | {"seed": run.seed, "step": point["step"]} | figures)
         if curve and run.latent and run.label not in weighed:
             weighed.add(run.label)
@@ -92,7 +95,13 @@ def _panel(
         if not len(points):
             continue
         if metric == "weight":
-            panel.plot(points["step"], points[metric], color=look.colour, ls=look.line)
+            corners = points[points["seed"].isna()]
+            logged = points[points["seed"] == points["seed"].min()]
+            if len(corners):
+                panel.plot(corners["step"], corners[metric], color=look.colour, ls=look.line)
+            else:
+                panel.plot(logged["step"], logged[metric], color=look.colour, lw=0.5,
+                           marker=look.marker, ms=2.5)  # fmt: skip
             continue
         for _, seed in points.groupby("seed"):
             panel.plot(seed["step"], seed[metric], color=look.colour, lw=0.4, alpha=0.45)
@@ -140,5 +149,5 @@ def _lowest(frame: "pd.DataFrame") -> tuple[float, dict[str, str]]:
     low = min(early, *(float(curve.iloc[-1]) for curve in kept))
     ends = {label: float(curve.iloc[-1]) for (label, _), curve in curves.items()}
     return low, {
-        label: f"ELBO ends at {style.signed(end, 1)}" for label, end in ends.items() if end < low
+        label: f"ELBO to {style.signed(end, 1)}" for label, end in ends.items() if end < low
     }

@@ -1,7 +1,7 @@
 """The KL weight of each row over training, one small panel a row.
 
 From a study's settings, or from its records: there the method's own schedule where it can be had
-without torch and gives the weights that the run logged, else the logged weights alone.
+without torch and gives the weights that the run logged, else dots for the logged weights.
 """
 
 import ast
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from benchmark.study import Study
 
 NAME = "weights"
-COLUMNS = ("place", "label", "role", "fraction", "weight")
+COLUMNS = ("place", "label", "role", "fraction", "weight", "logged")
 POINTS = 1_000  # of a curve, before those on a straight line between others are dropped
 FLAT = 1e-4  # how far from that line a point may lie
 _LIGHT = {"dataclasses", "math", "typing", "benchmark.annealing", "benchmark.baseline"}
@@ -32,11 +32,13 @@ Points = list[tuple[float, float]]
 
 def title(data: str, frame: "pd.DataFrame") -> str:
     """What the figure shows."""
-    return "KL weight over training, a panel a row"
+    dots = "; dots: as logged at evaluations" if frame["logged"].any() else ""
+    return f"KL weight over training, a panel a row{dots}"
 
 
 def rows(lines: Sequence[runs.Record]) -> "pd.DataFrame":
-    """Corners of each row's weight over training, from 0 to 1; one without weight where no KL is.
+    """Corners of each row's weight over training, from 0 to 1, or the ``logged`` weights; one row
+    without weight where there is no KL.
 
     Columns: `COLUMNS`. Empty where no record has a curve.
     """
@@ -46,9 +48,10 @@ def rows(lines: Sequence[runs.Record]) -> "pd.DataFrame":
         if run.label in drawn or not run.record.get("curve"):
             continue
         drawn.add(run.label)
-        points = vertices(run.record) if run.latent else [(math.nan, math.nan)]
-        steps = run.record.get("steps") or 1
-        found += [run.row() | {"fraction": step / steps, "weight": w} for step, w in points]
+        found += [
+            run.row() | {"fraction": step / steps_of(run.record), "weight": w, "logged": logged}
+            for step, w, logged in _points(run)
+        ]
     return runs.frame(found, COLUMNS)
 
 
@@ -72,7 +75,9 @@ def plot_study(study: "Study", folder: Path) -> list[Path]:
         points = _corners(baseline.weight, POINTS) if baseline.latent else [(math.nan, math.nan)]
         name = first[label].config.baseline
         row = {"place": place, "label": label, "role": name if name in runs.REFERENCES else ""}
-        found += [row | {"fraction": step / POINTS, "weight": w} for step, w in points]
+        found += [
+            row | {"fraction": step / POINTS, "weight": w, "logged": False} for step, w in points
+        ]
     paths = [folder / f"schedules_{study.name}.{kind}" for kind in ("png", "pdf")]
     with style.settings():
         figure = draw(runs.frame(found, COLUMNS))
@@ -98,8 +103,9 @@ def draw(frame: "pd.DataFrame") -> "Figure":
         if points["weight"].isna().all():
             panel.text(0.5, 0.5, "no latent variable", ha="center", va="center", color="0.4")
         else:
-            colour = style.look(place, role).colour
-            panel.plot(points["fraction"], points["weight"], color=colour, lw=1.5)
+            line: dict[str, Any] = {"color": style.look(place, role).colour}
+            line |= {"marker": "o", "ms": 2, "lw": 0.5} if points["logged"].any() else {"lw": 1.5}
+            panel.plot(points["fraction"], points["weight"], **line)
     for panel in flat[len(shown) :]:
         panel.set_visible(False)
     flat[0].set(xlim=(0, 1), ylim=(-0.08, 1.12), yticks=[0, 0.5, 1])
@@ -109,15 +115,29 @@ def draw(frame: "pd.DataFrame") -> "Figure":
     return figure
 
 
+def _points(run: runs.Run) -> list[tuple[float, float, bool]]:
+    """(step, weight, whether it was only logged) of a run; without weight where there is no KL."""
+    if not run.latent:
+        return [(math.nan, math.nan, False)]
+    corners = vertices(run.record)
+    if corners:
+        return [(step, weight, False) for step, weight in corners]
+    return [(point["step"], point["weight"], True) for point in run.record["curve"]]
+
+
+def steps_of(record: runs.Record) -> int:
+    """The schedule's last step."""
+    return int(record.get("steps") or record["curve"][-1]["step"])
+
+
 def vertices(record: runs.Record) -> Points:
-    """(step, weight): the corners of a run's weight over training."""
-    logged = [(point["step"], point["weight"]) for point in record["curve"]]
-    total = record.get("steps") or logged[-1][0]
-    weight = _weight(record["config"])
+    """(step, weight): the corners of a run's weight over training; none where it is not known."""
+    weight, total = _weight(record["config"]), steps_of(record)
     if weight is None or any(
-        not math.isclose(weight(step - 1, total), known, abs_tol=1e-6) for step, known in logged
+        not math.isclose(weight(point["step"] - 1, total), point["weight"], abs_tol=1e-6)
+        for point in record["curve"]
     ):
-        return [(float(step), float(known)) for step, known in logged]
+        return []
     return _corners(weight, total)
 
 
