@@ -27,6 +27,7 @@ def _add_report(sub: Commands) -> None:
         sub, "report", "tables, figures and a page of a collected study",
         "pcbench report paper/quickstart.toml", "pcbench report quickstart --check",
         "pcbench report quickstart --out /tmp/report --no-figures",
+        "pcbench report --published",
     )  # fmt: skip
     do.add_argument("study", nargs="?", metavar="STUDY", help="a study file, or its name")
     results(do)
@@ -41,7 +42,7 @@ def _add_report(sub: Commands) -> None:
     do.add_argument("--check", action="store_true",
                     help="write nothing; name the files that the records contradict")  # fmt: skip
     do.add_argument("--published", action="store_true",
-                    help="check the published figures; with STUDY beside ours")  # fmt: skip
+                    help="instead, list what is wrong among published figures")  # fmt: skip
     do.set_defaults(do=report)
 
 
@@ -62,8 +63,10 @@ def report(arguments: Namespace) -> int:
     """``pcbench report``."""
     from benchmark.report import report as reporting
 
+    if arguments.published:
+        return _published()
     if arguments.study is None:
-        raise UserError("report: STUDY is missing, a study file or its name")
+        raise UserError("report: STUDY is missing: a study file or its name, or --published")
     found = reporting.read(arguments.study, arguments.results)
     to = _places(found.name, arguments)
     if found.wrong:
@@ -127,6 +130,15 @@ def _folders(paths: Sequence[Path]) -> str:
         else:
             told.append(f"{len(files)} files in {folder}")
     return ", ".join(told)
+
+
+def _published() -> int:
+    """List what is wrong among published figures; 1 if the file does not mark just that."""
+    from benchmark.report import literature, misprints
+
+    text, marked = misprints.listing(literature.read())
+    print(text)
+    return 0 if marked else 1
 
 
 def plot_schedules(arguments: Namespace) -> int:

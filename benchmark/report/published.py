@@ -1,172 +1,208 @@
-"""Published figures: ``paper/published.csv``, one value a line, each with its source.
+"""Published figures beside ours: the difference, and whether the two were measured alike."""
 
-Columns: ``paper``, ``table``, ``dataset`` (our name where we have it), ``coding`` (what the tokens
-are), ``method`` as printed, ``metric`` by our names (`METRICS`), ``value`` as printed, ``unit``,
-``estimator``; ``baseline``, ``preset`` and ``settings`` of ours that the row is nearest to;
-``comparable`` (yes, nearly, or no, with the reason); ``misprint`` (which checks of
-`benchmark.report.misprints` the printed value is known to fail); ``seen`` (where it was read);
-``notes``. No source prints a spread over seeds.
-"""
-
-import csv
-import io
-import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from benchmark.errors import UserError, suggest
+from benchmark.config import ModelConfig, TrainConfig
+from benchmark.presets import PRESETS
+from benchmark.provenance import checkout
+from benchmark.report import comparable
+from benchmark.report.literature import FILE, Value, read
+from benchmark.report.rules import SATURATION
+from benchmark.report.statistics import shown, summarise
+from benchmark.report.table import Cell, Row, Table, slug
 
-FILE = Path("paper/published.csv")
-DATASETS = ("ptb", "yahoo", "yelp", "snli")
-CODINGS = ("words", "GPT-2 pieces", "words, own split", "words, own tokens")
-# Of ours: those of a record. Others: nll, of its own definition; ppl, not told of what; ppl_rec, of
-# the reconstruction alone; rec and kl per token.
-METRICS = {
-    **dict.fromkeys(("neg_elbo", "rec", "kl", "mi", "mi_batch"), "nats per sentence"),
-    **dict.fromkeys(("iw_nll", "nll"), "nats per sentence"),
-    **dict.fromkeys(("rec_per_token", "kl_per_token"), "nats per token"),
-    **dict.fromkeys(("ppl_elbo", "ppl_iw", "ppl_rec", "ppl"), "per token"),
-    **dict.fromkeys(("au", "au_0.2"), "units"),
-    "bleu": "share from 0 to 1",
-    "train_hours": "hours",
+Record = dict[str, Any]
+
+COLUMNS = ("figure", "published", "ours", "n", "difference", "estimator", "protocol", "source")
+TITLES = {
+    "neg_elbo": "−ELBO", "rec": "rec", "kl": "KL", "mi": "MI", "mi_batch": "MI (batches)",
+    "iw_nll": "IW-NLL", "ppl_elbo": "PPL (ELBO)", "ppl_iw": "PPL (IW)", "au": "AU",
 }  # fmt: skip
-KINDS = ("sum", "mi", "ppl", "column", "repeat", "twice")  # of misprints
+NOTE = (
+    "No source prints a spread over seeds. Difference: ours minus published. Estimator and "
+    "protocol: whether the two figures were measured and trained alike; footnotes tell why not. "
+    "A question mark: the printed figure contradicts others (`pcbench report --published`)."
+)
+_OWN = ("beta", "target")  # where these differ, it is another method
+_ONE_SAMPLE = "ours takes one sample in both terms"  # of MI, as the file says it
+_HALVING = ("patience", "halve_from", "halvings")
 
 
-@dataclass(frozen=True)
-class Value:
-    """A printed value; the attributes are the columns of the file."""
+def side_by_side(study: str, lines: Sequence[Record], file: Path | None = None) -> list[Table]:
+    """A table for each group of records that compare and have published figures on their data.
 
-    paper: str
-    table: str
-    dataset: str
-    coding: str
-    method: str
-    metric: str
-    value: str
-    unit: str
-    estimator: str
-    baseline: str
-    preset: str
-    settings: str
-    comparable: str
-    misprint: str
-    seen: str
-    notes: str
-
-    @property
-    def number(self) -> float:
-        """The value."""
-        return float(self.value)
-
-    @property
-    def half(self) -> float:
-        """Half of its last printed digit: what rounding leaves open."""
-        _, _, digits = self.value.partition(".")
-        return 0.5 * 10.0 ** -len(digits)
-
-    @property
-    def row(self) -> tuple[str, str, str, str, str]:
-        """What it shares with the values printed beside it."""
-        return self.paper, self.table, self.dataset, self.coding, self.method
-
-    @property
-    def place(self) -> str:
-        """Table and row, for a reader."""
-        return f"{self.table}, {self.dataset}, {self.method}"
-
-    @property
-    def kinds(self) -> list[str]:
-        """The misprints that are known."""
-        return self.misprint.split()
-
-    @property
-    def set(self) -> dict[str, Any]:
-        """``settings``, "target=5.0; lr=0.5", as a table."""
-        pairs = (pair.strip().split("=", 1) for pair in self.settings.split(";") if pair.strip())
-        return {key: _parsed(text) for key, text in pairs}
-
-
-def read(path: Path = FILE) -> list[Value]:
-    """Read the file strictly.
+    Args:
+        study: its name.
+        lines: of its collected file.
+        file: of published figures; None takes that of this checkout, where there is one.
 
     Raises:
-        UserError: naming file and line: it is missing, no UTF-8, a column is missing or unknown, a
-            value is no number, a name is unknown, a source is missing, or a value stands twice.
+        UserError: see `benchmark.report.literature.read`.
     """
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"{path}: cannot be read ({error})") from None
-    columns = [column.name for column in fields(Value)]
-    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
-    values: list[Value] = []
-    seen: dict[tuple[str, ...], int] = {}
-    try:
-        head = next(reader, [])
-        if head != columns:
-            raise UserError(f"{path}:1: the columns must be {', '.join(columns)}")
-        for cells in reader:
-            where = f"{path}:{reader.line_num}"
-            if len(cells) != len(columns):
-                raise UserError(f"{where}: {len(cells)} cells instead of {len(columns)}")
-            value = Value(*cells)
-            _check(value, where)
-            key = (*value.row, value.metric)
-            if key in seen:
-                raise UserError(f"{where}: {value.place}: {value.metric} stands on line "
-                                f"{seen[key]} already")  # fmt: skip
-            seen[key] = reader.line_num
-            values.append(value)
-    except csv.Error as error:
-        raise UserError(f"{path}:{reader.line_num}: not valid CSV ({error})") from None
-    return values
-
-
-def _check(value: Value, where: str) -> None:
-    """Names are known, the value is a number as printed, and its source is told."""
-    for name, known in (
-        ("dataset", DATASETS), ("coding", CODINGS), ("metric", tuple(METRICS)),
-    ):  # fmt: skip
-        given = getattr(value, name)
-        if given not in known:
-            raise UserError(f"{where}: {name}: unknown '{given}'; {suggest(given, known)}")
-    for name in ("paper", "table", "method", "estimator", "seen"):
-        if not getattr(value, name).strip():
-            raise UserError(f"{where}: {name} is missing")
-    if not value.value.replace(".", "", 1).isdecimal() or not math.isfinite(value.number):
-        raise UserError(f"{where}: value: '{value.value}' is no number of plain digits")
-    if value.unit != METRICS[value.metric]:
-        raise UserError(f"{where}: unit: of {value.metric} must be {METRICS[value.metric]}")
-    for kind in value.kinds:
-        if kind not in KINDS:
-            raise UserError(f"{where}: misprint: unknown '{kind}'; {suggest(kind, KINDS)}")
-    answer, _, reason = value.comparable.partition(": ")
-    if answer not in ("yes", "nearly", "no") or (answer == "yes") == bool(reason):
-        raise UserError(f"{where}: comparable: must be yes, or nearly or no with a reason")
-    mapped = [bool(value.baseline), bool(value.preset)]
-    if mapped != [answer != "no"] * 2 or (value.settings and answer == "no"):
-        raise UserError(f"{where}: baseline and preset must be given where comparable is not no")
-
-
-def _parsed(text: str) -> int | float | str:
-    """A setting's value."""
-    for kind in (int, float):
-        try:
-            return kind(text)
-        except ValueError:
-            continue
-    return text
-
-
-def rows(values: Sequence[Value]) -> dict[tuple[str, ...], dict[str, Value]]:
-    """Printed rows: their values by metric."""
-    found: dict[tuple[str, ...], dict[str, Value]] = {}
-    for value in values:
-        found.setdefault(value.row, {})[value.metric] = value
+    path = file or checkout() / FILE
+    values = [value for value in read(path) if value.baseline] if path.exists() else []
+    found: list[Table] = []
+    for group in comparable.groups(lines):
+        rows, reasons = _rows(values, _labelled(group.lines))
+        if rows:
+            name = slug("published", (table.name for table in found))
+            title = f"{group.title}: beside published figures"
+            notes = (*_notes(group.lines), NOTE)
+            found.append(Table(name, title, notes, COLUMNS, tuple(rows), reasons, "published"))
     return found
 
 
-Printed = Mapping[str, Value]
+def _labelled(lines: Sequence[Record]) -> dict[str, list[Record]]:
+    """Records by row; those whose data are a public set in its own coding only."""
+    found: dict[str, list[Record]] = {}
+    for line in lines:
+        if line.get("status", "done") == "done":
+            found.setdefault(str(line["label"]), []).append(line)
+    return found
+
+
+def _notes(lines: Sequence[Record]) -> Iterator[str]:
+    """Whether the runs went through all epochs of the protocol that they name."""
+    told = set()
+    for line in lines:
+        if line.get("status", "done") == "done" and line["config"].get("preset") in PRESETS:
+            preset = line["config"]["preset"]
+            epochs = line["config"]["train"].get("epochs", TrainConfig.epochs)
+            whole = PRESETS[preset].get("train", {}).get("epochs", TrainConfig.epochs)
+            if epochs < whole:
+                told.add(f"{epochs} of {whole} epochs of {preset}")
+    if told:
+        yield f"Not the same protocol: {', '.join(sorted(told))}."
+
+
+def _rows(
+    values: Sequence[Value], labelled: Mapping[str, list[Record]]
+) -> tuple[list[Row], tuple[str, ...]]:
+    """Rows in the order of ours, each published one beside the row of ours nearest to it."""
+    nearest: dict[tuple[str, ...], str | None] = {}
+    chosen: list[tuple[str, Value]] = []
+    for value in values:
+        if value.row not in nearest:
+            nearest[value.row] = _nearest(value, labelled)
+        label = nearest[value.row]
+        if label is not None and value.metric in TITLES:
+            chosen.append((label, value))
+    order = list(labelled)
+    chosen.sort(key=lambda pair: order.index(pair[0]))
+    reasons: list[str] = []
+    rows = []
+    for label, value in chosen:
+        row = _row(label, value, labelled[label], reasons)
+        rows += [row] if row is not None else []
+    return rows, tuple(reasons)
+
+
+def _nearest(value: Value, labelled: Mapping[str, list[Record]]) -> str | None:
+    """Our row of the same baseline and data whose settings differ least; None without one."""
+    found = []
+    for label, records in labelled.items():
+        config = records[0]["config"]
+        own = [key for key in _OWN if key in value.set]
+        if (config["data"], config["baseline"]) == (value.dataset, value.baseline) and all(
+            config["params"].get(key) == value.set[key] for key in own
+        ):
+            found.append((len(list(differences(config, value))), label))
+    return min(found, key=lambda pair: pair[0])[1] if found else None
+
+
+def differences(config: Record, value: Value) -> Iterator[str]:
+    """In what a run's settings are not those of a published row: its preset's and its own."""
+    model = {**asdict(ModelConfig()), **PRESETS[value.preset].get("model", {})}
+    train = {**asdict(TrainConfig()), **PRESETS[value.preset].get("train", {})}
+    fields = model.keys() | train.keys()
+    theirs = {**train, **model, **value.set}
+    ours = {**asdict(TrainConfig()), **config["train"], **asdict(ModelConfig()), **config["model"]}
+    ours |= {key: config["params"].get(key) for key in value.set if key not in fields}
+    if ours["epochs"] < theirs["epochs"]:
+        yield f"{ours['epochs']} of {theirs['epochs']} epochs"
+    for key in theirs:
+        if ours[key] != theirs[key] and not _idle(key, ours, theirs, config["baseline"]):
+            mine = "unset" if ours[key] is None else ours[key]
+            yield f"{key} {mine} (published {theirs[key]})"
+    if config["precision"] != "fp32":
+        yield f"precision {config['precision']}"
+
+
+def _idle(key: str, ours: Mapping[str, Any], theirs: Mapping[str, Any], baseline: str) -> bool:
+    """Whether a setting plays no part in one of the runs, or has been told."""
+    schedules = (ours["lr_schedule"], theirs["lr_schedule"])
+    return (
+        (key == "epochs" and ours[key] < theirs[key])
+        or (key in _HALVING and schedules != ("halving", "halving"))
+        or (key == "restart_epochs" and schedules != ("cosine_restarts", "cosine_restarts"))
+        or (key in ("feed", "latent") and baseline == "lstm_lm")
+    )
+
+
+def _row(label: str, value: Value, records: list[Record], reasons: list[str]) -> Row | None:
+    """A published value beside ours, and the footnote that tells in what the protocols differ."""
+    tests = [record["metrics"]["test"] for record in records]
+    figures = [float(test[value.metric]) for test in tests if test.get(value.metric) is not None]
+    if len(figures) < len(tests) or (value.metric == "kl" and tests[0].get("mi") is None):
+        return None
+    summary = summarise(figures)
+    digits = 1 if value.metric == "au" else 2
+    difference, sign = summary.mean - value.number, _sign(value, tests)
+    # The settings of a row are the same but for the seed.
+    other = list(differences(records[0]["config"], value))
+    why = value.comparable.partition(": ")[2]
+    why = why.removesuffix(_ONE_SAMPLE).removesuffix("; ")
+    told = [f'published as "{value.method}"']
+    told += [f"not the same protocol: {', '.join(other)}"] if other else []
+    told += [why] if why else []
+    protocol = "other" if other else "nearly" if why else "same"
+    cells = (
+        Cell(TITLES[value.metric]),
+        Cell(value.value + ("?" if value.kinds else ""), value.number),
+        Cell(sign + shown(summary, digits), summary.mean, False, summary.half,
+             summary.n),
+        Cell(str(summary.n), summary.n),
+        Cell(sign + f"{difference:+.{digits}f}".replace("-", "−"), difference),
+        Cell(_estimator(value, records)),
+        Cell(protocol),
+        Cell(f"{value.paper}, {value.table}"),
+    )  # fmt: skip
+    return Row(label, cells, _mark("; ".join(told), reasons), tuple(r["id"] for r in records))
+
+
+def _mark(text: str, reasons: list[str]) -> int:
+    """The number of a footnote, which is added where it is new."""
+    if text not in reasons:
+        reasons.append(text)
+    return reasons.index(text) + 1
+
+
+def _estimator(value: Value, records: list[Record]) -> str:
+    """Whether ours is the estimator of the published figure, or what differs."""
+    if value.metric in ("mi", "mi_batch"):
+        return "nearly: one sample in both terms"
+    if value.metric not in ("iw_nll", "ppl_iw"):
+        return "same"
+    # A language model's likelihood is exact, and has no curve over samples.
+    exact = records[0]["metrics"]["test"].get("iw_curve") is None
+    samples = records[0]["config"]["evaluate"].get("iw_samples")
+    ours = "exact" if exact else f"importance weighting, {samples} samples"
+    if ours == value.estimator:
+        return "same"
+    weighted = "importance weighting, "
+    theirs = value.estimator.removeprefix(weighted)
+    return f"other: {ours.removeprefix(weighted)}, not {theirs.removesuffix(' samples')}"
+
+
+def _sign(value: Value, tests: Sequence[Record]) -> str:
+    """That of a bound, as in the main table."""
+    if value.metric in ("iw_nll", "ppl_iw") and any(test.get("iw_upper_bound") for test in tests):
+        return "≤ "
+    caps = [test["mi_cap"] for test in tests if test.get("mi_cap") is not None]
+    near = value.metric == "mi" and any(
+        test["mi"] > cap - SATURATION for test, cap in zip(tests, caps, strict=True)
+    )
+    return "≥ " if near else ""

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from benchmark.report import checkpoints, comparable, paired
+from benchmark.report import checkpoints, comparable, paired, published
 from benchmark.report.frame import FIRST_WORDS
 from benchmark.report.frame import frame as frame
 from benchmark.report.notes import notes
@@ -60,6 +60,7 @@ def build(
         base = found[-1].name
         more = paired.tables(group.title, runs)
         more += checkpoints.tables(group.title, runs, arrays or {})
+        more += published.side_by_side(study, group.lines)
         for table in more:
             found.append(replace(table, name=name(f"{base}-{table.name}")))
     return found
