@@ -41,7 +41,7 @@ class Place:
     def report(self) -> int:
         return cli.main(
             ["report", "mine", "--results", str(self.root), "--out", str(self.root / "tables"),
-             "--readme", str(self.page)]
+             "--readme", str(self.page), "--no-figures"]
         )  # fmt: skip
 
     def files(self) -> dict[str, bytes]:
