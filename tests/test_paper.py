@@ -103,6 +103,25 @@ def test_a_figure_as_it_is_printed(key: str, text: str) -> None:
     assert KNOWN.find(key).text == text
 
 
+def test_published_values_are_counted() -> None:
+    import csv
+
+    with open(ROOT / "paper" / "published.csv", encoding="utf-8", newline="") as file:
+        lines = list(csv.DictReader(file))
+    assert KNOWN.find("published:values").value == len(lines) > 500
+    assert KNOWN.find("published:sources").value == len({line["paper"] for line in lines})
+    marked = sum(len(line["misprint"].split()) for line in lines)
+    assert KNOWN.find("published:misprints").value == marked > 10
+
+
+def test_the_check_on_real_text_is_beside_no_published_figure_of_its_protocol() -> None:
+    import csv
+
+    with open(ROOT / "paper" / "tables" / "ptb_check.csv", encoding="utf-8", newline="") as file:
+        told = {c["text"] for c in csv.DictReader(file) if c["column"] == "protocol"}
+    assert told == {"other"}
+
+
 @pytest.mark.parametrize(
     "key",
     [
@@ -110,12 +129,19 @@ def test_a_figure_as_it_is_printed(key: str, text: str) -> None:
         "quickstart:none:kl:median", "quickstart:none:kl:holm", "exact:none:kl",
         "ptb_check:none:kl:low", "study:main:sedes",
         "data:yahoo:tokens", "preset:fu2019_ptb:train.rate", "language:exact:word", "corpus:ptb:x",
-        "code:config.py:NOTHING", "code:nowhere.py:X", "count:papers", "",
+        "code:config.py:NOTHING", "code:nowhere.py:X", "count:papers", "published:x", "",
     ],
 )  # fmt: skip
 def test_a_key_that_names_nothing(key: str) -> None:
     with pytest.raises(UserError, match=r"^.*(names no figure|unknown)"):
         KNOWN.find(key)
+
+
+def beside_the_studies(folder: Path) -> Path:
+    """Where another paper may stand."""
+    for file in (*ROOT.glob("paper/*.toml"), ROOT / "paper" / "published.csv"):
+        shutil.copy(file, folder)
+    return folder / "paper.tex"
 
 
 # The build ---------------------------------------------------------------------------------------
@@ -132,9 +158,7 @@ def test_a_key_that_names_nothing(key: str) -> None:
     ],
 )  # fmt: skip
 def test_the_build_stops(text: str, said: str, tmp_path: Path) -> None:
-    for study in ROOT.glob("paper/*.toml"):
-        shutil.copy(study, tmp_path)
-    paper = tmp_path / "paper.tex"
+    paper = beside_the_studies(tmp_path)
     paper.write_text(f"% \\pcb{{of no interest}}\n{text}\n")
     with pytest.raises(UserError) as error:
         macros.macros(paper, ROOT / "results")
@@ -142,9 +166,7 @@ def test_the_build_stops(text: str, said: str, tmp_path: Path) -> None:
 
 
 def test_what_is_said_of_a_study_without_records_waits(tmp_path: Path) -> None:
-    for study in ROOT.glob("paper/*.toml"):
-        shutil.copy(study, tmp_path)
-    paper = tmp_path / "paper.tex"
+    paper = beside_the_studies(tmp_path)
     paper.write_text(r"\pcb{quickstart:none:kl} \checked{quickstart:none:kl > 5}")
     assert "none:kl" not in macros.macros(paper, tmp_path / "no results")
 

@@ -19,6 +19,7 @@ from pathlib import Path
 
 from benchmark.errors import UserError
 from benchmark.files import write_atomic
+from benchmark.report import misprints
 from benchmark.report.facts import setting
 from benchmark.report.quantities import Quantities
 from benchmark.report.render import escape
@@ -28,6 +29,14 @@ COMPARISON = re.compile(r"\s(<=|>=|<|>|=)\s")
 COMPARE = {
     "<": operator.lt, ">": operator.gt, "<=": operator.le, ">=": operator.ge, "=": operator.eq,
 }  # fmt: skip
+MISPRINTS = {
+    "sum": r"rec $+$ KL is not $-$ELBO, or IW-NLL above it",
+    "mi": r"MI above KL, or above $\ln N$",
+    "ppl": "perplexity that its nats and tokens do not make",
+    "column": "perplexity of the bound among importance-weighted ones",
+    "repeat": "figures of another data set, repeated",
+    "twice": "one row, two values in two tables",
+}
 MADE = "made by `make paper` from records, study files and code"
 
 
@@ -57,6 +66,7 @@ def macros(paper: Path, results: Path) -> str:
         _define("studies", _studies(known)),
         _define("protocols", _protocols()),
         _define("methods", _methods()),
+        _define("misprints", _misprints(known)),
     ]
     return "\n".join(parts) + "\n"
 
@@ -157,6 +167,21 @@ def _methods() -> str:
     rows = [[rf"\texttt{{{escape(n)}}}", escape(baselines.describe(n))] for n in baselines.names()]
     return _tabular(r"l>{\raggedright\arraybackslash}p{0.74\linewidth}", ["method", "what it does"],
                     rows)  # fmt: skip
+
+
+def _misprints(known: Quantities) -> str:
+    """Printed mistakes by kind, each with the first of its kind."""
+    found = misprints.check(known.published)
+    rows = []
+    for kind, told in MISPRINTS.items():
+        of_kind = [one for one in found if one.kind == kind]
+        if of_kind:
+            first = of_kind[0]
+            example = f"{first.value.paper}, {first.value.place}: {first.text}"
+            rows.append([told, str(len(of_kind)), escape(example)])
+    wide = r">{\raggedright\arraybackslash}p"
+    return _tabular(rf"{wide}{{0.25\linewidth}}r{wide}{{0.62\linewidth}}",
+                    ["what cannot be", "n", "the first of them"], rows)  # fmt: skip
 
 
 def _tabular(columns: str, head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

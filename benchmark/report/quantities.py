@@ -12,6 +12,7 @@ Keys, whose parts are separated by colons (names of exact languages have one of 
 * ``data:DATA:FIELD``: what records tell of a data set; ``tokens`` a sentence, ``cap`` = ln N.
 * ``language:NAME:FIELD``, ``preset:NAME:SECTION.FIELD``: settings.
 * ``corpus:NAME:PART``: the first digits of a file's digest.
+* ``published:values``, ``sources``, ``misprints``: of ``published.csv``.
 * ``code:FILE:NAME``: a constant of ``benchmark/FILE``; ``count:baselines``, ``count:studies``.
 """
 
@@ -19,15 +20,16 @@ import math
 import re
 import tomllib
 from collections.abc import Callable, Sequence
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
 from benchmark.errors import UserError, suggest
 from benchmark.records import read_jsonl
-from benchmark.report import facts
+from benchmark.report import facts, misprints
 from benchmark.report.facts import Quantity, plain, whole
 from benchmark.report.frame import FIRST_WORDS, frame
+from benchmark.report.literature import Value, read
 from benchmark.report.overview import COLLAPSED
 from benchmark.report.paired import Compared, against, each_other
 from benchmark.report.rules import SATURATION
@@ -68,6 +70,7 @@ class Quantities:
             "corpus": facts.corpus,
             "code": facts.code,
             "count": self._count,
+            "published": self._published,
         }
         try:
             if kind in kinds:
@@ -104,6 +107,20 @@ class Quantities:
 
         counts = {"baselines": len(baselines.names()), "studies": len(self.studies)}
         return whole(counts[what])
+
+    def _published(self, what: str) -> Quantity:
+        values = self.published
+        counts = {
+            "values": len(values),
+            "sources": len({value.paper for value in values}),
+            "misprints": len(misprints.check(values)),
+        }
+        return whole(counts[what])
+
+    @cached_property
+    def published(self) -> list[Value]:
+        """What others printed: ``published.csv`` beside the study files."""
+        return list(read(self.paper / "published.csv"))
 
     def _study(self, rest: str) -> Quantity:
         name, field = rest.split(":")
