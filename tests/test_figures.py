@@ -36,8 +36,13 @@ def missing(label: str, row: int, seed: int = 0) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def names(paths: list[Path]) -> set[str]:
-    return {path.name for path in paths}
+def drawn(lines: list[dict[str, Any]]) -> set[str]:
+    """Names of the figures, each drawn as PNG."""
+    found = set()
+    for picture in figures.pictures("s", lines):
+        assert picture.images("png")[0].startswith(b"\x89PNG")
+        found.add(picture.name)
+    return found
 
 
 def test_files_are_complete_and_the_same_every_time(tmp_path: Path) -> None:
@@ -57,23 +62,18 @@ def test_files_are_complete_and_the_same_every_time(tmp_path: Path) -> None:
         assert one.suffix != ".pdf" or b"/FontFile2" in content  # embedded
 
 
-def test_what_is_written_beside_a_figure_is_what_data_says(tmp_path: Path) -> None:
-    lines = [line("none", 0), line("lstm_lm", 1), line("a", 2)]
+def test_numbers_images_and_files_are_the_same(tmp_path: Path) -> None:
+    lines = [line("none", 0), line("a", 1)]
     paths = figures.draw("s", lines, tmp_path)
     said = figures.data("s", lines)
     assert {path.name: path.read_text() for path in paths if path.suffix == ".csv"} == said
+    images = figures.images("s", lines)
+    assert images == figures.images("s", lines, tmp_path)
+    assert all(content.startswith(b"\x89PNG") for content in images.values())
+    assert any("ptb" in title for title in images)
 
 
-def test_images_are_those_drawn(tmp_path: Path) -> None:
-    lines = [line("none", 0), line("a", 1)]
-    figures.draw("s", lines, tmp_path)
-    drawn = figures.images("s", lines)
-    assert drawn == figures.images("s", lines, tmp_path)
-    assert all(content.startswith(b"\x89PNG") for content in drawn.values())
-    assert any("ptb" in title for title in drawn)
-
-
-def test_odd_labels_and_data_sets_are_drawn(tmp_path: Path) -> None:
+def test_odd_labels_and_data_sets_are_drawn() -> None:
     lines = [line(label, row) for row, label in enumerate(ODD)]
     lines += [
         line("one", 0, data="text:a$b_%<ü,size=5"),
@@ -81,41 +81,39 @@ def test_odd_labels_and_data_sets_are_drawn(tmp_path: Path) -> None:
     ]
     for run in lines[-2:]:
         run["data"] = run["data"] | {"sha256": "1" * 64}
-    paths = figures.draw("s", lines, tmp_path)
-    assert {"s-learning-ptb.png", "s-learning-text-a-b_-size-5.png"} <= names(paths)
+    assert {"s-learning-ptb", "s-learning-text-a-b_-size-5"} <= drawn(lines)
     with style.settings():
         figure = forest.draw(forest.rows(comparable.groups(lines)[0].lines))
-        figure.canvas.draw()  # type: ignore[attr-defined]
+        plane = rate_distortion.draw(rate_distortion.rows(comparable.groups(lines)[0].lines))
     shown = [text.get_text() for text in figure.axes[0].get_yticklabels()]
     assert shown[:2] == ["$x_1$ 100 %", "_hidden <b>&amp;"]
     assert shown[2].startswith("größe □□ □")
+    named = [text.get_text() for text in plane.legends[0].get_texts()]
+    assert named[:2] == shown[:2]
     assert shown[3] == "x" * 34 + "\n" + "x" * 26
 
 
-def test_one_run_alone(tmp_path: Path) -> None:
-    paths = figures.draw("s", [line("a", 0)], tmp_path)
-    assert {"s-forest.pdf", "s-learning.png", "s-spectrum.csv"} <= names(paths)
+def test_one_run_alone() -> None:
+    assert {"s-forest", "s-learning", "s-spectrum", "s-positions"} <= drawn([line("a", 0)])
 
 
 def test_what_records_lack_is_left_out(tmp_path: Path) -> None:
     assert figures.draw("s", [], tmp_path) == []
-    assert figures.draw("s", [missing("none", 0), missing("a", 1)], tmp_path) == []
+    assert drawn([missing("none", 0), missing("a", 1)]) == set()
     bare = [line("none", 0, curve=[], kl_spectrum=None, loss_by_position=[]), missing("a", 1)]
-    assert names(figures.draw("s", bare, tmp_path)) == {
-        f"s-rate-distortion.{kind}" for kind in ("csv", "png", "pdf")
-    }
+    assert drawn(bare) == {"s-rate-distortion"}
     stray = line("gone", 0) | {"row": None}
     assert figures.data("s", [stray]) == {}
 
 
-def test_language_models_alone_have_no_latent_to_draw(tmp_path: Path) -> None:
+def test_language_models_alone_have_no_latent_to_draw() -> None:
     none = dict.fromkeys(("mi", "mi_cap", "marginal_kl", "z_use", "bleu", "au", "excess"))
     lines = [line("lstm_lm", 0, seed, kl_spectrum=None) for seed in range(2)]
     for run in lines:
         run["metrics"] = {"test": run["metrics"]["test"] | none}
         run["curve"] = [point | {"mi": None, "au": None} for point in run["curve"]]
-    found = names(figures.draw("s", lines, tmp_path))
-    assert "s-learning.png" in found
+    found = drawn(lines)
+    assert "s-learning" in found
     assert not any("rate" in name or "spectrum" in name for name in found)
 
 
@@ -169,7 +167,7 @@ def test_a_row_looks_the_same_in_every_figure_and_like_no_other() -> None:
         assert seen[0][label] == seen[1][label]
 
 
-def test_codings_of_one_text_are_rows_of_their_own_paired_within(tmp_path: Path) -> None:
+def test_codings_of_one_text_are_rows_of_their_own_paired_within() -> None:
     lines = []
     for coding, shift in (("ptb", 0.0), ("ptb:vocabulary=sentencepiece", 10.0)):
         for label, row in (("none", 0), ("a", 1)):
@@ -184,7 +182,7 @@ def test_codings_of_one_text_are_rows_of_their_own_paired_within(tmp_path: Path)
         "a, word": 1.0, "a, vocabulary=sentencepiece": 1.0,
     }  # fmt: skip
     assert means["place"].nunique() == 2
-    figures.draw("s", lines, tmp_path)
+    assert len(drawn(lines)) == 6
 
 
 def test_limits_and_facets() -> None:
