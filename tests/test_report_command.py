@@ -3,6 +3,7 @@
 import re
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -133,3 +134,14 @@ def test_latex_prints_what_the_table_says(tmp_path: Path) -> None:
     assert "102.65 ± 0.00" in row  # PPL (ELBO), of which the short table has none
     assert "102.65" not in short
     assert "1 of 4 runs without a record (1 failed); a_b" in text
+
+
+@pytest.mark.slow
+def test_a_thousand_records_are_reported_in_ten_seconds(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    command = [sys.executable, str(ROOT / "tests" / "report_speed.py")]
+    done = subprocess.run(command, capture_output=True, text=True)
+    with capsys.disabled():
+        print(done.stdout, done.stderr)
+    assert done.returncode == 0

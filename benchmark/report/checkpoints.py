@@ -60,7 +60,7 @@ def tables(title: str, group: "pd.DataFrame", arrays: "Arrays") -> list[Table]:
         if rows:
             columns = tuple(f"seed {seed}" for seed in seeds)
             name = f"sentences-minus-{baseline}"
-            what = f"{title}: these models against that of `{baseline}`"
+            what = f"{title}: these models, IW-NLL minus that of `{baseline}`"
             return [Table(name, what, _notes(baseline), columns, tuple(rows), kind="sentences")]
     return []
 
