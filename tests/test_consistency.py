@@ -1,13 +1,14 @@
 """What a report refuses to believe, and what it remarks."""
 
 import math
+from pathlib import Path
 from typing import Any
 
 import pytest
 from made_up import record
 
 from benchmark import records
-from benchmark.report import consistency
+from benchmark.report import consistency, report
 
 TOKENS = 82430 / 3761  # a sentence
 
@@ -161,3 +162,24 @@ def test_uncommitted_code_and_several_machines_are_remarked() -> None:
         (None, f"3 records of code that was not committed: {told}"),
         (None, "records of several machines: 3 of torch 2.13 on cpu, 1 of torch 2.13 on cuda"),
     ]
+
+
+def test_a_report_counts_the_seeds_that_the_study_states(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("mine.jsonl").write_text(records.dumps(line("a", 0, 0)) + "\n")
+
+    def told(study: str) -> list[str]:
+        return [one.text for one in report.read(study, tmp_path).findings]
+
+    assert told("mine") == told("mine.toml") == []
+    Path("mine.toml").write_text("[study]\nseeds = [0, 1, 2]\n")
+    stated = ["a on ptb: 1 of 3 seeds; without a record: 1, 2"]
+    assert told("mine") == []
+    assert told("mine.toml") == stated
+    Path("paper").mkdir()
+    Path("mine.toml").rename("paper/mine.toml")
+    assert told("mine") == told("paper/mine.toml") == stated
+    Path("paper/mine.toml").write_text("[study]\nseeds = 'all'\n")
+    assert told("mine") == []

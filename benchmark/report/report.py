@@ -1,5 +1,6 @@
 """The report of a study: tables, figures and a page, written or compared with what is there."""
 
+import tomllib
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -192,4 +193,17 @@ def read(study: str, results: Path) -> Report:
         raise UserError(f"{path}: holds no run; run `pcbench collect {study}` again")
     arrays = checkpoints.load(sentences.path_of(results, name), lines)
     built = tables.build(name, lines, arrays)
-    return Report(name, path, lines, consistency.check(lines), built)
+    return Report(name, path, lines, consistency.check(lines, _seeds(study)), built)
+
+
+def _seeds(study: str) -> list[int] | None:
+    """The seeds that a study's file states; None where only its name is known.
+
+    A name alone is that of a file in ``paper/``. What is wrong with the file, sweeping tells.
+    """
+    path = Path(study) if study.endswith(".toml") else Path("paper", f"{study}.toml")
+    try:
+        seeds = tomllib.loads(path.read_text(encoding="utf-8"))["study"]["seeds"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    return seeds if isinstance(seeds, list) and all(type(s) is int for s in seeds) else None
