@@ -83,7 +83,9 @@ def _figures(images: Mapping[str, bytes]) -> str:
         f"<figcaption>Figure {i}. {prose(title)}</figcaption></figure>"
         for i, (title, data) in enumerate(images.items(), start=1)
     )
-    return found and f'<section id="figures"><h2>Figures</h2>{found}</section>'
+    if not found:
+        return ""
+    return f'<section id="figures"><h2>Figures</h2><div class="figures">{found}</div></section>'
 
 
 def _kind(title: str, data: bytes) -> str:
