@@ -33,7 +33,9 @@ def pieces(**told: Any) -> dict[str, Any]:
 
 
 def titles(text: str) -> list[str]:
-    return [row[3:] for row in text.splitlines() if row.startswith("## ")]
+    """Of the main tables."""
+    found = [row[3:] for row in text.splitlines() if row.startswith("## ")]
+    return [title for title in found if ": " not in title]
 
 
 def rows(text: str) -> dict[str, list[str]]:

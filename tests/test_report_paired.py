@@ -30,9 +30,9 @@ def rows_of(label: str, row: int, iw: list[float | None], **more: Any) -> Lines:
 
 
 def build(*lines: Lines) -> dict[str, Table]:
-    return {
-        table.name: table for table in tables.build("s", [one for part in lines for one in part])
-    }
+    """Tables of our records by name."""
+    found = tables.build("s", [one for part in lines for one in part])
+    return {table.name: table for table in found if table.kind != "published"}
 
 
 def cell(table: Table, label: str, column: str) -> Cell:
