@@ -238,5 +238,8 @@ def test_each_figure_says_what_it_shows() -> None:
     titles = [picture.title for picture in figures.pictures("confound_exact", lines)]
     assert len(set(titles)) == len(figures.FIGURES)
     assert "Likelihood, KL and MI, test split, exact_small" in titles[0]
+    assert any("not of these sentences" in title for title in titles)
+    text = [picture.title for picture in figures.pictures("ptb_check", records("ptb_check"))]
+    assert not any("true entropy" in title for title in text)
     (first, *_) = figures.pictures("quickstart", records("quickstart"))
     assert first.title.startswith("Differences paired by seed")

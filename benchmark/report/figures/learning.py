@@ -27,7 +27,10 @@ EARLY = 0.15  # of an ELBO's points, the worst, may lie below its axis
 
 def title(data: str, frame: "pd.DataFrame") -> str:
     """What the figure shows."""
-    return f"Learning curves, validation split, {data} (seeds thin, their mean thick)"
+    told = "; true entropy: the language's, not of these sentences"
+    known = bool((frame["role"] == "truth").any())
+    seeds = "seeds thin, their mean thick"
+    return f"Learning curves, validation split, {data} ({seeds}{told if known else ''})"
 
 
 def rows(lines: Sequence[runs.Record]) -> "pd.DataFrame":
