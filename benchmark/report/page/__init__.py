@@ -121,7 +121,7 @@ def _findings(lines: Sequence[Record], findings: Sequence[Finding], told: set[st
     known = [_finding(finding, told) for finding in findings if not finding.wrong]
     known += [f"<li>{prose(remark)}</li>" for remark in remarks(lines)]
     done = sum(line.get("status", "done") == "done" for line in lines)
-    passed = "" if wrong else f"<p>Nothing in the {done} records contradicts another figure.</p>"
+    passed = "" if wrong else f"<p>No contradiction was found in {done} records.</p>"
     lists = (("Inconsistent records", "wrong", wrong), ("Remarks", "remarks", known))
     return (
         f'<section id="findings"><h2>Checks of the records</h2>{passed}'

@@ -77,7 +77,7 @@ def _commands(study: str, runs: Sequence[Record]) -> str:
             for i, command in enumerate(told)
         ]
     why = (
-        f"<p>{code('run')} trains the run; {code('reproduce')} trains it and compares every figure "
+        f"<p>{code('run')} trains it; {code('reproduce')} trains it and compares every figure "
         "with the record.</p>"
     )
     return f'{why}<ul class="commands">{"".join(rows)}</ul>'
