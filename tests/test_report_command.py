@@ -113,7 +113,7 @@ def test_latex_prints_what_the_table_says(tmp_path: Path) -> None:
         | {"label": label, "row": 0, "status": "done"}
         for seed in range(3)
     ]
-    lines.append(lines[0] | {"status": "failed", "id": "x", "error": "a_b"})
+    lines.append(lines[0] | {"status": "failed", "id": "x", "error": 'a_b --c "d"'})
     lines[-1]["config"] = lines[0]["config"] | {"seed": 3}
     (tmp_path / "s.tex").write_text(render.latex("s", tables.build("s", lines)))
     (tmp_path / "t.tex").write_text(
@@ -133,7 +133,7 @@ def test_latex_prints_what_the_table_says(tmp_path: Path) -> None:
         assert "101.10 ± 0.25" in line
     assert "102.65 ± 0.00" in row  # PPL (ELBO), of which the short table has none
     assert "102.65" not in short
-    assert "1 of 4 runs without a record (1 failed); a_b" in text
+    assert '1 of 4 runs without a record (1 failed); a_b --c "d".' in " ".join(text.split())
 
 
 @pytest.mark.slow
