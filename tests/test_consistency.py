@@ -100,7 +100,7 @@ def test_words_that_cannot_be_those_of_the_tokens_are_named() -> None:
 @pytest.mark.parametrize(
     ("path", "value", "text"),
     [
-        (("config", "train"), {"lr": 0.5}, "train.lr is 0.5 against None"),
+        (("config", "train"), {"lr": 0.5}, "train.lr is 0.5 against 0.1"),
         (("config", "file_sha256"), "ab", "file_sha256 is ab against None"),
         (("config", "preset"), "he2019_yahoo", "preset is he2019_yahoo against None"),
         (("data", "sha256"), "1" * 64, "the data differ"),
@@ -110,10 +110,19 @@ def test_two_protocols_in_one_row_are_named(
     path: tuple[str, str], value: object, text: str
 ) -> None:
     lines = [line("none", 0, seed) for seed in range(3)]
+    for one in lines:
+        one["config"]["train"] = {"lr": 0.1}
     lines[2][path[0]][path[1]] = value
     told = f"config: in one row with ptb-none-0-0123abcd, but {text}"
     assert wrong(lines) == [("ptb-none-2-0123abcd", 3, told)]
     lines[2]["row"] = None  # shown nowhere
+    assert wrong(lines) == []
+
+
+def test_a_setting_that_older_records_do_not_name_is_no_difference() -> None:
+    lines = [line("none", 0, seed) for seed in range(3)]
+    lines[2]["config"]["train"] = {**lines[2]["config"]["train"], "younger": 5}
+    lines[0]["config"]["params"] = {"younger": 0.5}
     assert wrong(lines) == []
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmark.records import METRICS
+from benchmark.report.consistency import differences
 from benchmark.report.statistics import prediction
 
 Record = dict[str, Any]
@@ -37,14 +38,8 @@ class Figure:
 
 def row(line: Record, lines: Sequence[Record]) -> list[Record]:
     """All seeds of a record's table row in its collected file: its settings but for the seed."""
-    wanted = _settings(line)
     done = [other for other in lines if other.get("status", "done") == "done"]
-    return [other for other in done if _settings(other) == wanted]
-
-
-def _settings(line: Record) -> Record:
-    settings = {key: value for key, value in line["config"].items() if key != "seed"}
-    return settings | {"sha256": line["data"]["sha256"]}
+    return [other for other in done if not any(differences(line, other))]
 
 
 def compare(

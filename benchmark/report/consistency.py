@@ -179,22 +179,25 @@ def _protocols(done: Numbered) -> Iterator[Finding]:
             continue
         config = line["config"]
         known = first.setdefault((line["row"], config["data"], config["precision"]), line)
-        texts = list(_differences(known, line))
+        texts = list(differences(known, line))
         if texts:
             text = f"config: in one row with {known['id']}, but {', '.join(texts)}"
             yield Finding(line["id"], text, True, number)
 
 
-def _differences(known: Record, line: Record) -> Iterator[str]:
-    """In what two runs of a row differ beside their seeds."""
+def differences(known: Record, line: Record) -> Iterator[str]:
+    """In what the settings and data of two runs differ beside their seeds.
+
+    A setting that one record does not name is younger than that record, whose run had its default.
+    """
     for key in sorted(known["config"].keys() | line["config"].keys()):
         there, here = known["config"].get(key), line["config"].get(key)
         if key == "seed" or here == there:
             continue
         if isinstance(here, dict) and isinstance(there, dict):
-            for name in sorted(here.keys() | there.keys()):
-                if here.get(name) != there.get(name):
-                    yield f"{key}.{name} is {here.get(name)} against {there.get(name)}"
+            for name in sorted(here.keys() & there.keys()):
+                if here[name] != there[name]:
+                    yield f"{key}.{name} is {here[name]} against {there[name]}"
         else:
             yield f"{key} is {here} against {there}"
     if line["data"]["sha256"] != known["data"]["sha256"]:
