@@ -19,7 +19,7 @@ from benchmark.provenance import checkout
 from benchmark.records import Record
 
 if TYPE_CHECKING:
-    from benchmark.study import Study
+    from benchmark.study import Labelled, Study
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,7 @@ def collect(
         if record is not None:
             lines[run.id] = {**record, **base, "status": "done"}
         else:
-            lines[run.id] = _absent(run.id, runs, run.config.data, run.config.seed) | base
+            lines[run.id] = _absent(run, runs) | base
     if kept:
         fate = "dropped" if prune else "kept without a row (--prune drops them)"
         notes.append(f"{path}: {len(kept)} records of runs that the study no longer names: {fate}")
@@ -104,13 +104,15 @@ def _compare(old: Record, fresh: Record, path: Path, file: Path) -> list[str]:
     return [f"{file}: differs from the record in {path}, which is kept: {found[0]}{more}"]
 
 
-def _absent(run_id: str, runs: Path, data: str, seed: int) -> Record:
-    """The line of a run without a record."""
-    now = status.state(runs / run_id)
-    line: Record = {"schema": records.SCHEMA, "id": run_id, "status": now.status}
+def _absent(run: "Labelled", runs: Path) -> Record:
+    """The line of a run without a record: with what decides in which table it is missing."""
+    now = status.state(runs / run.id)
+    line: Record = {"schema": records.SCHEMA, "id": run.id, "status": now.status}
     if now.status == "failed":
         line["error"] = without_folders(now.detail, runs)
-    return line | {"config": {"data": recorded(data), "seed": seed}}
+    of = run.config
+    known = {"data": recorded(of.data), "seed": of.seed, "precision": of.precision}
+    return line | {"config": known}
 
 
 def without_folders(text: str, runs: Path) -> str:

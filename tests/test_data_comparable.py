@@ -134,6 +134,21 @@ def test_a_run_without_a_record_stands_with_its_data_set() -> None:
     assert "of another" not in text.lower()
 
 
+def test_a_run_without_a_record_stands_with_its_row_and_precision() -> None:
+    full, low = line(), line(precision="bf16") | {"id": "low", "label": "low", "row": 1}
+    low["config"]["seed"] = 1
+    absent = {
+        "schema": 1, "id": "x", "status": "missing", "label": "low", "row": 1,
+        "config": {"data": "ptb", "seed": 0},
+    }  # fmt: skip
+    late = absent | {"id": "y", "label": "late", "row": 2}
+    late["config"] = {"data": "ptb", "seed": 0, "precision": "bf16"}
+    above, below = markdown("study", [full, absent, low, late]).split("## ptb, bf16\n")
+    assert "without a record" not in above
+    assert "1. low: 1 of 2 runs without a record (1 missing)." in below
+    assert "2. late: 1 of 1 runs without a record (1 missing)." in below
+
+
 def test_pieces_of_another_library_are_named() -> None:
     one, two = pieces(vocabulary_sha256="a"), pieces(vocabulary_sha256="b")
     two |= {"id": "two"}

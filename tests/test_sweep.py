@@ -277,7 +277,7 @@ def test_collect_writes_a_line_for_each_expected_run(place: Place) -> None:
     }  # fmt: skip
     assert found[place.ids[1]] == {
         "schema": 1, "id": place.ids[1], "status": "missing", "label": "cyclical", "row": 1,
-        "config": {"data": "exact_small", "seed": 0},
+        "config": {"data": "exact_small", "seed": 0, "precision": "fp32"},
     }  # fmt: skip
     before = done.path.read_bytes()
     collect.collect(place.study, place.runs, place.results)

@@ -28,15 +28,21 @@ class Group:
 def groups(lines: Sequence[Record]) -> list[Group]:
     """The tables of a study, in the order of its rows; lines without a row are left out.
 
-    A run without a record stands with the records of its data set, where there are any.
+    A run without a record stands with the records of its row, or else of its data set and
+    precision, where there are any.
     """
     named = [line for line in lines if line.get("row") is not None]
     named.sort(key=lambda line: (line["row"], line["config"].get("seed", 0)))
     keys = {id(line): _key(line) for line in named if "data" in line}
-    known = {_name(line): keys[id(line)] for line in reversed(named) if id(line) in keys}
+    known = {
+        like: keys[id(line)]
+        for line in reversed(named) if id(line) in keys
+        for like in _alike(line)
+    }  # fmt: skip
     found: dict[tuple[str, ...], Group] = {}
     for line in named:
-        key = keys.get(id(line)) or known.get(_name(line), (_name(line),))
+        near = [known[like] for like in _alike(line) if like in known]
+        key = keys.get(id(line)) or (near[0] if near else (_name(line),))
         found.setdefault(key, Group("")).lines.append(line)
     _tell(found)
     return list(found.values())
@@ -45,6 +51,13 @@ def groups(lines: Sequence[Record]) -> list[Group]:
 def coding(name: str) -> str:
     """The settings of a data set's name, such as ``size=4000,vocabulary=sentencepiece``."""
     return name[len(_text(name)) + 1 :] or "word"
+
+
+def _alike(line: Record) -> tuple[tuple[object, ...], ...]:
+    """What a run shares with those it stands beside, the nearest first."""
+    data, precision = _name(line), line["config"].get("precision")
+    of_precision = ((data, "precision", precision),) if precision else ()
+    return ((data, "row", line["row"]), *of_precision, (data,))
 
 
 def _key(line: Record) -> tuple[str, ...]:
