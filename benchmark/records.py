@@ -6,6 +6,7 @@ with line and reason; nothing is guessed. `benchmark.schema` tells what is right
 
 import json
 import os
+import re
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,9 @@ from benchmark.schema import STATUSES as STATUSES
 from benchmark.schema import Record as Record
 from benchmark.schema import validate as validate
 from benchmark.schema import validate_line as validate_line
+
+# HTML, or what steers a terminal; the tokens that begin and end a sentence are neither.
+_MARKUP = re.compile(r"<(?!/?s>|unk>)[!/?]?[a-z]|[\x00-\x08\x0b-\x1f\x7f]", re.IGNORECASE)
 
 
 def default_runs() -> Path:
@@ -64,6 +68,11 @@ def loads(text: str, where: str) -> Any:
     except (ValueError, RecursionError) as error:
         reason = str(error).split(";")[0]
         raise UserError(f"{where}: damaged or cut off ({reason}); restore the file") from None
+
+
+def marked(text: str) -> bool:
+    """Whether a browser or a terminal could take the text for more than text."""
+    return _MARKUP.search(text) is not None
 
 
 def read(path: Path) -> Record:

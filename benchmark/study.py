@@ -25,6 +25,7 @@ from typing import Any
 import baselines
 from benchmark.config import SECTIONS, RunConfig, resolve
 from benchmark.errors import UserError, suggest
+from benchmark.records import marked
 
 _TABLES = ("study", "baseline", *SECTIONS)
 _STUDY = ("data", "seeds", "preset", "precision")
@@ -178,6 +179,8 @@ def _row(row: dict[str, Any], number: int, path: Path) -> tuple[str, dict[str, A
     label = row.get("label", row["name"])
     if not isinstance(label, str) or not label.strip():
         raise UserError(f"{where}: 'label' must be a text")
+    if marked(label):
+        raise UserError(f"{where}: 'label' {label!r} holds markup, which no report shows")
     if not isinstance(row.get("file", ""), str):
         raise UserError(f"{where}: 'file' must be a text")
     if not isinstance(row.get("precision", ""), str):

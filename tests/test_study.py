@@ -67,6 +67,7 @@ def test_a_baseline_of_ones_own_lies_beside_the_study(tmp_path: Path) -> None:
         (HEAD + '[[baseline]]\nname = "cyclic"\n', "did you mean 'cyclical'?"),
         (HEAD + '[[baseline]]\nlabel = "x"\n', "baseline 1: 'name' must be a text"),
         (HEAD + ROW + "label = 3\n", "'label' must be a text"),
+        (HEAD + ROW + 'label = "a<b>c"\n', "'label' 'a<b>c' holds markup, which no report shows"),
         (HEAD + '[baseline]\nname = "none"\n', "array of tables"),
         (HEAD + ROW + ROW, "label 'none' occurs twice; give one of the rows another"),
         (HEAD + ROW + ROW + 'label = "b"\n', "rows 'none' and 'b' are one run"),

@@ -7,22 +7,19 @@ committed are a remark: nobody else can have that code, but whoever develops a m
 a tree all day; `tests/origin.py` keeps them out of the repository.
 """
 
-import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmark.records import digest
+from benchmark.records import digest, marked
 from benchmark.report import rules
 from benchmark.report.rules import SATURATION as SATURATION
 
 Record = dict[str, Any]
 
 _NAMED = 3  # so many runs are named; the rest are counted
-# HTML, or what steers a terminal; the tokens that begin and end a sentence are neither.
-_MARKUP = re.compile(r"<(?!/?s>|unk>)[!/?]?[a-z]|[\x00-\x08\x0b-\x1f\x7f]", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -90,7 +87,7 @@ def _record(line: Record) -> Iterator[str]:
         yield from (f"{split}: {text}" for text in rules.problems(figures, each, sentences))
     yield from _spectrum(line)
     yield from _words(line["data"])
-    yield from (f"{name}: holds markup: {text!r}" for name, text in _texts(line) if _marked(text))
+    yield from (f"{name}: holds markup: {text!r}" for name, text in _texts(line) if marked(text))
 
 
 def _size(line: Record, split: str, what: str) -> int | None:
@@ -134,30 +131,30 @@ def _texts(value: object, name: str = "") -> Iterator[tuple[str, str]]:
             yield from _texts(item, name)
 
 
-def _marked(text: str) -> bool:
-    """Whether a browser or a terminal could take the text for more than text."""
-    return _MARKUP.search(text) is not None
-
-
 def _absent(numbered: Numbered) -> Iterator[Finding]:
     """Markup in the line of a run without a record; the reason of its failure may hold some."""
     for number, line in numbered:
         if line.get("status", "done") != "done":
             for name, text in _texts(line):
-                if _marked(text):
+                if marked(text):
                     told = f"{name}: holds markup: {text!r}"
                     yield Finding(line["id"], told, name != "error", number)
 
 
 def _repeated(done: Numbered) -> Iterator[Finding]:
-    """Two runs whose test figures are all equal are one run copied."""
-    seen: dict[str, str] = {}
+    """Two runs whose test figures are all equal are one run copied, or two ways to say one method.
+
+    A weight of 1 is no annealing: such runs have the same seed and data, and took their own time.
+    """
+    seen: dict[str, Record] = {}
     for number, line in done:
         figures = repr(sorted(line["metrics"]["test"].items()))
-        if figures in seen:
-            text = f"test: repeats every figure of {seen[figures]}"
-            yield Finding(line["id"], text, True, number)
-        seen.setdefault(figures, line["id"])
+        known = seen.setdefault(figures, line)
+        if known is not line:
+            one, other = ((of["config"]["seed"], of["data"]["sha256"]) for of in (known, line))
+            apart = one == other and known["cost"]["seconds"] != line["cost"]["seconds"]
+            text = f"test: repeats every figure of {known['id']}"
+            yield Finding(line["id"], text, not apart, number)
 
 
 def _codings(done: Numbered) -> Iterator[Finding]:
