@@ -88,7 +88,7 @@ def _chunk(model: TextVAE, split: Measured) -> int:
     vocabulary = model.decoder.output.out_features
     kind = split.device.type
     if kind == "cpu" and torch.is_autocast_enabled(kind):
-        return 8 * MAX_CHUNK[kind]  # scored without holding the logits
+        return 4 * MAX_CHUNK[kind]  # scored without holding the logits
     return min(MAX_CHUNK[kind], max(64, ELEMENTS[kind] // vocabulary))
 
 
