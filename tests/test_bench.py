@@ -56,6 +56,12 @@ def test_the_table_of_a_small_size(capsys: pytest.CaptureFixture[str]) -> None:
     assert "torch" in said.err
 
 
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a card")
+def test_a_device_that_is_not_there(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["bench", "--device", "cuda"]) == 2
+    assert "--device cuda: cannot be used" in capsys.readouterr().err
+
+
 def test_a_worker_that_ends_is_told() -> None:
     side = bench.Worker("ours", "exact", "fp32", 1, "cpu")
     with pytest.raises(bench.UserError, match="a measurement ended with status 1"):

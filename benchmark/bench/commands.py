@@ -31,10 +31,12 @@ def add(sub: Commands) -> None:
 def bench(arguments: Namespace) -> int:
     """``pcbench bench``."""
     from benchmark.bench import bench as benching
+    from benchmark.device import prepare_device
     from benchmark.provenance import checkout
 
     if not (checkout() / "tests" / "yardstick.py").exists():
         raise UserError("bench: tests/yardstick.py is not there; run it in a clone of the project")
+    prepare_device(arguments.device, arguments.threads)  # or say that there is none
     told = benching.machine(arguments.threads, arguments.device)
     print(told, file=sys.stderr)
     if arguments.scaling:
