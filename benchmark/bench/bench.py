@@ -161,8 +161,12 @@ def _row(
 
 def table(rows: Sequence[Row]) -> str:
     """The rows in Markdown."""
-    cells = [list(HEAD), *(row.cells() for row in rows)]
-    widths = [max(len(row[i]) for row in cells) for i in range(len(HEAD))]
+    return aligned([list(HEAD), *(row.cells() for row in rows)])
+
+
+def aligned(cells: Sequence[Sequence[str]]) -> str:
+    """Rows of cells, the first of which is the head, as a Markdown table."""
+    widths = [max(len(row[i]) for row in cells) for i in range(len(cells[0]))]
     head, *body = [
         " | ".join([row[0].ljust(widths[0]), *map(str.rjust, row[1:], widths[1:])]) for row in cells
     ]

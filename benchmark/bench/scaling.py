@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 import torch
 
+from benchmark.bench.bench import aligned
 from benchmark.bench.sizes import SIZES, config
 from benchmark.device import peak_mb, prepare_device
 from benchmark.metrics.mutual_information import coupled_mi
@@ -26,9 +27,7 @@ def table(device: str, threads: int) -> str:
     rows.append(_growth("mutual information of 512 to 8,192 sentences, s", _information))
     peaks = [_memory(f, device, threads) for f in FACTORS]
     rows.append(["peak memory with 50 to 800 samples, MB", *(f"{p:,.0f}" for p in peaks), "–"])
-    head, *body = [" | ".join(row) for row in rows]
-    rule = " | ".join(["---"] + ["---:"] * (len(FACTORS) + 1))
-    return "\n".join(f"| {line} |" for line in (head, rule, *body))
+    return aligned(rows)
 
 
 def _growth(name: str, work: Callable[[int], Callable[[], object]]) -> list[str]:
