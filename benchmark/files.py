@@ -49,3 +49,23 @@ def sha256_file(path: Path) -> str:
     """Hexadecimal sha256 of a file's content."""
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def check_writable(folder: Path, option: str) -> None:
+    """Make a folder, and refuse one that cannot be written before any work is done.
+
+    Args:
+        folder: where files will go.
+        option: what chooses another, such as ``--runs``.
+
+    Raises:
+        UserError: it cannot be written.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder) as file:
+            file.write(b"x")
+    except OSError as error:
+        raise UserError(
+            f"{folder}: cannot be written ({error.strerror}); choose another folder by {option}"
+        ) from error

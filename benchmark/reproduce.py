@@ -29,7 +29,8 @@ def add(sub: Commands) -> None:
     do.description = (
         f"{do.description} It trains in RUNS/{FOLDER}/ID;\n"
         "the same command resumes it. Exit status: 0 if each metric of the test split is\n"
-        "bit-equal or within the 95 % prediction interval over its row's seeds, else 1."
+        "bit-equal or within the prediction interval over its row's seeds, adjusted for the\n"
+        "number of metrics, else 1."
     )
     do.add_argument("id", metavar="ID", help="of a record in --results")
     results(do)

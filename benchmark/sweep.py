@@ -1,13 +1,13 @@
 """A study on one machine: all of its runs without a record, some at a time."""
 
 import sys
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
 from benchmark import failures, manifest
 from benchmark.errors import UserError
+from benchmark.files import check_writable
 from benchmark.pool import INTERRUPTED, LAUNCHER, Display, Pool, signals
 from benchmark.status import pending
 
@@ -45,7 +45,7 @@ def sweep(
     """
     if jobs < 1:
         raise UserError(f"--jobs: {jobs} is not at least 1")
-    check_writable(runs)
+    check_writable(runs, "--runs")
     unfinished = pending(study, runs)
     todo = tried(unfinished, runs, options.retry_failed)
     frozen = manifest.build(study, todo, runs, options)
@@ -70,19 +70,3 @@ def sweep(
 def tried(unfinished: Sequence["Labelled"], runs: Path, retry_failed: bool) -> list["Labelled"]:
     """Those among unfinished runs that have not failed too often, or all."""
     return [r for r in unfinished if retry_failed or not failures.given_up(runs / r.id)]
-
-
-def check_writable(runs: Path) -> None:
-    """Refuse a runs folder that cannot be written once, not once a run.
-
-    Raises:
-        UserError: it cannot be written.
-    """
-    try:
-        runs.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=runs) as file:
-            file.write(b"x")
-    except OSError as error:
-        raise UserError(
-            f"{runs}: cannot be written ({error.strerror}); choose another folder by --runs"
-        ) from error

@@ -191,3 +191,8 @@ def test_a_page_gets_the_short_table_between_its_markers(tmp_path: Path) -> None
     with pytest.raises(UserError, match="lacks the lines"):
         report.read("other", tmp_path).fill(page)
     assert "old" not in page.read_text()
+
+
+def test_a_label_means_nothing_to_markdown() -> None:
+    text = markdown("study", [line("a*b`c$d|e", 0, 0)])
+    assert "| a\\*b\\`c\\$d\\|e " in text

@@ -54,10 +54,26 @@ def test_all_files_of_a_report_have_their_place(
 
 def test_another_folder_gets_everything(here: Path) -> None:
     assert cli.main(["report", "mine", "--out", "new", "--no-figures"]) == 0
-    assert files(here) == {"new/mine.md", "new/mine.tex", "new/mine.csv", "new/mine.html"}
+    assert files(here) == {"new/mine.md", "new/mine.tex", "new/mine.csv"}
+    assert cli.main(["report", "mine", "--out", "new", "--no-figures", "--page", "new"]) == 0
+    assert "new/mine.html" in files(here)
     (here / "results").rename(here / "other")
-    assert cli.main(["report", "mine", "--results", "other", "--no-figures"]) == 0
+    assert cli.main(["report", "mine", "--results", "other"]) == 0
     assert {"other/tables/mine.md", "other/mine.html"} <= files(here)
+
+
+def test_nothing_is_written_where_something_cannot_be(
+    here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (here / "taken").write_text("a file, not a folder")
+    for option, where in (("--figures", "taken"), ("--page", "taken/x"), ("--readme", "taken")):
+        assert cli.main(["report", "mine", option, where]) == 2
+        assert capsys.readouterr().err.startswith("pcbench: taken")
+        assert files(here) <= {"taken"}
+
+
+def test_folders_of_tables_figures_and_page_are_free(here: Path) -> None:
+    (here / "results").rename(here / "other")
     words = ["--out", "b/tables", "--page", "c", "--results", "other", "--figures", "d"]
     assert cli.main(["report", "mine", *words]) == 0
     assert {"b/tables/mine.tex", "c/mine.html"} <= files(here)

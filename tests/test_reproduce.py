@@ -118,6 +118,7 @@ def test_another_figure_is_judged_by_the_interval_of_its_row(
     for line, shift in zip(lines, (0.3, -0.2, 0.1), strict=True):
         line["metrics"]["test"]["iw_nll"] = true + shift
         line["metrics"]["test"]["rec"] += 5.0
+        line["metrics"]["test"]["mi_batch"] += 500.0
     write(tmp_path / "results", lines)
     code, out, _ = pcbench(lines[0]["id"], "--from-record", file_of(made))
     values = [line["metrics"]["test"]["iw_nll"] for line in lines]
@@ -129,15 +130,24 @@ def test_another_figure_is_judged_by_the_interval_of_its_row(
         f"within the prediction interval of 3 seeds [{low:.4f}, {high:.4f}], by -0.3"
     )
     assert found["kl"] == "bit-equal"
+    values = [line["metrics"]["test"]["rec"] for line in lines]
+    low, high = stats.t.interval(
+        1 - 0.05 / len(found), 2, np.mean(values), np.std(values, ddof=1) * np.sqrt(1 + 1 / 3)
+    )
+    assert found["rec"] == (
+        f"within the prediction interval of 3 seeds, adjusted for {len(found)} metrics "
+        f"[{low:.4f}, {high:.4f}], by -5"
+    )
     assert re.fullmatch(
-        r"different: outside the prediction interval of 3 seeds \[.*\], by -5", found["rec"]
+        r"different: outside the prediction interval of 3 seeds, adjusted for \d+ metrics "
+        r"\[.*\], by -5e\+02",
+        found["mi_batch"],
     )
     assert code == 1
-    assert f"{len(found)} metrics: {len(found) - 2} bit-equal, 1 within, 1 different\n" in out
-    assert "one metric of many may be outside by chance" in out
+    assert f"{len(found)} metrics: {len(found) - 3} bit-equal, 2 within, 1 different\n" in out
 
     for line in lines:
-        line["metrics"]["test"]["rec"] -= 5.0
+        line["metrics"]["test"]["mi_batch"] -= 500.0
     write(tmp_path / "results", lines)
     code, out, _ = pcbench(lines[0]["id"], "--from-record", file_of(made))
     assert (code, "outside" in out) == (0, False)

@@ -19,8 +19,7 @@ from benchmark import claims, failures, manifest, provenance
 from benchmark.cluster import estimate, slurm
 from benchmark.cluster.held import JOBS
 from benchmark.errors import UserError
-from benchmark.files import write_atomic
-from benchmark.sweep import check_writable
+from benchmark.files import check_writable, write_atomic
 
 if TYPE_CHECKING:
     from benchmark.study import Labelled, Study
@@ -125,7 +124,7 @@ def submit(study: "Study", runs: Path, options: manifest.Options, wish: Wish) ->
     if not wish.dry_run:
         slurm.require()
     if not dry:
-        check_writable(runs)
+        check_writable(runs, "--runs")
     queue = slurm.queue()
     if queue is None and not wish.dry_run:
         print("squeue does not answer: what is in the queue cannot be left out")

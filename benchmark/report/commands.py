@@ -74,10 +74,11 @@ def report(arguments: Namespace) -> int:
         return 1
     if arguments.check:
         return _check(found, to, arguments)
-    written = found.write(to)
-    if arguments.readme is not None:
+    written = []
+    if arguments.readme is not None:  # first: it may lack the place of the table
         found.fill(arguments.readme)
         written.append(arguments.readme)
+    written = found.write(to) + written
     print(found.shown, end="")
     print(f"pcbench: wrote {_folders(written)}", file=sys.stderr)
     return 0
@@ -91,8 +92,8 @@ def _places(name: str, arguments: Namespace) -> "Places":
     if arguments.page is not None:
         folder = arguments.page.suffix != ".html"
         to = replace(to, page=arguments.page / f"{name}.html" if folder else arguments.page)
-    if arguments.no_figures:
-        return replace(to, figures=None)
+    if arguments.no_figures:  # and no page without them, unless it is asked for
+        return replace(to, figures=None, page=arguments.page and to.page)
     return replace(to, figures=arguments.figures or to.figures)
 
 

@@ -5,13 +5,17 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from benchmark.presets import CAVEATS
+
 Record = dict[str, Any]
 
 
 def notes(lines: Sequence[Record]) -> list[str]:
-    """On the split, its estimators, the truth, and settings in which rows differ."""
+    """On the split, its estimators, the truth, the preset, and settings in which rows differ."""
     done = [line for line in lines if line.get("status", "done") == "done"]
-    return [*_split(done), *_truth(done), *_settings(done), *_devices(done)]
+    presets = dict.fromkeys(line["config"].get("preset") for line in done)
+    caveats = [CAVEATS[name] for name in presets if name in CAVEATS]
+    return [*_split(done), *_truth(done), *caveats, *_settings(done), *_devices(done)]
 
 
 def _split(done: Sequence[Record]) -> Iterator[str]:

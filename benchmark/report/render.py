@@ -36,7 +36,7 @@ def _markdown(table: Table) -> list[str]:
     """An aligned Markdown table, and its footnotes as a list."""
     rows = [["baseline", *table.columns]]
     rows += [
-        [f"{row.label}{f' [{row.mark}]' if row.mark else ''}",
+        [f"{_plain(row.label)}{f' [{row.mark}]' if row.mark else ''}",
          *(f"**{cell.text}**" if cell.bold else cell.text for cell in row.cells)]
         for row in table.rows
     ]  # fmt: skip
@@ -49,6 +49,11 @@ def _markdown(table: Table) -> list[str]:
     text = "\n".join(f"| {' | '.join(row)} |" for row in (head, rule, *body))
     notes = "\n".join(f"{i}. {note}" for i, note in enumerate(table.footnotes, start=1))
     return [text, notes] if notes else [text]
+
+
+def _plain(label: str) -> str:
+    """A label whose letters mean nothing to Markdown."""
+    return re.sub(r"([\\`*$])", r"\\\1", label)
 
 
 def latex(study: str, tables: Sequence[Table]) -> str:

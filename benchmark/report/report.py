@@ -8,7 +8,7 @@ from typing import Any
 
 from benchmark import sentences
 from benchmark.errors import UserError
-from benchmark.files import write_atomic
+from benchmark.files import check_writable, write_atomic
 from benchmark.records import read_jsonl
 from benchmark.report import checkpoints, consistency, render, tables
 from benchmark.report.consistency import Finding
@@ -107,6 +107,11 @@ class Report:
         """
         if self.wrong:
             return []
+        check_writable(to.tables, "--out")
+        if to.figures is not None:
+            check_writable(to.figures, "--figures")
+        if to.page is not None:
+            check_writable(to.page.parent, "--page")
         written = []
         for path, text in self.texts(Places(to.tables)).items():
             write_atomic(path, text.encode())
