@@ -57,7 +57,7 @@ def main() -> int:
         folder = Path(name)
         lines = made_up(given.records)
         (folder / "many.jsonl").write_text("".join(dumps(line) + "\n" for line in lines))
-        words = ["report", "many", "--results", name, "--no-figures"]
+        words = ["report", "many", "--results", name, "--no-figures", "--page", name]
         begin = time.perf_counter()
         done = subprocess.run(
             [sys.executable, "-m", "benchmark", *words], cwd=folder, capture_output=True, text=True,
