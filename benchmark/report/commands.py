@@ -34,7 +34,9 @@ def _add_report(sub: Commands) -> None:
     do.add_argument("--out", type=Path, metavar="DIR",
                     help="of tables (paper/tables; DIR/tables of other --results)")  # fmt: skip
     do.add_argument("--figures", type=Path, metavar="DIR", help="of figures (beside the tables)")
-    do.add_argument("--no-figures", action="store_true", help="draw none; no page then, but for --page")
+    do.add_argument(
+        "--no-figures", action="store_true", help="draw none; no page then, but for --page"
+    )
     do.add_argument("--page", type=Path, metavar="FILE",
                     help="the HTML page, or its folder (beside the records)")  # fmt: skip
     do.add_argument("--readme", type=Path, metavar="FILE",
