@@ -14,6 +14,7 @@ from tqdm import tqdm
 from benchmark.bench.sizes import SIZES, config, flops_a_token
 from benchmark.errors import UserError
 from benchmark.provenance import checkout
+from benchmark.report.render import aligned
 
 SECOND = {"train": "tokens/s", "iw": "sentences/s", "plain": "sentences/s"}
 
@@ -162,16 +163,6 @@ def _row(
 def table(rows: Sequence[Row]) -> str:
     """The rows in Markdown."""
     return aligned([list(HEAD), *(row.cells() for row in rows)])
-
-
-def aligned(cells: Sequence[Sequence[str]]) -> str:
-    """Rows of cells, the first of which is the head, as a Markdown table."""
-    widths = [max(len(row[i]) for row in cells) for i in range(len(cells[0]))]
-    head, *body = [
-        " | ".join([row[0].ljust(widths[0]), *map(str.rjust, row[1:], widths[1:])]) for row in cells
-    ]
-    rule = " | ".join("-" * w if i == 0 else "-" * (w - 1) + ":" for i, w in enumerate(widths))
-    return "\n".join(f"| {line} |" for line in (head, rule, *body))
 
 
 def machine(threads: int, device: str) -> str:

@@ -8,11 +8,11 @@ from collections.abc import Callable
 
 import torch
 
-from benchmark.bench.bench import aligned
 from benchmark.bench.sizes import SIZES, config
 from benchmark.device import peak_mb, prepare_device
 from benchmark.metrics.mutual_information import coupled_mi
 from benchmark.model import build
+from benchmark.report.render import aligned
 from benchmark.seeds import generator
 
 FACTORS = (1, 2, 4, 8, 16)

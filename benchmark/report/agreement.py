@@ -7,12 +7,13 @@ over all the row's committed seeds, the one done again among them. A re-run that
 lies inside more often. With fewer than three seeds there is no such interval.
 """
 
-import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from benchmark import sentences
+from benchmark.errors import UserError
 from benchmark.records import METRICS
 from benchmark.report.consistency import differences
 from benchmark.report.statistics import prediction
@@ -105,12 +106,9 @@ def _interval(new: float, values: Sequence[float], level: float) -> tuple[str, b
 
 def sentence_errors(file: Path) -> dict[str, float]:
     """Standard errors of mean nats per sentence, from a run's sentences.npz; empty without it."""
-    import numpy as np
-
     try:
-        with open(file, "rb") as opened, np.load(opened, allow_pickle=False) as arrays:
-            nats = {name: arrays[name].astype(np.float64) for name in arrays.files}
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile):
+        nats = {name: array.astype("float64") for name, array in sentences.read(file).items()}
+    except UserError:
         return {}
     if {"rec", "kl"} <= nats.keys():
         nats["neg_elbo"] = nats["rec"] + nats["kl"]

@@ -15,7 +15,6 @@ from typing import Any
 
 from benchmark.records import digest, marked
 from benchmark.report import rules
-from benchmark.report.rules import SATURATION as SATURATION
 
 Record = dict[str, Any]
 

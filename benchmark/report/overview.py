@@ -5,7 +5,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from benchmark.report.consistency import SATURATION
+from benchmark.report import rules
 from benchmark.report.statistics import shown, summarise
 from benchmark.report.table import DASH, Cell, Row, Table
 
@@ -90,7 +90,7 @@ def _cell(done: "pd.DataFrame", column: Column, better: bool) -> Cell:
         bound(done, "mi") or (done["baseline"] == "autoencoder").any()
     ):
         return Cell(DASH)
-    sign = {-1: "≤ ", 0: "", 1: "≥ "}[bound(done, column.metric)]
+    sign = f"{rules.SIGNS[bound(done, column.metric)]} ".lstrip()
     found = summarise([float(value) for value in done[column.metric]])
     name = f"{column.metric}_se"
     errors = [float(e) for e in done[name].dropna()] if name in done else []
@@ -103,11 +103,9 @@ def _cell(done: "pd.DataFrame", column: Column, better: bool) -> Cell:
 
 def bound(done: "pd.DataFrame", metric: str) -> int:
     """1 where a metric bounds the truth from below for some run, -1 where from above, else 0."""
-    if metric == "mi" and "mi_cap" in done:
-        return int((done["mi"].astype(float) > done["mi_cap"].astype(float) - SATURATION).any())
-    if metric in ("iw_nll", "ppl_iw", "excess") and "iw_upper_bound" in done:
-        return -int((done["iw_upper_bound"] == True).any())  # noqa: E712
-    return 0
+    if metric not in ("mi", *rules.UPPER):
+        return 0
+    return next(filter(None, (rules.bound(run, metric) for run in done.to_dict("records"))), 0)
 
 
 def _ends(done: "pd.DataFrame") -> list[Cell]:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from benchmark.report.overview import COLUMNS, bound
+from benchmark.report.rules import SIGNS
 from benchmark.report.statistics import Paired, holm, paired, shown
 from benchmark.report.table import DASH, Cell, Row, Table
 
@@ -173,7 +174,7 @@ def _cell(difference: Difference) -> Cell:
     found = difference.found
     if found is None:
         return Cell(DASH)
-    sign = {-1: "≤ ", 0: "", 1: "≥ "}[difference.bound]
+    sign = f"{SIGNS[difference.bound]} ".lstrip()
     return Cell(sign + shown(found), found.mean, half=found.half, n=found.n)
 
 

@@ -10,7 +10,7 @@ from benchmark.presets import PRESETS
 from benchmark.provenance import checkout
 from benchmark.report import comparable
 from benchmark.report.literature import FILE, Value, read
-from benchmark.report.rules import SATURATION
+from benchmark.report.rules import SIGNS, bound
 from benchmark.report.statistics import shown, summarise
 from benchmark.report.table import Cell, Row, Table, slug
 
@@ -199,10 +199,5 @@ def _estimator(value: Value, records: list[Record]) -> str:
 
 def _sign(value: Value, tests: Sequence[Record]) -> str:
     """That of a bound, as in the main table."""
-    if value.metric in ("iw_nll", "ppl_iw") and any(test.get("iw_upper_bound") for test in tests):
-        return "≤ "
-    caps = [test["mi_cap"] for test in tests if test.get("mi_cap") is not None]
-    near = value.metric == "mi" and any(
-        test["mi"] > cap - SATURATION for test, cap in zip(tests, caps, strict=True)
-    )
-    return "≥ " if near else ""
+    signs = (SIGNS[bound(test, value.metric)] for test in tests)
+    return next((f"{sign} " for sign in signs if sign), "")

@@ -32,13 +32,12 @@ from benchmark.report.frame import FIRST_WORDS, frame
 from benchmark.report.literature import Value, read
 from benchmark.report.overview import COLLAPSED
 from benchmark.report.paired import Compared, against, each_other
-from benchmark.report.rules import SATURATION
+from benchmark.report.rules import bound
 from benchmark.report.statistics import Summary, summarise
 
 Record = dict[str, Any]
 
 DIGITS = {"au": 1, "share_at_one": 0}
-UPPER = ("iw_nll", "ppl_iw", "excess")  # bounded where more importance samples would lower them
 
 
 class Quantities:
@@ -255,22 +254,14 @@ def _share_at_one(line: Record) -> float:
 def _bound(lines: Sequence[Record], data: str, row: str, metric: str) -> str:
     """The sign of a figure that is a bound of what it estimates, as in the tables."""
     signs = {
-        -sign if metric == "mi" else sign
+        sign * bound(line["metrics"]["test"], metric)
         for sign, label in _terms(row)
         for line in lines
-        if line["label"] == label and line["config"]["data"] == data and _bounded(line, metric)
-    }
+        if line["label"] == label and line["config"]["data"] == data
+    } - {0}
     if len(signs) > 1:
         raise LookupError("the difference of two bounds is none")
-    return {1: r"\le ", -1: r"\ge "}[signs.pop()] if signs else ""
-
-
-def _bounded(line: Record, metric: str) -> bool:
-    """MI near its cap is a lower bound; likelihoods that still fall are upper ones."""
-    test = line["metrics"]["test"]
-    if metric == "mi":
-        return bool(test["mi"] > test["mi_cap"] - SATURATION)
-    return metric in UPPER and bool(test.get("iw_upper_bound"))
+    return {-1: r"\le ", 1: r"\ge "}[signs.pop()] if signs else ""
 
 
 def _ranked(found: Summary, rank: str, digits: int) -> Quantity:

@@ -40,15 +40,20 @@ def _markdown(table: Table) -> list[str]:
          *(f"**{cell.text}**" if cell.bold else cell.text for cell in row.cells)]
         for row in table.rows
     ]  # fmt: skip
+    text = aligned(rows)
+    notes = "\n".join(f"{i}. {note}" for i, note in enumerate(table.footnotes, start=1))
+    return [text, notes] if notes else [text]
+
+
+def aligned(rows: Sequence[Sequence[str]]) -> str:
+    """Rows of cells, the first of which is the head, as a Markdown table."""
     escaped = [[cell.replace("|", "\\|").replace("\n", " ") for cell in row] for row in rows]
     widths = [max(3, *(len(row[i]) for row in escaped)) for i in range(len(rows[0]))]
     head, *body = [
         [row[0].ljust(widths[0]), *map(str.rjust, row[1:], widths[1:])] for row in escaped
     ]
     rule = ["-" * w if i == 0 else "-" * (w - 1) + ":" for i, w in enumerate(widths)]
-    text = "\n".join(f"| {' | '.join(row)} |" for row in (head, rule, *body))
-    notes = "\n".join(f"{i}. {note}" for i, note in enumerate(table.footnotes, start=1))
-    return [text, notes] if notes else [text]
+    return "\n".join(f"| {' | '.join(row)} |" for row in (head, rule, *body))
 
 
 def _plain(label: str) -> str:

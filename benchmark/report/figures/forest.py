@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from benchmark.report.consistency import SATURATION
+from benchmark.report import rules
 from benchmark.report.figures import runs, style
 from benchmark.report.statistics import paired, summarise
 
@@ -104,18 +104,9 @@ def _row(pairs: Sequence[tuple[runs.Run, float, float]], metric: str) -> list[ru
     low, high = (summary.low, summary.high) if summary.n == 2 else (math.nan, math.nan)
     if summary.half is not None:
         low, high = summary.mean - summary.half, summary.mean + summary.half
-    bounds = {_bound(run, metric) for run, *_ in pairs} - {""}
+    bounds = {rules.SIGNS[rules.bound(run.test, metric)] for run, *_ in pairs} - {""}
     ends = {"low": low, "high": high, "n": summary.n, "bound": "".join(bounds)}
     return [*found, row | {"value": summary.mean} | ends]
-
-
-def _bound(run: runs.Run, metric: str) -> str:
-    """Whether a figure is a bound only."""
-    if metric == "iw_nll":
-        return "≤" if run.test.get("iw_upper_bound") else ""
-    if metric == "mi":
-        return "≥" if run.number("mi") > run.number("mi_cap") - SATURATION else ""
-    return ""
 
 
 def _truth(known: Sequence[runs.Run], comparison: Comparison) -> float:
