@@ -1,0 +1,105 @@
+"""Do our runs under the protocol of Li et al. 2019 (arXiv 1909.00868) reach its figures on PTB?
+
+    python tests/anchors.py results/li2019_ptb.jsonl
+
+The published values come from paper/published.csv, as Li et al. 2020 (Optimus, arXiv 2004.04092)
+print them; the margins were fixed before the runs. Ours are means over seeds, of the test split. A
+row without records is told and judged nothing. Exit status 1 where a figure is missed, or where
+there is nothing to judge.
+"""
+
+import argparse
+import math
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmark.records import read_jsonl
+from benchmark.report import literature
+
+SOURCE = "Li et al. 2020 (Optimus, EMNLP)"
+SENTENCES = 3761
+COLLAPSED = 0.1  # nats: MI and z_use
+Rows = dict[str, list[dict[str, Any]]]
+Verdict = tuple[bool | None, str]  # None: nothing is recorded
+
+
+def published(method: str, metric: str) -> float:
+    """A printed value of PTB in words."""
+    (found,) = [
+        value.number
+        for value in literature.read()
+        if (value.paper, value.dataset, value.coding) == (SOURCE, "ptb", "words")
+        and value.method.startswith(method)
+        and value.metric == metric
+    ]
+    return found
+
+
+def near(rows: Rows, label: str, metric: str, printed: float, share: float) -> Verdict:
+    """Whether a row's mean is within a share of the printed value."""
+    ours = mean(rows, label, metric)
+    if ours is None:
+        return None, f"{label} {metric}: no record"
+    off = ours / printed - 1
+    text = f"{label} {metric}: {ours:.2f}, published {printed:g}: {off:+.2%}, margin {share:.1%}"
+    return abs(off) <= share, text
+
+
+def mean(rows: Rows, label: str, metric: str) -> float | None:
+    """Over the seeds that there are; None without one."""
+    return float(np.mean([test[metric] for test in rows[label]])) if label in rows else None
+
+
+def collapsed(rows: Rows, label: str) -> Verdict:
+    """Whether every seed is."""
+    if label not in rows:
+        return None, f"{label} collapsed: no record"
+    gone = [test["mi"] < COLLAPSED and test["z_use"] < COLLAPSED for test in rows[label]]
+    return all(gone), f"{label} collapsed: {sum(gone)} of {len(gone)} seeds"
+
+
+def judged(rows: Rows) -> Iterator[Verdict]:
+    """Each anchor: whether it is reached, and the figures."""
+    yield near(rows, "lstm_lm", "iw_nll", published("LSTM-LM", "iw_nll"), 0.015)
+    # The printed row is the monotonic one; without a schedule the latent is lost as well.
+    for label in ("none", "monotonic"):
+        yield collapsed(rows, label)
+        yield near(rows, label, "neg_elbo", published("LSTM VAE M.A.", "neg_elbo"), 0.015)
+    cap, ours = math.log(SENTENCES), mean(rows, "autoencoder", "mi")
+    if ours is None:
+        yield None, "autoencoder mi: no record"
+    else:
+        yield cap - ours <= 0.3, f"autoencoder mi: {ours:.3f}, ln N {cap:.3f}, margin 0.3"
+    yield near(rows, "autoencoder", "rec", published("LSTM-AE", "rec"), 0.1)
+    label = "pretrained_free_bits_5"
+    kl, ppl, lm = (
+        mean(rows, row, metric)
+        for row, metric in ((label, "kl"), (label, "ppl_iw"), ("lstm_lm", "ppl_iw"))
+    )
+    if kl is None or ppl is None or lm is None:
+        yield None, f"{label} kl, ppl_iw: no record"
+    else:
+        yield 5 <= kl <= 8, f"{label} kl: {kl:.2f}, between 5 and 8"
+        yield ppl < lm, f"{label} ppl_iw: {ppl:.2f}, below lstm_lm's {lm:.2f}"
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
+    parser.add_argument("records", type=Path)
+    rows: Rows = {}
+    for line in read_jsonl(parser.parse_args().records):
+        if line["status"] == "done":
+            rows.setdefault(line["label"], []).append(line["metrics"]["test"])
+    verdicts = list(judged(rows))
+    for reached, text in verdicts:
+        print({True: "reached", False: "MISSED ", None: "–      "}[reached], text)
+    known = [reached for reached, _ in verdicts if reached is not None]
+    return 0 if known and all(known) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
