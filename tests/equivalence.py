@@ -1,18 +1,24 @@
-"""Do whole runs in bf16 agree with those in fp32? By the runs of paper/precision.toml.
+"""Do runs in bf16 agree with those in fp32? By the runs of paper/precision.toml, or by two files.
 
     python tests/equivalence.py results/precision.jsonl
+    python tests/equivalence.py results/ptb_check.jsonl results/main.jsonl
 
-For each row and its twin in bf16, and each metric: the mean of bf16 - fp32 paired by seed, its 90 %
-t interval, and whether that lies within the margin fixed before the runs. Test split, nats per
-sentence; active units in units. Exit status 1 if one does not.
+One file: for each row and its twin in bf16, and each metric, the mean of bf16 - fp32 paired by
+seed, its 90 % t interval, and whether that lies within the margin fixed before the runs. Test
+split, nats per sentence; active units in units. Two files: runs of one seed that differ in
+precision and length alone, and so begin with the same steps; of the epochs that both have, the
+largest difference on the validation split, within the same margins. Exit status 1 if one is beyond.
 """
 
 import argparse
+import json
 import sys
 from collections.abc import Iterator
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from benchmark.config import ModelConfig, TrainConfig
 from benchmark.records import read_jsonl
 from benchmark.report.statistics import Equivalence, equivalence
 
@@ -45,10 +51,56 @@ def judged(lines: list[dict[str, Any]]) -> list[tuple[str, str, Equivalence]]:
     return found
 
 
+def beginnings(
+    first: list[dict[str, Any]], second: list[dict[str, Any]]
+) -> Iterator[tuple[str, int, dict[str, float]]]:
+    """Runs of both files alike but for precision, length and evaluation.
+
+    Yields name, epochs compared, and for each metric of their curves the largest absolute
+    difference. A schedule that is stretched to the length makes other steps: such are left out.
+    """
+    known = {_steps(line["config"]): line for line in first if line["status"] == "done"}
+    for line in second:
+        other = known.get(_steps(line["config"])) if line["status"] == "done" else None
+        if other is None or other["config"]["precision"] == line["config"]["precision"]:
+            continue
+        curve = {point["step"]: point for point in other["curve"]}
+        pairs = [(curve[p["step"]], p) for p in line["curve"] if p["step"] in curve]
+        if pairs and all(a["weight"] == b["weight"] and a["lr"] == b["lr"] for a, b in pairs):
+            worst = {
+                metric: max(abs(a[metric] - b[metric]) for a, b in pairs)
+                for metric in MARGINS.keys() & pairs[0][0].keys()
+                if pairs[0][0][metric] is not None
+            }
+            yield f"{line['label']} {line['config']['seed']}", len(pairs), worst
+
+
+def _steps(config: dict[str, Any]) -> str:
+    """What decides a run's steps, but for their number and arithmetic."""
+    alike = {key: config[key] for key in ("data", "baseline", "params", "seed")}
+    model = {**asdict(ModelConfig()), **config["model"]}  # older records lack younger settings
+    train = {**asdict(TrainConfig()), **config["train"], "epochs": None}
+    return json.dumps([alike, model, train], sort_keys=True)
+
+
+def compare_beginnings(first: Path, second: Path) -> int:
+    """Print them; 1 where one is beyond its margin, or there are none."""
+    found = list(beginnings(read_jsonl(first), read_jsonl(second)))
+    for name, epochs, worst in found:
+        told = ", ".join(f"{metric} {worst[metric]:.4f}" for metric in MARGINS if metric in worst)
+        print(f"{name:<12} {epochs} epochs, validation, largest difference: {told}")
+    good = all(value <= MARGINS[metric] for *_, worst in found for metric, value in worst.items())
+    return 0 if found and good else 1
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     parser.add_argument("records", type=Path)
-    verdicts = judged(read_jsonl(parser.parse_args().records))
+    parser.add_argument("other", type=Path, nargs="?", help="of the other precision")
+    arguments = parser.parse_args()
+    if arguments.other is not None:
+        return compare_beginnings(arguments.records, arguments.other)
+    verdicts = judged(read_jsonl(arguments.records))
     for label, metric, found in verdicts:
         assert found.low is not None
         assert found.high is not None

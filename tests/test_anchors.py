@@ -3,8 +3,7 @@
 from typing import Any
 
 import pytest
-
-from tests.anchors import judged, published
+from anchors import judged, published
 
 REACHED: dict[str, dict[str, Any]] = {
     "lstm_lm": {"iw_nll": 102.5, "ppl_iw": 107.5},
