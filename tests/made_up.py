@@ -7,7 +7,7 @@ from benchmark.report import render, tables
 
 def markdown(study: str, lines: list[dict[str, Any]]) -> str:
     """The page of a study's tables."""
-    return render.markdown(study, tables.build(study, lines), tables.remarks(lines))
+    return render.markdown(study, tables.build(lines), tables.remarks(lines))
 
 
 def record(run_id: str = "ptb-none-0-0123abcd", **metrics: Any) -> dict[str, Any]:

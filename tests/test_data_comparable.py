@@ -65,11 +65,11 @@ def test_differences_are_within_a_coding() -> None:
     for one in lines:
         one |= {"row": int(one["label"] == "a")}
         one["config"]["baseline"] = one["label"]
-    table = tables.build("study", lines)[1]
+    table = tables.build(lines)[1]
     column = table.columns.index("IW-NLL")
     found = {row.label: row.cells[column].text for row in table.rows}
     assert found == {"a, word": "−0.50", "a, size=4000,vocabulary=sentencepiece": "−0.10"}
-    assert "first words" not in tables.build("study", lines)[0].columns  # pieces are no words
+    assert "first words" not in tables.build(lines)[0].columns  # pieces are no words
 
 
 def test_a_coding_that_loses_words_stands_apart_and_says_why() -> None:
@@ -147,6 +147,20 @@ def test_a_run_without_a_record_stands_with_its_row_and_precision() -> None:
     assert "without a record" not in above
     assert "1. low: 1 of 2 runs without a record (1 missing)." in below
     assert "2. late: 1 of 1 runs without a record (1 missing)." in below
+
+
+def test_runs_without_a_record_of_one_precision_stand_apart_from_the_other() -> None:
+    late = {
+        "schema": 1, "id": "y", "status": "missing", "label": "late", "row": 1,
+        "config": {"data": "ptb", "seed": 0, "precision": "bf16"},
+    }  # fmt: skip
+    text = markdown("study", [line(), late])
+    assert titles(text) == ["ptb, fp32", "ptb, bf16"]
+    above, below = text.split("## ptb, bf16\n")
+    assert "late" not in rows(above)
+    assert "none" not in rows(below)
+    assert set(rows(below)["late [1]"]) == {"–"}
+    assert above.count("another precision") == below.count("another precision") == 1
 
 
 def test_pieces_of_another_library_are_named() -> None:

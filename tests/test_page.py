@@ -117,7 +117,7 @@ def everywhere(text: str) -> str:
 def whole(study: str, **more: Any) -> str:
     lines = read_jsonl(RESULTS / f"{study}.jsonl")
     given = {"images": {"A figure": png()}, "findings": []} | more
-    return page(study, tables.build(study, lines), lines, gallery=gallery.gallery(lines), **given)
+    return page(study, tables.build(lines), lines, gallery=gallery.gallery(lines), **given)
 
 
 @pytest.fixture(scope="module")
@@ -200,7 +200,7 @@ def test_settings_unlike_most_rows_come_first() -> None:
     lines[2]["config"]["train"]["lr"] = 2e-3
     lines[2]["config"]["params"] = {"kind": "batch"}
     lines[3]["config"]["train"]["new"] = 1  # which older records do not state
-    told = page("s", tables.build("s", lines), lines, {}, [], [])
+    told = page("s", tables.build(lines), lines, {}, [], [])
     apart = [
         re.findall(r"<li><code>(.*?)</code>", part.partition("<details>")[0])
         for part in told.split("settings unlike most rows’</h4>")[1:]
@@ -213,7 +213,7 @@ def test_settings_unlike_most_rows_come_first() -> None:
 
 def test_a_run_without_a_record_tells_why() -> None:
     lines = [line("good", 0, 0), failed("bad", 1, "loss is NaN at step 7 <here>")]
-    told = page("s", tables.build("s", lines), lines, {}, [], [])
+    told = page("s", tables.build(lines), lines, {}, [], [])
     panel = told[told.index("<h3>bad: 1 run</h3>") :]
     assert "loss is NaN at step 7 &lt;here&gt;" in panel
     assert "pcbench run paper/s.toml --id ptb-bad-0-0123abcd" in panel
@@ -223,7 +223,7 @@ def test_a_run_without_a_record_tells_why() -> None:
 
 def test_what_a_shell_would_split_is_quoted() -> None:
     lines = [line("a b;rm", 0, 0)]
-    told = page("my study", tables.build("s", lines), lines, {}, [], [])
+    told = page("my study", tables.build(lines), lines, {}, [], [])
     read = Elements(told).content["code"]
     assert "pcbench run 'paper/my study.toml' --id 'ptb-a b;rm-0-0123abcd'" in read
 
@@ -233,7 +233,7 @@ def test_findings_are_told_and_wrong_ones_warned_of(quickstart: str) -> None:
     assert "No contradiction was found in 30 records" in quickstart
     lines = [line("a", 0, 0)]
     found = [Finding(lines[0]["id"], "mi above its cap", True), Finding(None, "dirty tree", False)]
-    told = page("s", tables.build("s", lines), lines, {}, [], found)
+    told = page("s", tables.build(lines), lines, {}, [], found)
     assert '<p class="warning">1 inconsistency found' in told
     assert f'<a href="#run-{lines[0]["id"]}"><code>' in told
     assert told.index("Inconsistent records") < told.index("mi above its cap")
@@ -256,7 +256,7 @@ def test_figures_are_inside_with_size_and_words() -> None:
 def test_texts_of_one_sentence_stand_side_by_side() -> None:
     lines = [line(label, row, 0, samples=words("w01 w02")) for row, label in enumerate("ab")]
     lines[1]["samples"]["reconstructions"][0] |= {"mean": "w03", "sample": "w04"}
-    told = page("s", tables.build("s", lines), lines, {}, gallery.gallery(lines), [])
+    told = page("s", tables.build(lines), lines, {}, gallery.gallery(lines), [])
     assert told.count("<h4>Reconstructions of <code>w01 w02</code></h4>") == 1
     shown = Elements(told)
     assert shown.texts.index("w03") < shown.texts.index("w04")
@@ -293,7 +293,7 @@ def test_curves_are_not_embedded(quickstart: str) -> None:
     assert len(quickstart.encode()) < 1.5 * records
     lines = [line("a", 0, 0)]
     more = [replace_curve(lines[0])]
-    told = [page("s", tables.build("s", given), given, {}, [], []) for given in (lines, more)]
+    told = [page("s", tables.build(given), given, {}, [], []) for given in (lines, more)]
     assert told[0] == told[1]
 
 

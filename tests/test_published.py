@@ -14,7 +14,7 @@ from benchmark import cli
 from benchmark.config import resolve
 from benchmark.errors import UserError
 from benchmark.presets import PRESETS
-from benchmark.report import literature, misprints, published
+from benchmark.report import comparable, literature, misprints, published
 from benchmark.report.statistics import shown, summarise
 
 ROOT = Path(__file__).parent.parent
@@ -262,7 +262,7 @@ def run(seed: int, config: dict[str, Any], data: str = "ptb", **metrics: Any) ->
 
 def rows(lines: list[dict[str, Any]]) -> dict[str, list[str]]:
     """Cells of the rows by figure, without the figure."""
-    (table,) = published.side_by_side("mine", lines, FILE)
+    (table,) = published.tables("ptb", lines, FILE)
     assert table.kind == "published"
     assert all(len(row.cells) == len(table.columns) for row in table.rows)
     return {row.cells[0].text: [cell.text for cell in row.cells[1:]] for row in table.rows}
@@ -292,7 +292,7 @@ def test_another_protocol_and_estimator_are_told_with_the_reason() -> None:
     assert found["PPL (IW)"][4:6] == ["other: 50 samples, not 500", "other"]
     assert found["MI"][1] == "≥ 8.00"
     assert found["MI"][3] == "≥ +2.69"
-    (table,) = published.side_by_side("mine", lines, FILE)
+    (table,) = published.tables("ptb", lines, FILE)
     assert table.notes[0] == "Not the same protocol: 3 of 100 epochs of li2019_ptb."
     assert table.footnotes == (
         'published as "LSTM VAE AE-BP / AE+FB (Li 2019)"; not the same protocol: 3 of 200 epochs, '
@@ -307,10 +307,19 @@ def test_other_data_codings_and_methods_are_not_beside_them() -> None:
         run(0, FB5, data="ptb:size=4000"), run(1, FB5, data="yahoo_small"), run(2, eight),
         run(3, FB5 | {"baseline": "none"}), run(4, FB5, data="exact"),
     ]  # fmt: skip
-    assert published.side_by_side("mine", lines, FILE) == []
+    assert published.tables("ptb", lines, FILE) == []
     absent = {"id": "x", "status": "missing", "label": "ours", "row": 0,
               "config": {"data": "ptb", "seed": 0}}  # fmt: skip
-    assert published.side_by_side("mine", [absent], FILE) == []
+    assert published.tables("ptb", [absent], FILE) == []
+
+
+def test_codings_of_one_text_are_not_mixed() -> None:
+    lines = [run(0, FB5), run(1, FB5, data="ptb:vocabulary=sentencepiece", neg_elbo=1.0, rec=0.5)]
+    for line in lines:
+        line["data"] |= {"text_sha256": "0" * 64, "lossless": {"test": True}}
+    (group,) = comparable.groups(lines)
+    (table,) = published.tables(group.title, group.lines, FILE)
+    assert {(row.label, row.cells[3].text) for row in table.rows} == {("ours, word", "1")}
 
 
 def test_a_likelihood_of_samples_is_not_an_exact_one() -> None:
@@ -332,7 +341,7 @@ def test_the_check_on_ptb_is_not_the_published_protocol() -> None:
     from benchmark.records import read_jsonl
 
     lines = read_jsonl(ROOT / "results" / "ptb_check.jsonl")
-    (table,) = published.side_by_side("ptb_check", lines)
+    (table,) = published.tables("ptb", lines)
     assert table.notes[0] == "Not the same protocol: 3 of 40 epochs of fu2019_ptb."
     assert {row.cells[6].text for row in table.rows} == {"other"}
     assert all(" of 100 epochs" in text or "3 of 40 epochs" in text for text in table.footnotes)

@@ -182,7 +182,7 @@ def test_a_page_gets_the_short_table_between_its_markers(tmp_path: Path) -> None
     found.fill(page)
     found.fill(page)
     assert found.differing(to, page) == []
-    text = render.short(tables.build("s", lines))
+    text = render.short(tables.build(lines))
     assert page.read_text() == (f"before\n<!-- results:s -->\n{text}\n<!-- /results:s -->\nafter\n")
     assert list(cells(text, "none")) == [
         "baseline", "ELBO", "KL", "MI", "IW-NLL", "z_use", "collapsed / n",

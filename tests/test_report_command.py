@@ -131,7 +131,7 @@ def test_latex_prints_what_the_table_says(tmp_path: Path) -> None:
     ]
     lines.append(lines[0] | {"status": "failed", "id": "x", "error": 'a_b --c "d"'})
     lines[-1]["config"] = lines[0]["config"] | {"seed": 3}
-    (tmp_path / "s.tex").write_text(render.latex("s", tables.build("s", lines)))
+    (tmp_path / "s.tex").write_text(render.latex("s", tables.build(lines)))
     (tmp_path / "t.tex").write_text(
         r"\documentclass{article}\usepackage[T1]{fontenc}\usepackage{booktabs}\pagestyle{empty}\parindent0pt"
         r"\usepackage[margin=0cm,paperwidth=80cm,paperheight=20cm]{geometry}\input{s.tex}"

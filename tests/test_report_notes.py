@@ -15,7 +15,7 @@ def line(label: str, row: int, **train: Any) -> dict[str, Any]:
 
 
 def table(*lines: dict[str, Any]) -> Table:
-    return tables.build("s", list(lines))[0]
+    return tables.build(list(lines))[0]
 
 
 def test_settings_of_some_rows_are_told() -> None:

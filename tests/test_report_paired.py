@@ -31,7 +31,7 @@ def rows_of(label: str, row: int, iw: list[float | None], **more: Any) -> Lines:
 
 def build(*lines: Lines) -> dict[str, Table]:
     """Tables of our records by name."""
-    found = tables.build("s", [one for part in lines for one in part])
+    found = tables.build([one for part in lines for one in part])
     return {table.name: table for table in found if table.kind != "published"}
 
 
@@ -132,6 +132,12 @@ def test_without_a_reference_each_pair_of_few_rows_is_compared() -> None:
     assert [row.label for row in found["ptb-pairs"].rows] == ["a − b", "a − c", "b − c"]
     many = build(*(rows_of(label, row, GOOD) for row, label in enumerate(labels)))
     assert list(many) == ["ptb"]
+    told = many["ptb"].notes[-1]
+    assert told.startswith("No differences between rows are shown: none is of `none` or `lstm_lm`")
+    assert "7 rows make 21 pairs" in told
+    assert not any("No differences" in note for note in found["ptb"].notes)
+    referred = build(*(rows_of(label, row, GOOD) for row, label in enumerate(["none", *labels])))
+    assert not any("No differences" in note for note in referred["ptb"].notes)
 
 
 def test_a_bounds_difference_is_a_bound() -> None:

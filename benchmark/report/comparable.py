@@ -6,14 +6,18 @@ loses words of the test split compare with no other coding's.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 Record = dict[str, Any]
 
 
 @dataclass
 class Group:
-    """Lines of one table, its title, and what a reader must know before comparing its figures."""
+    """Lines of one table, its title, and what a reader must know before comparing its figures.
+
+    The lines are in the order of the study's rows, then seeds. Where a group holds several codings
+    of one text, their labels tell which.
+    """
 
     title: str
     lines: list[Record] = field(default_factory=list)
@@ -25,24 +29,37 @@ class Group:
         return list(dict.fromkeys(_name(line) for line in self.lines))
 
 
+class _Key(NamedTuple):
+    """What records of one table share; None is not known, as of a run without a record."""
+
+    text: str
+    digest: str | None
+    precision: str | None
+    coding: str  # "" where codings compare; else what names this one
+    evaluation: str | None
+
+    def differs(self, name: str, others: "Sequence[_Key]") -> bool:
+        """Whether any of the others is known to have another value."""
+        mine = getattr(self, name)
+        return mine is not None and any(getattr(one, name) not in (mine, None) for one in others)
+
+
 def groups(lines: Sequence[Record]) -> list[Group]:
     """The tables of a study, in the order of its rows; lines without a row are left out.
 
-    A run without a record stands with the records of its row, or else of its data set and
-    precision, where there are any.
+    A run without a record stands with the records of its row, else with the first of its data set
+    and precision; where there are none of these, with the other such runs.
     """
     named = [line for line in lines if line.get("row") is not None]
     named.sort(key=lambda line: (line["row"], line["config"].get("seed", 0)))
-    keys = {id(line): _key(line) for line in named if "data" in line}
-    known = {
-        like: keys[id(line)]
-        for line in reversed(named) if id(line) in keys
-        for like in _alike(line)
-    }  # fmt: skip
-    found: dict[tuple[str, ...], Group] = {}
+    known: dict[tuple[object, ...], _Key] = {}
     for line in named:
-        near = [known[like] for like in _alike(line) if like in known]
-        key = keys.get(id(line)) or (near[0] if near else (_name(line),))
+        if "data" in line:
+            for like in _alike(line):
+                known.setdefault(like, _key(line))
+    found: dict[_Key, Group] = {}
+    for line in named:
+        key = _key(line) if "data" in line else _beside(line, known)
         found.setdefault(key, Group("")).lines.append(line)
     _tell(found)
     return list(found.values())
@@ -55,44 +72,48 @@ def coding(name: str) -> str:
 
 def _alike(line: Record) -> tuple[tuple[object, ...], ...]:
     """What a run shares with those it stands beside, the nearest first."""
-    data, precision = _name(line), line["config"].get("precision")
-    of_precision = ((data, "precision", precision),) if precision else ()
-    return ((data, "row", line["row"]), *of_precision, (data,))
+    data = _name(line)
+    of_row, of_precision = (data, "row", line["row"]), (data, line["config"].get("precision"))
+    return of_row, of_precision, (data, None)
 
 
-def _key(line: Record) -> tuple[str, ...]:
-    """Text, its digest, precision, evaluation; a coding that loses words of the test split."""
+def _beside(line: Record, known: dict[tuple[object, ...], _Key]) -> _Key:
+    """The key of a run without a record."""
+    of_row, of_precision, _ = _alike(line)  # another precision's records are no place for it
+    alone = _Key(_text(_name(line)), None, line["config"].get("precision"), _name(line), None)
+    return known.get(of_row) or known.get(of_precision) or alone
+
+
+def _key(line: Record) -> _Key:
     data = line["data"]
-    lossless = data.get("lossless", {}).get("test", True)
-    return (
+    return _Key(
         _text(_name(line)),
         data.get("text_sha256", data["sha256"]),
         line["config"]["precision"],
-        "" if lossless else data["sha256"],
+        "" if _lossless(line) else data["sha256"],
         line.get("evaluation_digest", ""),
     )
 
 
-def _tell(found: dict[tuple[str, ...], Group]) -> None:
-    """Titles and notes."""
-    whole = [key for key in found if len(key) > 1]  # else: no run has a record yet
+def _tell(found: dict[_Key, Group]) -> None:
+    """Titles and notes; labels tell their coding where there are several."""
     for key, group in found.items():
         names = group.codings
-        same = [other for other in whole if other[0] == key[0] and key in whole and other != key]
-        group.title = names[0] if len(names) == 1 else key[0]
-        if any(other[2:3] != key[2:3] for other in same):
-            group.title += f", {key[2]}"
+        same = [other for other in found if other.text == key.text and other != key]
+        group.title = names[0] if len(names) == 1 else key.text
+        if key.differs("precision", same):
+            group.title += f", {key.precision}"
             group.notes.append("Runs of another precision stand in a table of their own.")
-        if any(other[1:2] != key[1:2] for other in same):
-            group.title += f", text {key[1][:8]}"
+        if key.differs("digest", same):
+            group.title += f", text {str(key.digest)[:8]}"
             group.notes.append("Another text of this name stands in a table of its own.")
-        if any(other[4:] != key[4:] for other in same):
-            group.title += f", evaluation {key[4] or 'unknown'}"
+        if key.differs("evaluation", same):
+            group.title += f", evaluation {key.evaluation or 'unknown'}"
             group.notes.append(
                 "Runs measured by another estimator, as by another number of importance samples, "
                 "stand in a table of their own."
             )
-        if same and key[3]:
+        if same and not all(_lossless(line) for line in group.lines):
             group.notes.append(
                 "This coding replaces words of the test split by the unknown word, whose spelling "
                 "costs nothing: its likelihoods compare with no other coding's, so it stands apart."
@@ -103,8 +124,16 @@ def _tell(found: dict[tuple[str, ...], Group]) -> None:
                 "per sentence compare. Pieces are scored in one segmentation of a sentence, which "
                 "bounds its NLL from above."
             )
+            group.lines = [
+                line | {"label": f"{line['label']}, {coding(_name(line))}"} for line in group.lines
+            ]
         if any(line.get("data", {}).get("segmentation") == "sentencepiece" for line in group.lines):
             group.notes.append("Perplexities of pieces are given per word, as those of words are.")
+
+
+def _lossless(line: Record) -> bool:
+    """Whether the coding keeps all words of the test split, as far as the line tells."""
+    return bool(line.get("data", {}).get("lossless", {}).get("test", True))
 
 
 def _name(line: Record) -> str:

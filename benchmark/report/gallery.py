@@ -65,11 +65,10 @@ def gallery(lines: Sequence[dict[str, Any]], most: int = 2) -> list[Exhibit]:
 
 def _exhibit(group: comparable.Group, line: Record, most: int) -> Exhibit:
     samples, config = line["samples"], line["config"]
-    several = len(group.codings) > 1
     pairs = samples.get("interpolations") or []
     return Exhibit(
         group=group.title,
-        label=line["label"] + (f", {comparable.coding(config['data'])}" if several else ""),
+        label=line["label"],
         id=line["id"],
         seed=config["seed"],
         decoding=samples["decoding"],

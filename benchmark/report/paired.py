@@ -4,6 +4,7 @@ Only seeds that both rows have are paired: the same seed means the same batches 
 """
 
 import itertools
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -111,6 +112,18 @@ def tables(title: str, group: "pd.DataFrame") -> list[Table]:
         told = "Every pair of rows, as none is of `none` or `lstm_lm`"
         found.append(_table("pairs", f"{title}: differences between rows", told, compared))
     return found
+
+
+def uncompared(group: "pd.DataFrame") -> list[str]:
+    """Why no differences are shown, where there is no reference and the pairs would be too many."""
+    done = group[group["status"] == "done"]
+    number = done["label"].nunique()
+    if number <= _PAIRS or done["baseline"].isin(REFERENCES).any():
+        return []
+    return [
+        f"No differences between rows are shown: none is of `none` or `lstm_lm`, and {number} rows "
+        f"make {math.comb(number, 2)} pairs (at most {_PAIRS} rows are compared pair by pair)."
+    ]
 
 
 def _rows(group: "pd.DataFrame") -> dict[str, "pd.DataFrame"]:

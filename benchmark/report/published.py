@@ -8,11 +8,10 @@ from typing import Any
 from benchmark.config import ModelConfig, TrainConfig
 from benchmark.presets import PRESETS
 from benchmark.provenance import checkout
-from benchmark.report import comparable
 from benchmark.report.literature import FILE, Value, read
 from benchmark.report.rules import SIGNS, bound
 from benchmark.report.statistics import shown, summarise
-from benchmark.report.table import Cell, Row, Table, slug
+from benchmark.report.table import Cell, Row, Table
 
 Record = dict[str, Any]
 
@@ -31,12 +30,12 @@ _ONE_SAMPLE = "ours takes one sample in both terms"  # of MI, as the file says i
 _HALVING = ("patience", "halve_from", "halvings")
 
 
-def side_by_side(study: str, lines: Sequence[Record], file: Path | None = None) -> list[Table]:
-    """A table for each group of records that compare and have published figures on their data.
+def tables(title: str, lines: Sequence[Record], file: Path | None = None) -> list[Table]:
+    """Published figures on the same data beside ours; nothing where there are none.
 
     Args:
-        study: its name.
-        lines: of its collected file.
+        title: of the rows' main table.
+        lines: of records that compare.
         file: of published figures; None takes that of this checkout, where there is one.
 
     Raises:
@@ -44,24 +43,16 @@ def side_by_side(study: str, lines: Sequence[Record], file: Path | None = None) 
     """
     path = file or checkout() / FILE
     values = [value for value in read(path) if value.baseline] if path.exists() else []
-    found: list[Table] = []
-    for group in comparable.groups(lines):
-        rows, reasons = _rows(values, _labelled(group.lines))
-        if rows:
-            name = slug("published", (table.name for table in found))
-            title = f"{group.title}: beside published figures"
-            notes = (*_notes(group.lines), NOTE)
-            found.append(Table(name, title, notes, COLUMNS, tuple(rows), reasons, "published"))
-    return found
-
-
-def _labelled(lines: Sequence[Record]) -> dict[str, list[Record]]:
-    """Records by row; those whose data are a public set in its own coding only."""
-    found: dict[str, list[Record]] = {}
+    labelled: dict[str, list[Record]] = {}
     for line in lines:
         if line.get("status", "done") == "done":
-            found.setdefault(str(line["label"]), []).append(line)
-    return found
+            labelled.setdefault(line["label"], []).append(line)
+    rows, reasons = _rows(values, labelled)
+    if not rows:
+        return []
+    notes = (*_notes(lines), NOTE)
+    title = f"{title}: beside published figures"
+    return [Table("published", title, notes, COLUMNS, tuple(rows), reasons, "published")]
 
 
 def _notes(lines: Sequence[Record]) -> Iterator[str]:

@@ -197,7 +197,7 @@ def read(study: str, results: Path) -> Report:
     if not lines:
         raise UserError(f"{path}: holds no run; run `pcbench collect {study}` again")
     arrays = checkpoints.load(sentences.path_of(results, name), lines)
-    built = tables.build(name, lines, arrays)
+    built = tables.build(lines, arrays)
     return Report(name, path, lines, consistency.check(lines, _seeds(study)), built)
 
 

@@ -5,7 +5,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from benchmark.report import checkpoints, comparable, paired, published
 from benchmark.report.frame import FIRST_WORDS
@@ -17,9 +17,6 @@ from benchmark.report.table import Row as Row
 from benchmark.report.table import Table as Table
 from benchmark.report.table import brief as brief
 from benchmark.report.table import slug
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 Record = dict[str, Any]
 
@@ -37,32 +34,27 @@ LEGEND = (
 )
 
 
-def build(
-    study: str, lines: Sequence[Record], arrays: "checkpoints.Arrays | None" = None
-) -> list[Table]:
+def build(lines: Sequence[Record], arrays: "checkpoints.Arrays | None" = None) -> list[Table]:
     """All tables of a study in reading order.
 
     Args:
-        study: its name.
         lines: of its collected file.
         arrays: its sentences, of `benchmark.report.checkpoints.load`.
     """
     found: list[Table] = []
-
-    def name(title: str) -> str:
-        return slug(title, (table.name for table in found))
-
     for group in comparable.groups(lines):
-        runs = _frame(group)
+        runs = frame(group.lines)
         better = paired.better(paired.against(runs, "none"))
-        told = [*group.notes, *notes(group.lines)]
-        found.append(overview(name(group.title), group.title, told, runs, better))
-        base = found[-1].name
-        more = paired.tables(group.title, runs)
-        more += checkpoints.tables(group.title, runs, arrays or {})
-        more += published.side_by_side(study, group.lines)
-        for table in more:
-            found.append(replace(table, name=name(f"{base}-{table.name}")))
+        told = [*group.notes, *notes(group.lines), *paired.uncompared(runs)]
+        base = slug(group.title, (table.name for table in found))
+        found.append(overview(base, group.title, told, runs, better))
+        for table in (
+            *paired.tables(group.title, runs),
+            *checkpoints.tables(group.title, runs, arrays or {}),
+            *published.tables(group.title, group.lines),
+        ):
+            name = slug(f"{base}-{table.name}", (one.name for one in found))
+            found.append(replace(table, name=name))
     return found
 
 
@@ -71,11 +63,3 @@ def remarks(lines: Sequence[Record]) -> list[str]:
     stray = sum(line.get("row") is None for line in lines)
     text = f"{stray} records belong to runs that the study no longer names; not shown."
     return [text] if stray else []
-
-
-def _frame(group: comparable.Group) -> "pd.DataFrame":
-    """`frame` of a group, whose rows tell their coding where there are several."""
-    table = frame(group.lines)
-    if len(group.codings) > 1:
-        table["label"] += ", " + table["data"].map(comparable.coding)
-    return table

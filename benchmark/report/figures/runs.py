@@ -5,8 +5,6 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from benchmark.report import comparable
-
 if TYPE_CHECKING:
     import pandas as pd
 
@@ -64,35 +62,25 @@ def number(value: Any) -> float:
 
 
 def runs(lines: Sequence[Record]) -> list[Run]:
-    """The runs of a group that have a record, by row and seed."""
-    named = [line for line in lines if line.get("row") is not None]
-    named.sort(key=lambda line: (line["row"], line["config"].get("seed", 0)))
-    codings = list(dict.fromkeys(line["config"]["data"] for line in named))
-    done = [line for line in named if line.get("status", "done") == "done"]
-    width = 1 + max((line["row"] for line in named), default=0)
+    """The runs of a group that have a record, in its order."""
+    codings = list(dict.fromkeys(line["config"]["data"] for line in lines))
+    done = [line for line in lines if line.get("status", "done") == "done"]
+    width = 1 + max((line["row"] for line in lines), default=0)
     likely = any(_has(line, "mi") and _has(line, "iw_nll") for line in done)
-    references = {name: _reference(done, name) for name in REFERENCES}
+    first = {line["config"].get("baseline"): line["row"] for line in reversed(done)}
     found = []
     for line in done:
-        data, label = line["config"]["data"], line["label"]
-        role = next((name for name, row in references.items() if row == label), "")
+        data, baseline = line["config"]["data"], line["config"].get("baseline")
+        role = baseline if baseline in REFERENCES and first[baseline] == line["row"] else ""
         if not role and likely and _has(line, "mi") and not _has(line, "iw_nll"):
             role = "end"
         place = line["row"] + width * codings.index(data)
-        if len(codings) > 1:
-            label += f", {comparable.coding(data)}"
-        found.append(Run(place, label, role, data, line["config"].get("seed", 0), line))
+        found.append(Run(place, line["label"], role, data, line["config"].get("seed", 0), line))
     return found
 
 
 def _has(line: Record, metric: str) -> bool:
     return line["metrics"]["test"].get(metric) is not None
-
-
-def _reference(done: Sequence[Record], baseline: str) -> str | None:
-    """The study's first row of this baseline."""
-    labels = (line["label"] for line in done if line["config"].get("baseline") == baseline)
-    return next(labels, None)
 
 
 @dataclass(frozen=True)
