@@ -13,13 +13,14 @@ if TYPE_CHECKING:
 Record = dict[str, Any]
 
 FIRST_WORDS = 4  # positions whose loss stands in the tables
+COLLAPSED = 0.1  # nats of test MI and of z_use below which a model has collapsed
 
 
 def frame(lines: Sequence[Record]) -> "pd.DataFrame":
     """One row a run of the study, with or without a record; metrics of the test split.
 
     Columns: id, status, data, baseline, label, row, seed, error; the metrics (``elbo`` is minus
-    ``neg_elbo``), iw_upper_bound; first_words; encoder, decoder (updates), seconds.
+    ``neg_elbo``), iw_upper_bound; collapsed; first_words; encoder, decoder (updates), seconds.
     """
     import pandas as pd
 
@@ -36,10 +37,17 @@ def frame(lines: Sequence[Record]) -> "pd.DataFrame":
             row |= _per_word(line["data"], test)
             row |= {"elbo": -test["neg_elbo"], "seconds": line["cost"]["seconds"]}
             row |= {"first_words": _first_words(line["loss_by_position"])}
+            row |= {"collapsed": collapsed(test)}
             row |= {name: line["updates"][name] for name in ("encoder", "decoder")}
         rows.append(row)
     table = pd.DataFrame(rows)
     return table[table["row"].notna()].sort_values(["row", "seed"], kind="stable")
+
+
+def collapsed(test: Record) -> bool | None:
+    """Whether z tells next to nothing and is not used either; None where that is not known."""
+    mi, use = test.get("mi"), test.get("z_use")
+    return None if mi is None or use is None else mi < COLLAPSED and use < COLLAPSED
 
 
 def _per_word(data: Record, test: Record) -> Record:

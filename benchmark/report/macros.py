@@ -49,7 +49,7 @@ def macros(paper: Path, results: Path) -> str:
     known = Quantities(paper.parent, results)
     parts = [f"% Figures of {paper.name}, {MADE}."]
     parts += [rf"\expandafter\let\csname pcb:recorded:{study}\endcsname\empty"
-              for study in known.studies if known.recorded(study)]  # fmt: skip
+              for study in known.studies if known.done(study)]  # fmt: skip
     keys: dict[str, None] = {}
     for number, command, text in commands(paper):
         if command == "checked":
@@ -110,7 +110,7 @@ def _number(side: str, known: Quantities) -> float:
 
 def _absent(key: str, known: Quantities) -> bool:
     study = key.strip().partition(":")[0]
-    return study in known.studies and not known.recorded(study)
+    return study in known.studies and not known.done(study)
 
 
 def _studies(known: Quantities) -> str:

@@ -12,8 +12,6 @@ from benchmark.report.table import DASH, Cell, Row, Table
 if TYPE_CHECKING:
     import pandas as pd
 
-COLLAPSED = 0.1  # nats of test MI and of z_use below which a model has collapsed
-
 
 @dataclass(frozen=True)
 class Column:
@@ -113,10 +111,7 @@ def _ends(done: "pd.DataFrame") -> list[Cell]:
     n = len(done)
     if not n:
         return [Cell(DASH)] * len(_LAST)
-    known = done[["mi", "z_use"]].astype(float) if "z_use" in done else done[[]]
-    collapsed = None
-    if len(known.columns) and not known.isna().any(axis=None):
-        collapsed = int((known < COLLAPSED).all(axis=1).sum())
+    collapsed = None if done["collapsed"].isna().any() else int(done["collapsed"].sum())
     updates = [float(done[name].mean()) for name in ("encoder", "decoder")]
     hours = float(done["seconds"].mean()) / 3600
     return [

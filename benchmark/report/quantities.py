@@ -28,9 +28,8 @@ from benchmark.errors import UserError, suggest
 from benchmark.records import read_jsonl
 from benchmark.report import facts, misprints
 from benchmark.report.facts import Quantity, plain, whole
-from benchmark.report.frame import FIRST_WORDS, frame
+from benchmark.report.frame import FIRST_WORDS, collapsed, frame
 from benchmark.report.literature import Value, read
-from benchmark.report.overview import COLLAPSED
 from benchmark.report.paired import Compared, against, each_other
 from benchmark.report.rules import bound
 from benchmark.report.statistics import Summary, summarise
@@ -46,12 +45,14 @@ class Quantities:
     Attributes:
         paper: the folder of study files.
         results: the folder of collected files.
+        studies: names of the study files.
+        done: a study's records, by its name.
     """
 
     def __init__(self, paper: Path, results: Path) -> None:
         self.paper, self.results = paper, results
         self.studies = sorted(path.stem for path in paper.glob("*.toml"))
-        self._lines = cache(self._read)
+        self.done = cache(self._done)
         self._compared = cache(self._compare)
 
     def find(self, key: str) -> Quantity:
@@ -80,26 +81,19 @@ class Quantities:
             raise UserError(f"{key}: names no figure ({error})") from error
         raise UserError(f"{key}: unknown; {suggest(kind, [*kinds, *self.studies])}")
 
-    def recorded(self, study: str) -> bool:
-        """Whether the study has any record."""
-        return bool(self._lines(study))
-
     def stated(self, study: str) -> Record:
         """What the study file states."""
         return tomllib.loads((self.paper / f"{study}.toml").read_text(encoding="utf-8"))
 
-    def done(self, study: str) -> list[Record]:
+    def _done(self, study: str) -> list[Record]:
         """The study's records."""
-        return list(self._lines(study))
-
-    def _read(self, study: str) -> tuple[Record, ...]:
         path = self.results / f"{study}.jsonl"
         lines = read_jsonl(path) if path.exists() else []
-        return tuple(
+        return [
             line
             for line in lines
             if line.get("status", "done") == "done" and line.get("row") is not None
-        )
+        ]
 
     def _count(self, what: str) -> Quantity:
         import baselines
@@ -226,7 +220,7 @@ def _metric(line: Record, metric: str) -> float:
     if metric == "elbo":
         return -float(test["neg_elbo"])
     if metric == "collapsed":
-        return float(test["mi"] < COLLAPSED and test["z_use"] < COLLAPSED)
+        test = test | {metric: collapsed(test)}
     if metric == "share_at_one":
         return _share_at_one(line)
     if metric == "rec_first":  # of the sentence's first tokens, nats per sentence
