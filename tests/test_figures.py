@@ -7,10 +7,8 @@ from typing import Any
 
 import matplotlib
 import numpy as np
-import pytest
 from made_up import record
 
-from benchmark.errors import UserError
 from benchmark.records import read_jsonl
 from benchmark.report import comparable, figures
 from benchmark.report.figures import forest, learning, rate_distortion, style
@@ -45,32 +43,19 @@ def drawn(lines: list[dict[str, Any]]) -> set[str]:
     return found
 
 
-def test_files_are_complete_and_the_same_every_time(tmp_path: Path) -> None:
+def test_files_are_complete_and_the_same_every_time() -> None:
     lines = [run for run in records("quickstart") if run["config"]["seed"] < 2]
-    first = figures.draw("quickstart", lines, tmp_path / "a")
+    first = [picture.images("png", "pdf") for picture in figures.pictures("s", lines)]
     with matplotlib.rc_context({"font.size": 30, "axes.facecolor": "red", "text.usetex": True}):
-        second = figures.draw("quickstart", lines, tmp_path / "b")  # a user's own settings
-    assert len(first) == 6 * 3
-    for one, other in zip(first, second, strict=True):
-        content = one.read_bytes()
-        assert content == other.read_bytes()
-        start = {".png": b"\x89PNG", ".pdf": b"%PDF", ".csv": b"place,"}[one.suffix]
-        assert content.startswith(start) or one.name == "quickstart-forest.csv"
-        assert len(content) > 500
-        assert str(tmp_path).encode() not in content
-        assert b"CreationDate" not in content
-        assert one.suffix != ".pdf" or b"/FontFile2" in content  # embedded
-
-
-def test_numbers_images_and_files_are_the_same(tmp_path: Path) -> None:
-    lines = [line("none", 0), line("a", 1)]
-    paths = figures.draw("s", lines, tmp_path)
-    said = figures.data("s", lines)
-    assert {path.name: path.read_text() for path in paths if path.suffix == ".csv"} == said
-    images = figures.images("s", lines)
-    assert images == figures.images("s", lines, tmp_path)
-    assert all(content.startswith(b"\x89PNG") for content in images.values())
-    assert any("ptb" in title for title in images)
+        # a user's own settings
+        second = [picture.images("png", "pdf") for picture in figures.pictures("s", lines)]
+    assert len(first) == 6
+    assert first == second
+    for png, pdf in first:
+        assert png.startswith(b"\x89PNG")
+        assert pdf.startswith(b"%PDF")
+        assert b"CreationDate" not in pdf
+        assert b"/FontFile2" in pdf  # embedded
 
 
 def test_odd_labels_and_data_sets_are_drawn() -> None:
@@ -97,13 +82,13 @@ def test_one_run_alone() -> None:
     assert {"s-forest", "s-learning", "s-spectrum", "s-positions"} <= drawn([line("a", 0)])
 
 
-def test_what_records_lack_is_left_out(tmp_path: Path) -> None:
-    assert figures.draw("s", [], tmp_path) == []
+def test_what_records_lack_is_left_out() -> None:
+    assert drawn([]) == set()
     assert drawn([missing("none", 0), missing("a", 1)]) == set()
     bare = [line("none", 0, curve=[], kl_spectrum=None, loss_by_position=[]), missing("a", 1)]
     assert drawn(bare) == {"s-rate-distortion"}
     stray = line("gone", 0) | {"row": None}
-    assert figures.data("s", [stray]) == {}
+    assert drawn([stray]) == set()
 
 
 def test_language_models_alone_have_no_latent_to_draw() -> None:
@@ -195,18 +180,13 @@ def test_limits_and_facets() -> None:
     assert all({"lstm_lm", "none"} <= {label for _, label, _ in part} for part in parts)
 
 
-def test_a_folder_that_cannot_be_written_is_one_clear_line(tmp_path: Path) -> None:
-    (tmp_path / "file").write_text("not a folder")
-    with pytest.raises(UserError, match=r"file.*: cannot be written"):
-        figures.draw("s", [line("a", 0)], tmp_path / "file")
-
-
-def test_neither_numbers_nor_figures_need_torch_or_a_window(tmp_path: Path) -> None:
+def test_neither_numbers_nor_figures_need_torch_or_a_window() -> None:
     code = (
-        "import json, sys; from pathlib import Path; from benchmark.report import figures;"
+        "import json, sys; from benchmark.report import figures;"
         f"lines = [json.loads(l) for l in open({str(RESULTS / 'exact.jsonl')!r})];"
-        "figures.data('exact', lines); assert 'matplotlib' not in sys.modules;"
-        f"figures.draw('exact', lines[:1], Path({str(tmp_path)!r}));"
+        "assert all(one.csv for one in figures.pictures('exact', lines));"
+        "assert 'matplotlib' not in sys.modules;"
+        "[one.images('png') for one in figures.pictures('exact', lines[:1])];"
         "assert 'torch' not in sys.modules; assert 'tkinter' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], check=True, timeout=300)

@@ -110,6 +110,12 @@ def test_a_check_writes_nothing_and_names_what_differs(
     assert mend == "mend: pcbench report mine --readme page.md"
     assert cli.main([*mend.split()[2:], "--no-figures"]) == 0
     assert (here / name).read_bytes() == before
+    for name in ("mine-forest-ptb-fp32.csv", "mine-forestry.csv", "another-forest.csv"):
+        (here / "paper/figures" / name).touch()  # the first alone is of a figure of this study
+    capsys.readouterr()
+    assert cli.main(["report", "mine", "--check", *flags]) == 1
+    told, _ = capsys.readouterr().out.splitlines()
+    assert told.startswith("paper/figures/mine-forest-ptb-fp32.csv: is of no figure of results/")
 
 
 @pytest.mark.parametrize("name", STUDIES)
@@ -118,6 +124,8 @@ def test_committed_tables_and_figures_are_those_of_the_committed_records(name: s
     assert found.wrong == []
     to = report.Places(ROOT / "paper" / "tables", ROOT / "paper" / "figures")
     assert found.differing(to) == [], f"mend: pcbench report {name}"
+    for picture in found.pictures:
+        assert (ROOT / f"paper/figures/{picture.name}.png").stat().st_size < 120_000
 
 
 def test_latex_prints_what_the_table_says(tmp_path: Path) -> None:

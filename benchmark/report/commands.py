@@ -42,7 +42,8 @@ def _add_report(sub: Commands) -> None:
     do.add_argument("--readme", type=Path, metavar="FILE",
                     help="put the short table between this page's markers")  # fmt: skip
     do.add_argument("--check", action="store_true",
-                    help="write nothing; name the files that the records contradict")  # fmt: skip
+                    help="write nothing; name the tables, and the numbers behind figures, that "
+                    "the records contradict; images are not compared")  # fmt: skip
     do.add_argument("--published", action="store_true",
                     help="instead, list what is wrong among published figures")  # fmt: skip
     do.set_defaults(do=report)

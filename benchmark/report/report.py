@@ -4,7 +4,7 @@ import tomllib
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from benchmark import sentences
 from benchmark.errors import UserError
@@ -12,6 +12,9 @@ from benchmark.files import check_writable, write_atomic
 from benchmark.records import read_jsonl
 from benchmark.report import checkpoints, consistency, render, tables
 from benchmark.report.consistency import Finding
+
+if TYPE_CHECKING:
+    from benchmark.report.figures import Picture
 
 Record = dict[str, Any]
 
@@ -69,6 +72,13 @@ class Report:
         remarks = [f"{one.id}: {one.text}" if one.id else one.text for one in told]
         return render.markdown(self.name, self.built, tables.remarks(self.lines) + remarks)
 
+    @cached_property
+    def pictures(self) -> "list[Picture]":
+        """The figures' titles and numbers; nothing is drawn."""
+        from benchmark.report import figures
+
+        return list(figures.pictures(self.name, self.lines))
+
     @property
     def wrong(self) -> list[str]:
         """What cannot be, with file and line."""
@@ -90,10 +100,7 @@ class Report:
             to.tables / f"{self.name}.csv": render.csv(self.built),
         }
         if to.figures is not None:
-            from benchmark.report import figures
-
-            data = figures.data(self.name, self.lines)
-            found |= {to.figures / name: text for name, text in data.items()}
+            found |= {to.figures / f"{one.name}.csv": one.csv for one in self.pictures}
         return found
 
     def write(self, to: Places) -> list[Path]:
@@ -112,20 +119,18 @@ class Report:
             check_writable(to.figures, "--figures")
         if to.page is not None:
             check_writable(to.page.parent, "--page")
-        written = []
-        for path, text in self.texts(Places(to.tables)).items():
-            write_atomic(path, text.encode())
-            written.append(path)
+        contents = {path: text.encode() for path, text in self.texts(to).items()}
         images: dict[str, bytes] = {}
         if to.figures is not None:
-            from benchmark.report import figures
-
-            written += figures.draw(self.name, self.lines, to.figures)
-            images = figures.images(self.name, self.lines, to.figures)
+            for picture in self.pictures:
+                png, pdf = picture.images("png", "pdf")
+                contents[to.figures / f"{picture.name}.png"] = images[picture.title] = png
+                contents[to.figures / f"{picture.name}.pdf"] = pdf
         if to.page is not None:
-            write_atomic(to.page, self.page(images).encode())
-            written.append(to.page)
-        return written
+            contents[to.page] = self.page(images).encode()
+        for path, content in contents.items():
+            write_atomic(path, content)
+        return list(contents)
 
     def page(self, images: dict[str, bytes]) -> str:
         """The HTML page, with figures by title."""
@@ -137,7 +142,8 @@ class Report:
     def differing(self, to: Places, readme: Path | None = None) -> list[str]:
         """Files that are not what the records say, "paper/tables/a.md: not what ... says".
 
-        Only text is compared: images differ between versions of the library that draws them.
+        Only text is compared, of figures their numbers: images differ between versions of the
+        library that draws them.
         """
         found = []
         for path, text in self.texts(to).items():
@@ -145,6 +151,12 @@ class Report:
                 found.append(f"{path}: is missing")
             elif path.read_bytes() != text.encode():
                 found.append(f"{path}: is not what {self.path} says")
+        if to.figures is not None:
+            from benchmark.report import figures
+
+            names = {one.name for one in self.pictures}
+            found += [f"{path}: is of no figure of {self.path}; remove it and its images"
+                      for path in figures.leftover(self.name, to.figures, names)]  # fmt: skip
         return found + ([] if readme is None else self.unlike(readme))
 
     def unlike(self, page: Path) -> list[str]:

@@ -63,7 +63,7 @@ def brief(table: Table) -> Table:
 
 def slug(title: str, taken: Iterable[str]) -> str:
     """A name of letters, digits, ``_`` and ``-``, other than those taken."""
-    base = re.sub(r"[^A-Za-z0-9_]+", "-", title).strip("-")
+    base = re.sub(r"[^A-Za-z0-9_]+", "-", title).strip("-") or "data"
     known, number, name = set(taken), 1, base
     while name in known:
         number += 1
