@@ -48,3 +48,18 @@ def record(run_id: str = "ptb-none-0-0123abcd", **metrics: Any) -> dict[str, Any
             "2.13", "cpu": "AVX2", "threads": 1,
         },
     }  # fmt: skip
+
+
+def line(label: str, row: int, seed: int, data: str = "ptb", **metrics: Any) -> dict[str, Any]:
+    """A collected line; every run's BLEU differs, so that none repeats another."""
+    found = record(f"{data}-{label}-{seed}-0123abcd", **{"bleu": row + seed / 10, **metrics})
+    return found | {"label": label, "row": row, "status": "done"}
+
+
+def missing(
+    label: str, row: int, seed: int = 0, precision: str | None = None, **more: Any
+) -> dict[str, Any]:
+    """The line of a run without a record; those of before it was written tell no precision."""
+    config = {"data": "ptb", "seed": seed} | ({"precision": precision} if precision else {})
+    found = {"schema": 1, "id": f"ptb-{label}-{seed}-0123abcd", "status": "missing"}
+    return found | {"label": label, "row": row, "config": config} | more

@@ -5,25 +5,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from made_up import record
+from made_up import line, missing
 
 from benchmark import records
 from benchmark.report import consistency, report
 
 TOKENS = 82430 / 3761  # a sentence
-
-
-def line(label: str, row: int, seed: int, **metrics: Any) -> dict[str, Any]:
-    """A collected line; every run's BLEU differs, so that none repeats another."""
-    found = record(f"ptb-{label}-{seed}-0123abcd", **{"bleu": row + seed / 10, **metrics})
-    return found | {"label": label, "row": row, "status": "done"}
-
-
-def missing(label: str, row: int, seed: int) -> dict[str, Any]:
-    return {
-        "schema": 1, "id": f"ptb-{label}-{seed}-0123abcd", "status": "missing", "label": label,
-        "row": row, "config": {"data": "ptb", "seed": seed},
-    }  # fmt: skip
 
 
 def wrong(lines: list[dict[str, Any]]) -> list[tuple[str | None, int | None, str]]:

@@ -3,7 +3,7 @@
 import math
 from typing import Any
 
-from made_up import markdown, record
+from made_up import markdown, missing, record
 
 from benchmark.report import consistency, tables
 
@@ -122,10 +122,7 @@ def test_records_of_before_these_keys_are_words_that_lose_nothing() -> None:
 
 
 def test_a_run_without_a_record_stands_with_its_data_set() -> None:
-    absent = {
-        "schema": 1, "id": "x", "status": "missing", "label": "late", "row": 1,
-        "config": {"data": "ptb", "seed": 0},
-    }  # fmt: skip
+    absent = missing("late", 1)
     text = markdown("study", [absent, line(precision="bf16")])
     assert titles(text) == ["ptb"]
     assert "late [1]" in rows(text)
@@ -137,12 +134,7 @@ def test_a_run_without_a_record_stands_with_its_data_set() -> None:
 def test_a_run_without_a_record_stands_with_its_row_and_precision() -> None:
     full, low = line(), line(precision="bf16") | {"id": "low", "label": "low", "row": 1}
     low["config"]["seed"] = 1
-    absent = {
-        "schema": 1, "id": "x", "status": "missing", "label": "low", "row": 1,
-        "config": {"data": "ptb", "seed": 0},
-    }  # fmt: skip
-    late = absent | {"id": "y", "label": "late", "row": 2}
-    late["config"] = {"data": "ptb", "seed": 0, "precision": "bf16"}
+    absent, late = missing("low", 1), missing("late", 2, precision="bf16")
     above, below = markdown("study", [full, absent, low, late]).split("## ptb, bf16\n")
     assert "without a record" not in above
     assert "1. low: 1 of 2 runs without a record (1 missing)." in below
@@ -150,11 +142,7 @@ def test_a_run_without_a_record_stands_with_its_row_and_precision() -> None:
 
 
 def test_runs_without_a_record_of_one_precision_stand_apart_from_the_other() -> None:
-    late = {
-        "schema": 1, "id": "y", "status": "missing", "label": "late", "row": 1,
-        "config": {"data": "ptb", "seed": 0, "precision": "bf16"},
-    }  # fmt: skip
-    text = markdown("study", [line(), late])
+    text = markdown("study", [line(), missing("late", 1, precision="bf16")])
     assert titles(text) == ["ptb, fp32", "ptb, bf16"]
     above, below = text.split("## ptb, bf16\n")
     assert "late" not in rows(above)

@@ -7,7 +7,7 @@ from typing import Any
 
 import matplotlib
 import numpy as np
-from made_up import record
+from made_up import missing, record
 
 from benchmark.records import read_jsonl
 from benchmark.report import comparable, figures
@@ -25,13 +25,6 @@ def line(label: str, row: int, seed: int = 0, data: str = "ptb", **more: Any) ->
     baseline = label if label in ("none", "lstm_lm") else "monotonic"
     found = record(f"{data}-{baseline}-{seed}-0123abcd", kl=1.5 + row + seed / 10)
     return found | {"label": label, "row": row, "status": "done"} | more
-
-
-def missing(label: str, row: int, seed: int = 0) -> dict[str, Any]:
-    return {
-        "schema": 1, "id": f"ptb-{label}-{seed}-0123abcd", "status": "missing", "label": label,
-        "row": row, "config": {"data": "ptb", "seed": seed},
-    }  # fmt: skip
 
 
 def drawn(lines: list[dict[str, Any]]) -> set[str]:

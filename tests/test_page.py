@@ -14,10 +14,10 @@ from typing import Any
 from urllib.parse import unquote
 
 import pytest
-from made_up import record
+from made_up import line, missing
 
 from benchmark.records import read_jsonl
-from benchmark.report import gallery, tables
+from benchmark.report import tables
 from benchmark.report.consistency import Finding
 from benchmark.report.page import page
 from benchmark.report.tables import Cell, Row, Table
@@ -85,25 +85,13 @@ def words(text: str) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def line(label: str, row: int, seed: int, **more: Any) -> dict[str, Any]:
-    found = record(f"ptb-{label}-{seed}-0123abcd", bleu=row + seed / 10)
-    return found | {"label": label, "row": row, "status": "done"} | more
-
-
-def failed(label: str, row: int, error: str) -> dict[str, Any]:
-    return {
-        "schema": 1, "id": f"ptb-{label}-0-0123abcd", "status": "failed", "label": label,
-        "row": row, "config": {"data": "ptb", "seed": 0}, "error": error,
-    }  # fmt: skip
-
-
 def everywhere(text: str) -> str:
     """A page with ``text`` in every place that takes one."""
-    one = line("one", 0, 0, samples=words(text)) | {"label": text}
+    one = line("one", 0, 0) | {"label": text, "samples": words(text)}
     one["config"] |= {"data": text, "preset": text, "params": {"kind": text}}
     one["provenance"] |= {"commit": text, "torch": text, "code_sha256_resumed": [text]}
     one["cost"]["device"] = one["metrics"]["test"]["note"] = text
-    two = failed("two", 1, text) | {"id": text}
+    two = missing("two", 1, id=text, status="failed", error=text)
     rows = (
         Row(text, (Cell(text, 1.0, bold=True),), mark=1, ids=(one["id"], text)),
         Row("again", (Cell("–"),), ids=(text,)),
@@ -111,13 +99,13 @@ def everywhere(text: str) -> str:
     table = Table(text, text, (text,), (text,), rows, (text,), text)
     found = [Finding(one["id"], text, True), Finding(None, text, False)]
     lines = [one, two]
-    return page(text, [table], lines, {text: png()}, gallery.gallery(lines), found)
+    return page(text, [table], lines, {text: png()}, found)
 
 
 def whole(study: str, **more: Any) -> str:
     lines = read_jsonl(RESULTS / f"{study}.jsonl")
     given = {"images": {"A figure": png()}, "findings": []} | more
-    return page(study, tables.build(lines), lines, gallery=gallery.gallery(lines), **given)
+    return page(study, tables.build(lines), lines, **given)
 
 
 @pytest.fixture(scope="module")
@@ -140,7 +128,7 @@ def test_what_no_file_can_hold_is_replaced() -> None:
 
 def test_code_in_notes_is_typewritten() -> None:
     table = Table("t", "minus `none`", ("of `a<b` and ` alone",), ("x",), (), ())
-    told = page("s", [table], [], {}, [], [])
+    told = page("s", [table], [], {}, [])
     assert "<h2>minus <code>none</code></h2>" in told
     assert "of <code>a&lt;b</code> and ` alone" in told
 
@@ -200,7 +188,7 @@ def test_settings_unlike_most_rows_come_first() -> None:
     lines[2]["config"]["train"]["lr"] = 2e-3
     lines[2]["config"]["params"] = {"kind": "batch"}
     lines[3]["config"]["train"]["new"] = 1  # which older records do not state
-    told = page("s", tables.build(lines), lines, {}, [], [])
+    told = page("s", tables.build(lines), lines, {}, [])
     apart = [
         re.findall(r"<li><code>(.*?)</code>", part.partition("<details>")[0])
         for part in told.split("settings unlike most rows’</h4>")[1:]
@@ -212,8 +200,9 @@ def test_settings_unlike_most_rows_come_first() -> None:
 
 
 def test_a_run_without_a_record_tells_why() -> None:
-    lines = [line("good", 0, 0), failed("bad", 1, "loss is NaN at step 7 <here>")]
-    told = page("s", tables.build(lines), lines, {}, [], [])
+    bad = missing("bad", 1, status="failed", error="loss is NaN at step 7 <here>")
+    lines = [line("good", 0, 0), bad]
+    told = page("s", tables.build(lines), lines, {}, [])
     panel = told[told.index("<h3>bad: 1 run</h3>") :]
     assert "loss is NaN at step 7 &lt;here&gt;" in panel
     assert "pcbench run paper/s.toml --id ptb-bad-0-0123abcd" in panel
@@ -223,7 +212,7 @@ def test_a_run_without_a_record_tells_why() -> None:
 
 def test_what_a_shell_would_split_is_quoted() -> None:
     lines = [line("a b;rm", 0, 0)]
-    told = page("my study", tables.build(lines), lines, {}, [], [])
+    told = page("my study", tables.build(lines), lines, {}, [])
     read = Elements(told).content["code"]
     assert "pcbench run 'paper/my study.toml' --id 'ptb-a b;rm-0-0123abcd'" in read
 
@@ -233,7 +222,7 @@ def test_findings_are_told_and_wrong_ones_warned_of(quickstart: str) -> None:
     assert "No contradiction was found in 30 records" in quickstart
     lines = [line("a", 0, 0)]
     found = [Finding(lines[0]["id"], "mi above its cap", True), Finding(None, "dirty tree", False)]
-    told = page("s", tables.build(lines), lines, {}, [], found)
+    told = page("s", tables.build(lines), lines, {}, found)
     assert '<p class="warning">1 inconsistency found' in told
     assert f'<a href="#run-{lines[0]["id"]}"><code>' in told
     assert told.index("Inconsistent records") < told.index("mi above its cap")
@@ -242,25 +231,11 @@ def test_findings_are_told_and_wrong_ones_warned_of(quickstart: str) -> None:
 
 
 def test_figures_are_inside_with_size_and_words() -> None:
-    svg = b'<?xml version="1.0"?><svg xmlns="http://www.w3.org/2000/svg"></svg>'
-    told = page("s", [], [], {"Rate": png(30, 20), "Weights": svg}, [], [])
+    told = page("s", [], [], {"Rate": png(30, 20), "Weights": png()}, [])
     one, two = [attributes for tag, attributes in Elements(told).found if tag == "img"]
     assert (one["width"], one["height"], one["loading"]) == ("30", "20", "lazy")
     assert base64.b64decode(one["src"].removeprefix("data:image/png;base64,")) == png(30, 20)
-    assert base64.b64decode(two["src"].removeprefix("data:image/svg+xml;base64,")) == svg
     assert (one["alt"], two["alt"]) == ("Figure 1: Rate", "Figure 2: Weights")
-    with pytest.raises(ValueError, match="Rate: neither PNG nor SVG"):
-        page("s", [], [], {"Rate": b"GIF89a"}, [], [])
-
-
-def test_texts_of_one_sentence_stand_side_by_side() -> None:
-    lines = [line(label, row, 0, samples=words("w01 w02")) for row, label in enumerate("ab")]
-    lines[1]["samples"]["reconstructions"][0] |= {"mean": "w03", "sample": "w04"}
-    told = page("s", tables.build(lines), lines, {}, gallery.gallery(lines), [])
-    assert told.count("<h4>Reconstructions of <code>w01 w02</code></h4>") == 1
-    shown = Elements(told)
-    assert shown.texts.index("w03") < shown.texts.index("w04")
-    assert 'id="gallery"' not in page("s", [], [], {}, [], [])
 
 
 def test_bold_and_dashes_are_those_of_the_table() -> None:
@@ -269,7 +244,7 @@ def test_bold_and_dashes_are_those_of_the_table() -> None:
         Row("b", (Cell("–"),)),
         Row("c", (Cell("?", float("nan")),)),
     )
-    told = page("s", [Table("t", "t", (), ("MI",), rows, ())], [], {}, [], [])
+    told = page("s", [Table("t", "t", (), ("MI",), rows, ())], [], {}, [])
     assert '<td data-value="1.5"><strong>≥ 1.50</strong></td>' in told
     assert "<td>–</td>" in told
     assert "<td>?</td>" in told  # nothing to sort by
@@ -292,10 +267,6 @@ def test_curves_are_not_embedded(quickstart: str) -> None:
     records = (RESULTS / "quickstart.jsonl").stat().st_size
     assert len(quickstart.encode()) < 1.5 * records
     lines = [line("a", 0, 0)]
-    more = [replace_curve(lines[0])]
-    told = [page("s", tables.build(given), given, {}, [], []) for given in (lines, more)]
+    more = [lines[0] | {"curve": lines[0]["curve"] * 50, "kl_spectrum": [0.1] * 32}]
+    told = [page("s", tables.build(given), given, {}, []) for given in (lines, more)]
     assert told[0] == told[1]
-
-
-def replace_curve(given: dict[str, Any]) -> dict[str, Any]:
-    return given | {"curve": given["curve"] * 50, "kl_spectrum": [0.1] * 32}

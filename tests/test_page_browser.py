@@ -57,7 +57,7 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     """Addresses of pages."""
     folder = tmp_path_factory.mktemp("pages")
     texts = {name: test_page.whole(name) for name in ("quickstart", "confound_exact")}
-    texts["small"] = html("small", [SMALL], [], {}, [], [])
+    texts["small"] = html("small", [SMALL], [], {}, [])
     texts["hostile"] = test_page.everywhere("<img src=http://127.0.0.1/x onerror=alert(1)>")
     for name, text in texts.items():
         (folder / f"{name}.html").write_text(text, encoding="utf-8")

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from made_up import record
+from made_up import missing, record
 
 from benchmark import cli
 from benchmark.config import resolve
@@ -308,9 +308,7 @@ def test_other_data_codings_and_methods_are_not_beside_them() -> None:
         run(3, FB5 | {"baseline": "none"}), run(4, FB5, data="exact"),
     ]  # fmt: skip
     assert published.tables("ptb", lines, FILE) == []
-    absent = {"id": "x", "status": "missing", "label": "ours", "row": 0,
-              "config": {"data": "ptb", "seed": 0}}  # fmt: skip
-    assert published.tables("ptb", [absent], FILE) == []
+    assert published.tables("ptb", [missing("ours", 0)], FILE) == []
 
 
 def test_codings_of_one_text_are_not_mixed() -> None:

@@ -3,11 +3,10 @@
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
-from made_up import markdown, record
+from made_up import line, markdown, missing
 
 from benchmark import records
 from benchmark.errors import UserError
@@ -15,19 +14,6 @@ from benchmark.report import render, report, tables
 from benchmark.report.statistics import shown, summarise
 
 TOKENS = 82430 / 3761  # a sentence
-
-
-def line(label: str, row: int, seed: int, **metrics: Any) -> dict[str, Any]:
-    """A collected line; every run's BLEU differs, so that none repeats another."""
-    found = record(f"ptb-{label}-{seed}-0123abcd", **{"bleu": row + seed / 10, **metrics})
-    return found | {"label": label, "row": row, "status": "done"}
-
-
-def missing(label: str, row: int, seed: int, **more: Any) -> dict[str, Any]:
-    return {
-        "schema": 1, "id": f"ptb-{label}-{seed}-0123abcd", "status": "missing", "label": label,
-        "row": row, "config": {"data": "ptb", "seed": seed},
-    } | more  # fmt: skip
 
 
 def cells(text: str, label: str) -> dict[str, str]:

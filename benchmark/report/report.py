@@ -134,10 +134,9 @@ class Report:
 
     def page(self, images: dict[str, bytes]) -> str:
         """The HTML page, with figures by title."""
-        from benchmark.report import gallery, page
+        from benchmark.report.page import page
 
-        texts = gallery.gallery(self.lines)
-        return page.page(self.name, self.built, self.lines, images, texts, self.findings)
+        return page(self.name, self.built, self.lines, images, self.findings)
 
     def differing(self, to: Places, readme: Path | None = None) -> list[str]:
         """Files that are not what the records say, "paper/tables/a.md: not what ... says".

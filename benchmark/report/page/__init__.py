@@ -12,9 +12,7 @@ from string import Template
 from typing import Any
 
 from benchmark.report.consistency import Finding
-from benchmark.report.gallery import Exhibit
-from benchmark.report.page import gallery as texts
-from benchmark.report.page import head
+from benchmark.report.page import gallery, head
 from benchmark.report.page.markup import link, prose, text
 from benchmark.report.page.tables import Sections
 from benchmark.report.tables import LEGEND, Table, remarks
@@ -27,7 +25,6 @@ def page(
     tables: Sequence[Table],
     lines: Sequence[Record],
     images: Mapping[str, bytes],
-    gallery: Sequence[Exhibit],
     findings: Sequence[Finding],
 ) -> str:
     """The page of a study.
@@ -36,17 +33,13 @@ def page(
         study: its name.
         tables: in reading order; rows without ids tell of no runs.
         lines: of the collected file.
-        images: title of a figure to its PNG or SVG.
-        gallery: texts that models wrote.
+        images: title of a figure to its PNG.
         findings: of `consistency.check`.
-
-    Raises:
-        ValueError: an image is neither PNG nor SVG.
     """
     sections = Sections(study, lines)
     parts = {f"table-{table.name}": (table.title, sections.section(table)) for table in tables}
     parts["figures"] = ("Figures", _figures(images))
-    parts["gallery"] = ("What the models write", texts.section(gallery))
+    parts["gallery"] = ("What the models write", gallery.section(lines))
     parts["findings"] = ("Checks of the records", _findings(lines, findings, sections.told))
     parts = {name: part for name, part in parts.items() if part[1]}
     contents = "".join(f"<li>{link(name, prose(title))}</li>" for name, (title, _) in parts.items())
@@ -79,28 +72,18 @@ def _digest(content: str) -> str:
 def _figures(images: Mapping[str, bytes]) -> str:
     found = "".join(
         f'<figure><img loading="lazy" decoding="async" alt="Figure {i}: {text(title)}"'
-        f'{_size(data)} src="data:{_kind(title, data)};base64,{base64.b64encode(data).decode()}">'
+        f'{_size(png)} src="data:image/png;base64,{base64.b64encode(png).decode()}">'
         f"<figcaption>Figure {i}. {prose(title)}</figcaption></figure>"
-        for i, (title, data) in enumerate(images.items(), start=1)
+        for i, (title, png) in enumerate(images.items(), start=1)
     )
     if not found:
         return ""
     return f'<section id="figures"><h2>Figures</h2><div class="figures">{found}</div></section>'
 
 
-def _kind(title: str, data: bytes) -> str:
-    if data.startswith(b"\x89PNG"):
-        return "image/png"
-    if b"<svg" in data[:2000]:
-        return "image/svg+xml"
-    raise ValueError(f"{title}: neither PNG nor SVG")
-
-
-def _size(data: bytes) -> str:
-    """Width and height of a PNG, so that nothing moves when it is drawn."""
-    if not data.startswith(b"\x89PNG"):
-        return ""
-    width, height = (int.from_bytes(data[i : i + 4], "big") for i in (16, 20))
+def _size(png: bytes) -> str:
+    """Width and height, so that nothing moves when it is drawn."""
+    width, height = (int.from_bytes(png[i : i + 4], "big") for i in (16, 20))
     return f' width="{width}" height="{height}"'
 
 

@@ -1,25 +1,37 @@
-"""What models write, side by side: texts as recorded, escaped."""
+"""What models write, side by side: a few recorded texts of one run a row, escaped.
+
+Records hold texts of the exact languages only; runs without any, and those of before records had
+them, are left out.
+"""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
-from benchmark.report.gallery import Exhibit
+from benchmark.report import comparable
 from benchmark.report.page.markup import code, name, text
+
+Record = Mapping[str, Any]
+
+MOST = 2  # reconstructions, and samples from the prior, of each run
 
 _Rows = list[tuple[str, ...]]
 
 
-def section(gallery: Sequence[Exhibit]) -> str:
-    """The gallery, a fold for each table's runs; nothing where there are no texts."""
-    if not gallery:
+def section(lines: Sequence[dict[str, Any]]) -> str:
+    """The gallery, a fold for each table's runs; nothing where there are no texts.
+
+    Args:
+        lines: of a study's collected file.
+    """
+    groups = [(group.title, _chosen(group.lines)) for group in comparable.groups(lines)]
+    groups = [(title, runs) for title, runs in groups if runs]
+    if not groups:
         return ""
-    groups: dict[str, list[Exhibit]] = defaultdict(list)
-    for exhibit in gallery:
-        groups[exhibit.group].append(exhibit)
     folds = [
         f"<details{' open' if i == 0 else ''}><summary><h3>{text(title)}</h3></summary>"
-        f"{_group(exhibits)}</details>"
-        for i, (title, exhibits) in enumerate(groups.items())
+        f"{_group(runs)}</details>"
+        for i, (title, runs) in enumerate(groups)
     ]
     return (
         '<section id="gallery"><h2>What the models write</h2>'
@@ -29,37 +41,43 @@ def section(gallery: Sequence[Exhibit]) -> str:
     )
 
 
-def _group(exhibits: Sequence[Exhibit]) -> str:
+def _chosen(lines: Iterable[Record]) -> list[Record]:
+    """Of each row the first seed that has texts."""
+    found: dict[str, Record] = {}
+    for line in lines:
+        if line.get("samples"):
+            found.setdefault(line["label"], line)
+    return list(found.values())
+
+
+def _group(runs: Sequence[Record]) -> str:
     given: dict[str, _Rows] = defaultdict(list)
-    for exhibit in exhibits:
-        for one in exhibit.reconstructions:
-            given[one.text].append((_name(exhibit), one.mean, one.sample))
+    prior: _Rows = []
+    between = []
+    for run in runs:
+        title, samples = f"{run['label']}, seed {run['config']['seed']}", run["samples"]
+        for one in samples.get("reconstructions", [])[:MOST]:
+            given[one["text"]].append((title, one["mean"], one["sample"]))
+        prior += [(title, written) for written in samples.get("prior", [])[:MOST]]
+        between += [_between(title, one) for one in samples.get("interpolations", [])[:1]]
     parts = [
         f"<h4>Reconstructions of {code(sentence)}</h4>"
         + _table(("from the posterior’s mean", "from one draw of the posterior"), rows)
         for sentence, rows in given.items()
     ]
-    prior: _Rows = [(_name(e), written) for e in exhibits for written in e.prior]
     if prior:
         parts += ["<h4>From the prior</h4>", _table(("z ~ N(0, I)",), prior)]
-    between = [e for e in exhibits if e.interpolation]
     if between:
-        parts += ["<h4>Between the posterior means of two sentences</h4>", *map(_between, between)]
+        parts += ["<h4>Between the posterior means of two sentences</h4>", *between]
     return "".join(parts)
 
 
-def _between(exhibit: Exhibit) -> str:
-    found = exhibit.interpolation
-    assert found is not None
-    steps = "".join(f"<li>{code(step)}</li>" for step in found.steps)
+def _between(title: str, found: Record) -> str:
+    steps = "".join(f"<li>{code(step)}</li>" for step in found["steps"])
     return (
-        f"<details><summary>{text(_name(exhibit))}</summary><p>From {code(found.start)}</p>"
-        f"<ol>{steps}</ol><p>to {code(found.end)}</p></details>"
+        f"<details><summary>{text(title)}</summary><p>From {code(found['from'])}</p>"
+        f"<ol>{steps}</ol><p>to {code(found['to'])}</p></details>"
     )
-
-
-def _name(exhibit: Exhibit) -> str:
-    return f"{exhibit.label}, seed {exhibit.seed}"
 
 
 def _table(heads: Sequence[str], rows: _Rows) -> str:
