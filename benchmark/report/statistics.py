@@ -34,6 +34,13 @@ class Summary:
     low: float
     high: float
 
+    @property
+    def ends(self) -> tuple[float, float]:
+        """Of the interval; of two values, or one, the least and the largest."""
+        if self.half is None:
+            return self.low, self.high
+        return self.mean - self.half, self.mean + self.half
+
 
 @dataclass(frozen=True)
 class Paired(Summary):
@@ -168,7 +175,7 @@ def equivalence(first: Sequence[float], second: Sequence[float], margin: float) 
     found = summarise(_differences(first, second), level=0.90)
     if found.half is None:
         return Equivalence(found.n, found.mean, None, None, margin, False)
-    low, high = found.mean - found.half, found.mean + found.half
+    low, high = found.ends
     return Equivalence(found.n, found.mean, low, high, margin, -margin < low and high < margin)
 
 
@@ -218,11 +225,11 @@ def shown(summary: Summary | None, digits: int = 2) -> str:
     return number(summary.mean, digits)
 
 
-def number(value: float, digits: int = 2) -> str:
-    """Rounded, without "-0.00", the minus as typeset."""
-    text = f"{value:.{digits}f}"
-    text = text.removeprefix("-") if float(text) == 0 else text  # no "-0.00"
-    return text.replace("-", "−")  # a minus sign, as typeset
+def number(value: float, digits: int = 2, plus: bool = False) -> str:
+    """Rounded, the minus as typeset, without "-0.00"; with ``plus``, a difference's sign."""
+    text = f"{value:{'+' if plus else ''}.{digits}f}"
+    text = text.lstrip("+-") if float(text) == 0 else text
+    return text.replace("-", "−")
 
 
 def _moments(values: Sequence[float]) -> tuple[int, float, float]:

@@ -4,7 +4,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from benchmark.annealing import SHAPES, Annealer
-from benchmark.files import write_atomic
 from benchmark.report.figures import style
 
 if TYPE_CHECKING:
@@ -36,10 +35,7 @@ def plot_schedules(folder: Path) -> list[Path]:
     written = []
     for name, draw in drawn.items():
         with style.settings():
-            figure = draw()
-            for kind in ("png", "pdf"):
-                written.append(folder / f"{name}.{kind}")
-                write_atomic(written[-1], style.image(figure, kind))
+            written += style.write(draw(), folder, name)
     return written
 
 
@@ -48,8 +44,8 @@ def _example() -> "Figure":
     _curve(axes, Annealer(40, "cosine"), 0)
     axes.axvline(40, color="0.5", lw=1, ls=":")
     axes.text(42, 0.08, "total_steps = 40:\nfull weight from here on", color="0.3")
-    axes.set_title("Annealing: Annealer(40, shape='cosine')", loc="left")
-    return _titled(figure)
+    axes.set_title("Annealing: Annealer(40, shape='cosine')")
+    return figure
 
 
 def _shapes() -> "Figure":
@@ -57,19 +53,18 @@ def _shapes() -> "Figure":
     for place, name in enumerate(SHAPES):
         _curve(axes, Annealer(STEPS, name), place, label=name)
     axes.legend(loc="upper left")
-    axes.set_title(f"The shapes: Annealer({STEPS}, shape=...)", loc="left")
-    return _titled(figure)
+    axes.set_title(f"The shapes: Annealer({STEPS}, shape=...)")
+    return figure
 
 
 def _cyclical_shapes() -> "Figure":
     figure, panels = _grid(2, 2, style.WIDE, 3)
     for place, (axes, name) in enumerate(zip(panels, SHAPES, strict=False)):
         _curve(axes, Annealer(25, name, cyclical=True), place)
-        axes.set_title(f"shape='{name}'", loc="left")
-    figure.suptitle(
-        "Cyclical shapes: Annealer(25, shape=..., cyclical=True)", x=0.02, ha="left", fontsize=7.5
-    )
-    return _titled(figure)
+        axes.set_title(f"shape='{name}'")
+    title = "Cyclical shapes: Annealer(25, shape=..., cyclical=True)"
+    figure.suptitle(title, x=0.02, ha="left")
+    return figure
 
 
 def _switched() -> "Figure":
@@ -86,8 +81,8 @@ def _switched() -> "Figure":
             backgroundcolor="w",
         )
     axes.set_ylim(-0.05, 1.22)
-    axes.set_title("Cycling switched off at step 30 and on at step 70", loc="left")
-    return _titled(figure)
+    axes.set_title("Cycling switched off at step 30 and on at step 70")
+    return figure
 
 
 def _curve(
@@ -118,10 +113,6 @@ def _curve(
 
 def _grid(rows: int, columns: int, width: float, height: float) -> tuple["Figure", list["Axes"]]:
     figure, panels = style.grid(rows, columns, width, height, sharex=True, sharey=True)
+    figure.supxlabel("training step (count)")
+    figure.supylabel("KL weight (factor)")
     return figure, [panel for row in panels for panel in row]
-
-
-def _titled(figure: "Figure") -> "Figure":
-    figure.supxlabel("training step (count)", fontsize=7.5)
-    figure.supylabel("KL weight (factor)", fontsize=7.5)
-    return figure

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from benchmark.report import rules
 from benchmark.report.figures import runs, style
-from benchmark.report.statistics import paired, summarise
+from benchmark.report.statistics import number, paired, summarise
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -65,24 +65,21 @@ def _comparisons(known: Sequence[runs.Run]) -> list[Comparison]:
 
 def _compared(known: Sequence[runs.Run], comparison: Comparison) -> list[runs.Row]:
     """The rows of a panel; none where no run has a partner."""
-    base = {
-        (run.data, run.seed): (run.label, _value(run, comparison.metric))
-        for run in known
-        if comparison.role and run.role == comparison.role
-    }
-    names = list(dict.fromkeys(label for label, _ in base.values()))
-    head = {"metric": comparison.metric, "reference": " / ".join(names)}
+    metric, role = comparison.metric, comparison.role
+    references = [run for run in known if role and run.role == role]
+    base = {(run.data, run.seed): _value(run, metric) for run in references}
+    names = list(dict.fromkeys(run.label for run in references))
+    head = {"metric": metric, "reference": " / ".join(names)}
     found: list[runs.Row] = []
-    for label in dict.fromkeys(run.label for run in known):
+    for label in dict.fromkeys(run.label for run in known if run.label not in names):
         pairs = [
-            (run, value, base.get((run.data, run.seed), ("", 0.0 if not comparison.role else
-                                                         math.nan))[1])
+            (run, _value(run, metric), base.get((run.data, run.seed), math.nan) if role else 0.0)
             for run in known
-            if run.label == label and math.isfinite(value := _value(run, comparison.metric))
-        ]  # fmt: skip
-        pairs = [pair for pair in pairs if math.isfinite(pair[2])]
-        if pairs and label not in names:
-            found += [row | head for row in _row(pairs, comparison.metric)]
+            if run.label == label
+        ]
+        pairs = [pair for pair in pairs if math.isfinite(pair[1] - pair[2])]
+        if pairs:
+            found += [row | head for row in _row(pairs, metric)]
     true = _truth(known, comparison) if found else math.nan
     if math.isfinite(true):
         found.append(runs.TRUTH | head | {"value": true})
@@ -101,9 +98,7 @@ def _row(pairs: Sequence[tuple[runs.Run, float, float]], metric: str) -> list[ru
         row | {"seed": run.seed, "value": value - other, "n": 1} for run, value, other in pairs
     ]
     summary = paired([value for _, value, _ in pairs], [other for *_, other in pairs])
-    low, high = (summary.low, summary.high) if summary.n == 2 else (math.nan, math.nan)
-    if summary.half is not None:
-        low, high = summary.mean - summary.half, summary.mean + summary.half
+    low, high = summary.ends if summary.n > 1 else (math.nan, math.nan)
     bounds = {rules.SIGNS[rules.bound(run.test, metric)] for run, *_ in pairs} - {""}
     ends = {"low": low, "high": high, "n": summary.n, "bound": "".join(bounds)}
     return [*found, row | {"value": summary.mean} | ends]
@@ -162,19 +157,14 @@ def _scale(panel: "Axes", part: "pd.DataFrame", difference: bool) -> None:
                            ha="center", va="bottom")  # fmt: skip
         else:
             left = value < span[0]
-            text = f"← truth {_number(value, difference)}" if left else \
-                   f"truth {_number(value, difference)} →"  # fmt: skip
+            text = f"← truth {number(value, plus=difference)}" if left else \
+                   f"truth {number(value, plus=difference)} →"  # fmt: skip
             panel.annotate(text, (0 if left else 1, 1), xycoords="axes fraction", fontsize=6,
                            ha="left" if left else "right", va="bottom")  # fmt: skip
     panel.set_xlim(span)
     if difference:
         panel.axvline(0, color="0.6", lw=0.6, zorder=0)
     panel.locator_params(axis="x", nbins=4)
-
-
-def _number(value: float, difference: bool) -> str:
-    text = style.signed(value)
-    return text if difference else text.removeprefix("+")
 
 
 def _line(panel: "Axes", points: "pd.DataFrame", line: int, look: style.Look) -> None:
@@ -185,7 +175,7 @@ def _line(panel: "Axes", points: "pd.DataFrame", line: int, look: style.Look) ->
         low, high = panel.get_xlim()
         if not low <= mean["value"] <= high:
             right = mean["value"] > high
-            value = f"{mean['bound']} {style.signed(mean['value'], 1)}".strip()
+            value = f"{mean['bound']} {number(mean['value'], 1, plus=True)}".strip()
             panel.annotate(f"{value} →" if right else f"← {value}", (1 if right else 0, line),
                            xycoords=("axes fraction", "data"), ha="right" if right else "left",
                            va="center", fontsize=6, color=look.colour, bbox=style.PLAIN,

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from benchmark.report.figures import runs, schedules, style
+from benchmark.report.statistics import number
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -68,22 +69,21 @@ def draw(frame: "pd.DataFrame") -> "Figure":
     parts = style.facets(frame)
     low, notes = _lowest(frame)
     shown = [m for m in (*METRICS, "weight") if frame[m][frame["role"] != "truth"].notna().any()]
-    figure, panels = style.grid(
-        len(shown), len(parts), style.width_of(parts),
-        sum(0.75 if m == "weight" else 1.15 for m in shown) + style.legend_height(parts, notes),
-        sharex="col", sharey="row", height_ratios=[0.55 if m == "weight" else 1 for m in shown],
-    )  # fmt: skip
+    heights = [0.75 if metric == "weight" else 1.15 for metric in shown]
+    ratios = [0.55 if metric == "weight" else 1 for metric in shown]
+    figure, panels = style.faceted(
+        parts, heights, notes, sharex="col", sharey="row", height_ratios=ratios
+    )
     for column, part in enumerate(parts):
         for line, metric in enumerate(shown):
             _panel(panels[line][column], frame, part, metric)
-        style.legend(panels[0][column], part, notes, len(parts) == 1)
     for line, metric in enumerate(shown):
         panels[line][0].set_ylabel(_AXES[metric])
         _scale(panels[line][0], frame, metric, low)
     for panel in panels[-1]:
         panel.locator_params(axis="x", nbins=4)
         panel.xaxis.set_major_formatter(lambda step, _: f"{step:,.0f}")
-    figure.supxlabel("training step (count)", fontsize=7.5)
+    figure.supxlabel("training step (count)")
     figure.align_ylabels()
     return figure
 
@@ -151,6 +151,4 @@ def _lowest(frame: "pd.DataFrame") -> tuple[float, dict[str, str]]:
     early = sorted(float(curve.quantile(EARLY)) for curve in kept)[len(kept) // 2]
     low = min(early, *(float(curve.iloc[-1]) for curve in kept))
     ends = {label: float(curve.iloc[-1]) for (label, _), curve in curves.items()}
-    return low, {
-        label: f"ELBO to {style.signed(end, 1)}" for label, end in ends.items() if end < low
-    }
+    return low, {label: f"ELBO to {number(end, 1)}" for label, end in ends.items() if end < low}

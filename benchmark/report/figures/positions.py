@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from benchmark.report.figures import runs, style
-from benchmark.report.statistics import summarise
+from benchmark.report.statistics import number, summarise
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -81,9 +81,7 @@ def _difference(pairs: Sequence[float]) -> runs.Row:
     if not pairs:
         return {"n": 0}
     found = summarise(pairs)
-    low, high = found.low, found.high
-    if found.half is not None:
-        low, high = found.mean - found.half, found.mean + found.half
+    low, high = found.ends
     return {"n": found.n, "difference": found.mean, "low": low, "high": high}
 
 
@@ -94,22 +92,18 @@ def draw(frame: "pd.DataFrame") -> "Figure":
     shown = shown if len(shown) else frame  # the reference alone: a line at 0
     parts = style.facets(shown)
     span, notes = _limits(shown)
-    figure, ((*panels,),) = style.grid(
-        1, len(parts), style.width_of(parts), 2.0 + style.legend_height(parts, notes),
-        sharex=True, sharey=True,
-    )  # fmt: skip
+    figure, ((*panels,),) = style.faceted(parts, [2.0], notes, sharex=True, sharey=True)
     for panel, part in zip(panels, parts, strict=True):
         panel.axhline(0, color="black", lw=0.6, ls=(0, (1, 1)), zorder=0)
         for place, label, role in part:
             _line(panel, shown[shown["label"] == label], style.look(place, role), place)
-        style.legend(panel, part, notes, len(parts) == 1)
     panels[0].set_ylim(span)
     _ticks(panels[0], shown)
     names = [name for name in dict.fromkeys(frame["reference"]) if name]
     base = style.printable(names[0], 30) if len(names) == 1 else "its coding's reference"
     gap = " " if len(base) < 12 else "\n"
     panels[0].set_ylabel(f"loss minus that of{gap}{base}\n(nats per token)")
-    figure.supxlabel("token position in the sentence", fontsize=7.5)
+    figure.supxlabel("token position in the sentence")
     return figure
 
 
@@ -134,7 +128,7 @@ def _limits(frame: "pd.DataFrame") -> tuple[tuple[float, float], dict[str, str]]
     for label, points in frame.groupby("label", sort=False):
         low, high = float(points["difference"].min()), float(points["difference"].max())
         if low < span[0] or high > span[1]:
-            notes[str(label)] = f"{style.signed(low)} to {style.signed(high)}"
+            notes[str(label)] = f"{number(low, plus=True)} to {number(high, plus=True)}"
     return span, notes
 
 

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from benchmark.errors import UserError
-from benchmark.files import write_atomic
 from benchmark.report.figures import runs, style
 
 if TYPE_CHECKING:
@@ -78,12 +77,9 @@ def plot_study(study: "Study", folder: Path) -> list[Path]:
         found += [
             row | {"fraction": step / POINTS, "weight": w, "logged": False} for step, w in points
         ]
-    paths = [folder / f"schedules_{study.name}.{kind}" for kind in ("png", "pdf")]
     with style.settings():
         figure = draw(runs.frame(found, COLUMNS))
-        for path in paths:
-            write_atomic(path, style.image(figure, path.suffix[1:]))
-    return paths
+        return style.write(figure, folder, f"schedules_{study.name}")
 
 
 def draw(frame: "pd.DataFrame") -> "Figure":
@@ -98,7 +94,7 @@ def draw(frame: "pd.DataFrame") -> "Figure":
     flat = [panel for row in panels for panel in row]
     for i, (panel, (place, label, role)) in enumerate(zip(flat, shown, strict=False)):
         points = frame[frame["label"] == label]
-        panel.set_title(style.printable(label, 22), loc="left", pad=3)
+        panel.set_title(style.printable(label, 22), pad=3)
         panel.tick_params(labelbottom=i + columns >= len(shown))
         if points["weight"].isna().all():
             panel.text(0.5, 0.5, "no latent variable", ha="center", va="center", color="0.4")
@@ -110,8 +106,8 @@ def draw(frame: "pd.DataFrame") -> "Figure":
         panel.set_visible(False)
     flat[0].set(xlim=(0, 1), ylim=(-0.08, 1.12), yticks=[0, 0.5, 1])
     flat[0].set_xticks([0, 0.5, 1], ["0", "0.5", "1"])
-    figure.supxlabel("training step (fraction of all steps)", fontsize=7.5)
-    figure.supylabel("KL weight (factor)", fontsize=7.5)
+    figure.supxlabel("training step (fraction of all steps)")
+    figure.supylabel("KL weight (factor)")
     return figure
 
 

@@ -35,10 +35,7 @@ def rows(lines: Sequence[runs.Record]) -> "pd.DataFrame":
 def draw(frame: "pd.DataFrame") -> "Figure":
     """A line a row; rows of the study side by side where they are many."""
     parts = style.facets(frame)
-    figure, ((*panels,),) = style.grid(
-        1, len(parts), style.width_of(parts), 2.0 + style.legend_height(parts, {}),
-        sharex=True, sharey=True,
-    )  # fmt: skip
+    figure, ((*panels,),) = style.faceted(parts, [2.0], {}, sharex=True, sharey=True)
     for panel, part in zip(panels, parts, strict=True):
         for place, label, role in part:
             look = style.look(place, role)
@@ -51,7 +48,6 @@ def draw(frame: "pd.DataFrame") -> "Figure":
             every = max(1, len(mean) // 10)
             panel.plot(mean.index, mean, color=look.colour, ls=look.line, marker=look.marker,
                        markevery=(place % every, every))  # fmt: skip
-        style.legend(panel, part, {}, len(parts) == 1)
     first = panels[0]
     first.set_yscale("log")
     first.set_ylim(FLOOR / 1.3, max(1.0, float(frame["kl"].max())) * 1.5)
@@ -60,5 +56,5 @@ def draw(frame: "pd.DataFrame") -> "Figure":
     first.set_ylabel(f"mean KL ({style.NATS})")
     ranks = int(frame["rank"].max())
     first.set_xticks([rank for rank in range(1, ranks + 1) if rank % max(1, ranks // 8) == 0])
-    figure.supxlabel("latent dimension, sorted by KL within a run (rank)", fontsize=7.5)
+    figure.supxlabel("latent dimension, sorted by KL within a run (rank)")
     return figure

@@ -12,7 +12,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from itertools import pairwise
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from benchmark.files import write_atomic
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -41,6 +44,9 @@ _RC = {
     "font.size": 7.5,
     "axes.labelsize": 7.5,
     "axes.titlesize": 7.5,
+    "axes.titlelocation": "left",
+    "figure.labelsize": 7.5,
+    "figure.titlesize": 7.5,
     "xtick.labelsize": 6.5,
     "ytick.labelsize": 6.5,
     "legend.fontsize": 6.5,
@@ -124,6 +130,18 @@ def image(figure: "Figure", kind: str) -> bytes:
     return _small(content) if kind == "png" else content.getvalue()
 
 
+def write(figure: "Figure", folder: Path, name: str) -> list[Path]:
+    """Write ``folder/name.png`` and ``.pdf``.
+
+    Raises:
+        UserError: the folder cannot be written.
+    """
+    paths = [folder / f"{name}.{kind}" for kind in ("png", "pdf")]
+    for path in paths:
+        write_atomic(path, image(figure, path.suffix[1:]))
+    return paths
+
+
 def _small(png: io.BytesIO) -> bytes:
     """Half the bytes: a palette does for lines on white."""
     from PIL import Image
@@ -176,6 +194,33 @@ def facets(frame: "pd.DataFrame") -> list[list[Row]]:
     return [references + others[start:end] for start, end in pairwise(cuts)]
 
 
+def faceted(
+    parts: Sequence[Sequence[Row]], heights: Sequence[float], notes: Mapping[str, str], **more: Any
+) -> tuple["Figure", list[list["Axes"]]]:
+    """A figure with a column of panels for each part of the rows, their legend above.
+
+    Args:
+        parts: of `facets`; one has a column of the paper, several a page.
+        heights: of the panels in a column, inches, without the legend.
+        notes: by label, what the figure does not show of a row.
+        more: of `grid`.
+    """
+    columns = [
+        [handle(label, place, role, notes.get(label, "")) for place, label, role in part]
+        for part in parts
+    ]
+    abreast_of = [abreast(handles) if len(parts) == 1 else 1 for handles in columns]
+    legends = [handles_height(*pair) for pair in zip(columns, abreast_of, strict=True)]
+    figure, panels = grid(
+        len(heights), len(parts), NARROW if len(parts) == 1 else WIDE, sum(heights) + max(legends),
+        **more,
+    )  # fmt: skip
+    for panel, handles, number in zip(panels[0], columns, abreast_of, strict=True):
+        panel.legend(handles=handles, loc="lower left", bbox_to_anchor=(0, 1), borderaxespad=0.2,
+                     ncols=number)  # fmt: skip
+    return figure, panels
+
+
 def limits(
     values: Sequence[float], least: float = 0.0, spare: float = 0.06
 ) -> tuple[float, float] | None:
@@ -200,14 +245,6 @@ def handle(label: str, place: int, role: str, note: str = "", **more: Any) -> "L
     return Line2D([], [], label=text, **given)
 
 
-def legend(panel: "Axes", part: Sequence[Row], notes: Mapping[str, str], alone: bool) -> None:
-    """Above a panel, the rows that it shows; a panel ``alone`` has the width for two columns."""
-    handles = [handle(label, place, role, notes.get(label, "")) for place, label, role in part]
-    columns = abreast(handles) if alone else 1
-    panel.legend(handles=handles, loc="lower left", bbox_to_anchor=(0, 1), borderaxespad=0.2,
-                 ncols=columns)  # fmt: skip
-
-
 def abreast(handles: Sequence["Line2D"], spare: int = 0) -> int:
     """Columns of a legend on a column of the paper: two if the texts are short, or exceed that by
     ``spare`` characters that the legend has beside the panel.
@@ -219,27 +256,7 @@ def abreast(handles: Sequence["Line2D"], spare: int = 0) -> int:
     )
 
 
-def legend_height(parts: Sequence[Sequence[Row]], notes: Mapping[str, str]) -> float:
-    """Inches that the legends of all parts take."""
-    heights = []
-    for part in parts:
-        handles = [handle(label, place, role, notes.get(label, "")) for place, label, role in part]
-        heights.append(handles_height(handles, abreast(handles) if len(parts) == 1 else 1))
-    return max(heights)
-
-
 def handles_height(handles: Sequence["Line2D"], columns: int) -> float:
     """Inches that a legend takes."""
     lines = sum(1 + str(one.get_label()).count("\n") for one in handles)
     return 0.14 * lines / columns + 0.15
-
-
-def width_of(parts: Sequence[Sequence[Row]]) -> float:
-    """A column of the paper for one part, a page for several."""
-    return NARROW if len(parts) == 1 else WIDE
-
-
-def signed(value: float, digits: int = 2) -> str:
-    """A difference as typeset: with its sign, and a minus that is one."""
-    text = f"{value:+.{digits}f}"
-    return text[1:] if float(text) == 0 else text.replace("-", "−")
