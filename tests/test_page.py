@@ -20,7 +20,7 @@ from benchmark.records import read_jsonl
 from benchmark.report import tables
 from benchmark.report.consistency import Finding
 from benchmark.report.page import page
-from benchmark.report.tables import Cell, Row, Table
+from benchmark.report.table import Cell, Row, Table
 
 RESULTS = Path(__file__).parent.parent / "results"
 VOID = {"meta", "link", "img", "wbr"}

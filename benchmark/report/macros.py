@@ -14,7 +14,7 @@ import argparse
 import itertools
 import operator
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 
 from benchmark.errors import UserError
@@ -22,7 +22,7 @@ from benchmark.files import write_atomic
 from benchmark.report import misprints
 from benchmark.report.facts import setting
 from benchmark.report.quantities import Quantities
-from benchmark.report.render import escape
+from benchmark.report.render import define, escape, tabular
 
 COMMANDS = re.compile(r"\\(pcb|checked)\{([^{}]*)\}")
 COMPARISON = re.compile(r"\s(<=|>=|<|>|=)\s")
@@ -63,10 +63,10 @@ def macros(paper: Path, results: Path) -> str:
             text = known.find(key).text
             parts.append(rf"\expandafter\def\csname pcb:={key}\endcsname{{{text}}}")
     parts += [
-        _define("studies", _studies(known)),
-        _define("protocols", _protocols()),
-        _define("methods", _methods()),
-        _define("misprints", _misprints(known)),
+        define("pcb:paper:studies", _studies(known)),
+        define("pcb:paper:protocols", _protocols()),
+        define("pcb:paper:methods", _methods()),
+        define("pcb:paper:misprints", _misprints(known)),
     ]
     return "\n".join(parts) + "\n"
 
@@ -115,7 +115,7 @@ def _absent(key: str, known: Quantities) -> bool:
 
 def _studies(known: Quantities) -> str:
     """Each study: data, rows, seeds, runs, and how many have a record."""
-    rows = []
+    rows = [["study", "data", "rows", "seeds", "runs", "records"]]
     for name in known.studies:
         table = known.stated(name)
         data = dict.fromkeys(text.split(":")[0] for text in table["study"]["data"])
@@ -125,7 +125,7 @@ def _studies(known: Quantities) -> str:
         cells += [known.find(f"study:{name}:{field}").text
                   for field in ("rows", "seeds", "runs", "recorded")]  # fmt: skip
         rows.append(cells)
-    return _tabular("llrrrr", ["study", "data", "rows", "seeds", "runs", "records"], rows)
+    return tabular("llrrrr", rows)
 
 
 def _protocols() -> str:
@@ -151,7 +151,7 @@ def _protocols() -> str:
         [escape(title), *(_shown(setting(preset, *place)) for preset in presets)]
         for title, place in fields.items()
     ]
-    return _tabular("lrrrr", ["", *(rf"\texttt{{{escape(p)}}}" for p in presets)], rows)
+    return tabular("lrrrr", [["", *(rf"\texttt{{{escape(p)}}}" for p in presets)], *rows])
 
 
 def _shown(value: object) -> str:
@@ -165,14 +165,14 @@ def _methods() -> str:
     import baselines
 
     rows = [[rf"\texttt{{{escape(n)}}}", escape(baselines.describe(n))] for n in baselines.names()]
-    return _tabular(r"l>{\raggedright\arraybackslash}p{0.74\linewidth}", ["method", "what it does"],
-                    rows)  # fmt: skip
+    columns = r"l>{\raggedright\arraybackslash}p{0.74\linewidth}"
+    return tabular(columns, [["method", "what it does"], *rows])
 
 
 def _misprints(known: Quantities) -> str:
     """Printed mistakes by kind, each with the first of its kind."""
     found = misprints.check(known.published)
-    rows = []
+    rows = [["what cannot be", "n", "the first of them"]]
     for kind, told in MISPRINTS.items():
         of_kind = [one for one in found if one.kind == kind]
         if of_kind:
@@ -180,19 +180,7 @@ def _misprints(known: Quantities) -> str:
             example = f"{first.value.paper}, {first.value.place}: {first.text}"
             rows.append([told, str(len(of_kind)), escape(example)])
     wide = r">{\raggedright\arraybackslash}p"
-    return _tabular(rf"{wide}{{0.25\linewidth}}r{wide}{{0.62\linewidth}}",
-                    ["what cannot be", "n", "the first of them"], rows)  # fmt: skip
-
-
-def _tabular(columns: str, head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    lines = [" & ".join(cells) + r" \\" for cells in (head, *rows)]
-    lines.insert(1, r"\midrule")
-    return "\n".join([rf"\begin{{tabular}}{{@{{}}{columns}@{{}}}}", r"\toprule", *lines,
-                      r"\bottomrule", r"\end{tabular}%"])  # fmt: skip
-
-
-def _define(name: str, text: str) -> str:
-    return f"\\expandafter\\def\\csname pcb:paper:{name}\\endcsname{{%\n{text}\n}}"
+    return tabular(rf"{wide}{{0.25\linewidth}}r{wide}{{0.62\linewidth}}", rows)
 
 
 def main() -> int:

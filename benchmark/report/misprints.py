@@ -19,7 +19,9 @@ BATCH = 32  # sentences of a batch over which `mi_batch` is averaged
 def check(values: Sequence[Value]) -> list[Misprint]:
     """All misprints, in the order of the file."""
     printed = list(rows(values).values())
-    found = [one for row in printed for rule in (_sum, _information) for one in rule(row)]
+    found = [
+        one for row in printed for rule in (_sum, _information, _per_token) for one in rule(row)
+    ]
     found += [*perplexities(printed), *_repeated(printed), *_twice(values)]
     place = {id(value): number for number, value in enumerate(values)}
     return sorted(found, key=lambda one: place[id(one.value)])
@@ -79,6 +81,16 @@ def _information(row: Printed) -> Iterator[Misprint]:
             texts.append(f"{over:.2f} nats above ln {size:,} = {math.log(size):.2f}")
         if texts:
             yield Misprint(mi, "mi", f"{name} {mi.value} is {' and '.join(texts)}")
+
+
+def _per_token(row: Printed) -> Iterator[Misprint]:
+    """Perplexity follows from nats per token."""
+    if {"ppl_elbo", "rec_per_token", "kl_per_token"} <= row.keys():
+        ppl, parts = row["ppl_elbo"], (row["rec_per_token"], row["kl_per_token"])
+        nats, half = sum(part.number for part in parts), sum(part.half for part in parts)
+        if abs(math.log(ppl.number) - nats) > half + ppl.half / ppl.number:
+            text = f"ppl_elbo {ppl.value} does not follow from {nats:.2f} nats a token"
+            yield Misprint(ppl, "ppl", f"{text} ({math.exp(nats):.2f})")
 
 
 def _repeated(printed: Sequence[Printed]) -> Iterator[Misprint]:

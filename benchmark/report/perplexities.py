@@ -7,7 +7,7 @@ only asked to be possible with one count.
 
 import math
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from benchmark.report.literature import Misprint, Printed, Value
@@ -30,6 +30,11 @@ class Range:
     low: float
     high: float
 
+    @property
+    def middle(self) -> float:
+        """Their mean."""
+        return (self.low + self.high) / 2
+
 
 def perplexities(printed: Sequence[Printed]) -> Iterator[Misprint]:
     """Perplexities that do not follow, or are of other nats than their column says."""
@@ -37,22 +42,19 @@ def perplexities(printed: Sequence[Printed]) -> Iterator[Misprint]:
     for row in printed:
         first = next(iter(row.values()))
         groups[first.paper, first.dataset, first.coding].append(row)
-    counts = {**_derived(groups), **TOKENS}
-    for (_, dataset, coding), members in groups.items():
-        exact = [_pair(row) for row in members]
-        pairs = [pair for pair in exact if pair is not None]
-        bounds = [found for row, pair in zip(members, exact, strict=True) if pair is None
-                  for found in [_bound(row)] if found is not None]  # fmt: skip
-        tokens = counts.get((dataset, coding))
+    exact = {key: [pair for row in rows if (pair := _pair(row))] for key, rows in groups.items()}
+    counts = _derived(exact) | TOKENS
+    for key, rows in groups.items():
+        pairs = exact[key]
+        bounds = [found for row in rows if not _pair(row) and (found := _bound(row))]
+        tokens = counts.get(key[1:])
         if tokens is None:
             yield from _disagreeing(pairs)
             yield from _outside(bounds)
         else:
             yield from _otherwise(pairs, tokens)
             yield from _beyond(bounds, tokens)
-            yield from _column(members, tokens)
-        for row in members:
-            yield from _per_token(row)
+            yield from _column(rows, tokens)
 
 
 def _pair(row: Printed) -> Range | None:
@@ -81,20 +83,16 @@ def _range(ppl: Value, low: float, high: float) -> Range:
     return Range(ppl, low / math.log(ppl.number + ppl.half), high / math.log(ppl.number - ppl.half))
 
 
-def _derived(
-    groups: dict[tuple[str, str, str], list[Printed]],
-) -> dict[tuple[str, str], float]:
+def _derived(exact: Mapping[tuple[str, str, str], list[Range]]) -> dict[tuple[str, str], float]:
     """Tokens per sentence of a text by the most exact pairs of a paper whose pairs agree."""
-    best: dict[tuple[str, str], Range] = {}
-    for (_, dataset, coding), members in groups.items():
-        pairs = [pair for pair in map(_pair, members) if pair is not None]
-        if not pairs or not _agree(pairs):
-            continue
-        exact = min(pairs, key=lambda pair: pair.high - pair.low)
-        known = best.setdefault((dataset, coding), exact)
-        if exact.high - exact.low < known.high - known.low:
-            best[dataset, coding] = exact
-    return {text: (pair.low + pair.high) / 2 for text, pair in best.items()}
+    agreeing: dict[tuple[str, str], list[Range]] = defaultdict(list)
+    for key, pairs in exact.items():
+        if pairs and _agree(pairs):
+            agreeing[key[1:]] += pairs
+    return {
+        text: min(pairs, key=lambda pair: pair.high - pair.low).middle
+        for text, pairs in agreeing.items()
+    }
 
 
 def _agree(ranges: Iterable[Range], leeway: float = 1e-3) -> bool:
@@ -107,7 +105,7 @@ def _agree(ranges: Iterable[Range], leeway: float = 1e-3) -> bool:
 def _disagreeing(pairs: list[Range]) -> Iterator[Misprint]:
     """A paper's exact pairs of a text whose tokens are not known must agree on one count."""
     if pairs and not _agree(pairs):
-        counts = [(pair.low + pair.high) / 2 for pair in pairs]
+        counts = [pair.middle for pair in pairs]
         text = f"{len(pairs)} perplexities follow from their nats with {min(counts):.2f} to " \
                f"{max(counts):.2f} tokens a sentence, not with one count"  # fmt: skip
         yield Misprint(pairs[0].value, "ppl", text)
@@ -118,19 +116,19 @@ def _otherwise(pairs: list[Range], tokens: float) -> Iterator[Misprint]:
     known = [Range(pair.value, tokens, tokens) for pair in pairs]
     wrong = [pair for pair, one in zip(pairs, known, strict=True) if not _agree([pair, one], 2e-4)]
     if len(wrong) > 2 and len(wrong) == len(pairs) and _agree(wrong):
-        count = (wrong[0].low + wrong[0].high) / 2
+        count = wrong[0].middle
         text = f"{len(wrong)} perplexities follow from their nats with {count:.2f} tokens a " \
                f"sentence, the text has {tokens:.2f}: other tokens are counted"  # fmt: skip
         yield Misprint(wrong[0].value, "ppl", text)
         return
     for pair in wrong:
-        count, ppl = (pair.low + pair.high) / 2, pair.value
-        implied = ppl.number ** (count / tokens)
+        ppl = pair.value
+        implied = ppl.number ** (pair.middle / tokens)
         yield Misprint(
             ppl,
             "ppl",
             f"{ppl.metric} {ppl.value} does not follow from its nats, of which {tokens:.2f} tokens "
-            f"a sentence make {implied:.2f}; it needs {count:.2f} tokens",
+            f"a sentence make {implied:.2f}; it needs {pair.middle:.2f} tokens",
         )
 
 
@@ -185,13 +183,3 @@ def _column(members: Sequence[Printed], tokens: float) -> Iterator[Misprint]:
             text = f"ppl_iw {ppl.value} is that of neg_elbo {total.value} ({nats:.2f} nats), " \
                    f"not importance-weighted, though kl is {kl.value}"  # fmt: skip
             yield Misprint(ppl, "column", text)
-
-
-def _per_token(row: Printed) -> Iterator[Misprint]:
-    """Perplexity from nats per token."""
-    if {"ppl_elbo", "rec_per_token", "kl_per_token"} <= row.keys():
-        ppl, parts = row["ppl_elbo"], (row["rec_per_token"], row["kl_per_token"])
-        nats, half = sum(part.number for part in parts), sum(part.half for part in parts)
-        if abs(math.log(ppl.number) - nats) > half + ppl.half / ppl.number:
-            text = f"ppl_elbo {ppl.value} does not follow from {nats:.2f} nats a token"
-            yield Misprint(ppl, "ppl", f"{text} ({math.exp(nats):.2f})")

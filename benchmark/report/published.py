@@ -83,7 +83,7 @@ def _rows(
             chosen.append((label, value))
     order = list(labelled)
     chosen.sort(key=lambda pair: order.index(pair[0]))
-    reasons: list[str] = []
+    reasons: dict[str, int] = {}  # and the numbers of their footnotes
     rows = []
     for label, value in chosen:
         row = _row(label, value, labelled[label], reasons)
@@ -133,7 +133,7 @@ def _idle(key: str, ours: Mapping[str, Any], theirs: Mapping[str, Any], baseline
     )
 
 
-def _row(label: str, value: Value, records: list[Record], reasons: list[str]) -> Row | None:
+def _row(label: str, value: Value, records: list[Record], reasons: dict[str, int]) -> Row | None:
     """A published value beside ours, and the footnote that tells in what the protocols differ."""
     tests = [record["metrics"]["test"] for record in records]
     figures = [float(test[value.metric]) for test in tests if test.get(value.metric) is not None]
@@ -161,14 +161,8 @@ def _row(label: str, value: Value, records: list[Record], reasons: list[str]) ->
         Cell(protocol),
         Cell(f"{value.paper}, {value.table}"),
     )  # fmt: skip
-    return Row(label, cells, _mark("; ".join(told), reasons), tuple(r["id"] for r in records))
-
-
-def _mark(text: str, reasons: list[str]) -> int:
-    """The number of a footnote, which is added where it is new."""
-    if text not in reasons:
-        reasons.append(text)
-    return reasons.index(text) + 1
+    mark = reasons.setdefault("; ".join(told), len(reasons) + 1)
+    return Row(label, cells, mark, tuple(record["id"] for record in records))
 
 
 def _estimator(value: Value, records: list[Record]) -> str:

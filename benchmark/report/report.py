@@ -12,6 +12,7 @@ from benchmark.files import check_writable, write_atomic
 from benchmark.records import read_jsonl
 from benchmark.report import checkpoints, consistency, render, tables
 from benchmark.report.consistency import Finding
+from benchmark.report.table import Table
 
 if TYPE_CHECKING:
     from benchmark.report.figures import Picture
@@ -63,7 +64,7 @@ class Report:
     path: Path
     lines: list[Record]
     findings: list[Finding]
-    built: list[tables.Table]
+    built: list[Table]
 
     @cached_property
     def markdown(self) -> str:

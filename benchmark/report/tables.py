@@ -8,15 +8,10 @@ from dataclasses import replace
 from typing import Any
 
 from benchmark.report import checkpoints, comparable, paired, published
-from benchmark.report.frame import FIRST_WORDS
-from benchmark.report.frame import frame as frame
+from benchmark.report.frame import COLLAPSED, FIRST_WORDS, frame
 from benchmark.report.notes import notes
 from benchmark.report.overview import overview
-from benchmark.report.table import Cell as Cell
-from benchmark.report.table import Row as Row
-from benchmark.report.table import Table as Table
-from benchmark.report.table import brief as brief
-from benchmark.report.table import slug
+from benchmark.report.table import Table, slug
 
 Record = dict[str, Any]
 
@@ -27,10 +22,10 @@ LEGEND = (
     "≥: MI above ln N − 3 is a lower bound. ≤: more importance samples would still lower it. "
     "–: there is no such figure. z_use: what reconstruction loses with another sentence's latent. "
     f"AU: active units, threshold 0.01. First words: loss of the first {FIRST_WORDS} tokens of a "
-    "sentence, nats per token. Collapsed: MI and z_use both below 0.1 nats. IW-NLL of `lstm_lm` is "
-    "its exact NLL. Bold: IW-NLL below that of `none`, paired by seed, p < 0.05 after Holm's "
-    "adjustment for the rows of the table; nothing else is ever bold. Primary outcomes, fixed "
-    "beforehand: IW-NLL minus that of `lstm_lm`, and MI."
+    f"sentence, nats per token. Collapsed: MI and z_use both below {COLLAPSED} nats. IW-NLL of "
+    "`lstm_lm` is its exact NLL. Bold: IW-NLL below that of `none`, paired by seed, p < 0.05 after "
+    "Holm's adjustment for the rows of the table; nothing else is ever bold. Primary outcomes, "
+    "fixed beforehand: IW-NLL minus that of `lstm_lm`, and MI."
 )
 
 

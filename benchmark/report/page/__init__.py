@@ -15,7 +15,8 @@ from benchmark.report.consistency import Finding
 from benchmark.report.page import gallery, head
 from benchmark.report.page.markup import link, prose, text
 from benchmark.report.page.tables import Sections
-from benchmark.report.tables import LEGEND, Table, remarks
+from benchmark.report.table import Table
+from benchmark.report.tables import LEGEND, remarks
 
 Record = dict[str, Any]
 
