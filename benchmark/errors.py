@@ -1,7 +1,9 @@
 """The one exception a user may cause."""
 
 import difflib
+import importlib
 from collections.abc import Iterable
+from typing import Any
 
 
 class UserError(Exception):
@@ -16,3 +18,18 @@ def suggest(word: str, known: Iterable[str]) -> str:
     options = sorted(known)
     near = difflib.get_close_matches(word, options, 1)
     return f"did you mean '{near[0]}'?" if near else f"there are {', '.join(options)}"
+
+
+def library(name: str, otherwise: str) -> Any:
+    """A library that only some work needs.
+
+    Raises:
+        UserError: it cannot be imported; ``otherwise`` is what one can do without it.
+    """
+    try:
+        return importlib.import_module(name)
+    except ImportError as error:
+        reason = " ".join(str(error).split())
+        raise UserError(
+            f"{name}: cannot be imported ({reason}); pip install {name}, or {otherwise}"
+        ) from error

@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 
-from benchmark import checkpoint, records
+from benchmark import checkpoint, metrics, records
 from benchmark import data as corpora
 from benchmark.config import RunConfig
 from benchmark.data.corpus import Corpus
@@ -49,7 +49,8 @@ def load_run(
         device: where the model shall be.
 
     Raises:
-        UserError: no such run, one that is not finished, or its weights were not kept.
+        UserError: no such run, one that is not finished, its weights were not kept, or there is no
+            such device.
     """
     run_id = run_id.rstrip("/")  # as a shell completes a folder's name
     runs = runs or records.default_runs()
@@ -104,10 +105,12 @@ def evaluate_run(
         device: where to measure.
 
     Raises:
-        UserError: see `load_run`.
+        UserError: see `load_run`; or there is no sacrebleu for BLEU.
     """
     run = load_run(run_id, runs, data, device)
     config, settings = run.config, run.config.evaluate
+    if settings.bleu and run.model.latent:
+        metrics.scorer()
     test = Measured("test", run.corpus.splits["test"], config.seed, torch.device(device))
     with run.autocast():
         found, _ = evaluate(

@@ -21,7 +21,7 @@ from typing import Any, Literal
 import numpy as np
 import torch
 
-from benchmark import checkpoint, failures, records
+from benchmark import checkpoint, failures, metrics, records
 from benchmark import data as corpora
 from benchmark.claims import claim
 from benchmark.config import RunConfig
@@ -72,11 +72,14 @@ def run(
         The record.
 
     Raises:
-        UserError: bad input, a record that exists, a damaged checkpoint, a loss not finite.
+        UserError: bad input, a record that exists, no sacrebleu for BLEU, no such device, a damaged
+            checkpoint, a loss not finite.
         Interrupted: SIGTERM, SIGUSR1 or SIGINT came; call again to go on.
     """
     folder = runs / config.id
     refuse_done(folder)
+    if config.evaluate.bleu and config.method().latent:
+        metrics.scorer()  # before hours of training, not after
     place = prepare_device(device, threads)
     corpus = corpora.load(config.data, data)
     with claim(folder), _signals() as asked:

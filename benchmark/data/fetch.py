@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from benchmark.errors import UserError
+from benchmark.errors import UserError, library
 from benchmark.files import sha256_file
 
 if TYPE_CHECKING:
@@ -168,8 +168,7 @@ def scratch(root: Path, name: str) -> Iterator[Path]:
 @contextlib.contextmanager
 def _quiet_datasets() -> Iterator[Any]:
     """The ``datasets`` library without its progress bars and warnings."""
-    import datasets
-
+    datasets = library("datasets", "prepare the data where it is installed and copy the folder")
     bars = datasets.is_progress_bar_enabled()
     level = datasets.logging.get_verbosity()
     datasets.disable_progress_bars()

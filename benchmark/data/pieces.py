@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar, final
 
 from benchmark.data.vocabulary import EOS, SPECIALS, Vocabulary
-from benchmark.errors import UserError
+from benchmark.errors import UserError, library
 from benchmark.files import sha256_bytes
 
 _BLANK = "\u2581"  # how pieces write the blank before a word
@@ -122,5 +122,6 @@ def _refusal(message: str) -> str:
 def _library() -> Any:
     with warnings.catch_warnings():  # of its binding, from Python 3.12 on
         warnings.simplefilter("ignore", DeprecationWarning)
-        import sentencepiece
-    return sentencepiece
+        return library(
+            "sentencepiece", "prepare the data where it is installed and copy the folder"
+        )

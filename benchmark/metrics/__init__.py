@@ -5,7 +5,7 @@ taken in float64.
 """
 
 from benchmark.metrics.active_units import active_units, posterior_mean_variance
-from benchmark.metrics.bleu import reconstruction_bleu
+from benchmark.metrics.bleu import reconstruction_bleu, scorer
 from benchmark.metrics.elbo import PositionLoss, loss_by_position, perplexity
 from benchmark.metrics.importance import ImportanceNLL, importance_nll
 from benchmark.metrics.kl import kl_spectrum, marginal_kl
@@ -29,6 +29,7 @@ __all__ = [
     "posterior_mean_variance",
     "reconstruction_bleu",
     "recovered",
+    "scorer",
     "swap_within_length",
     "z_use",
 ]

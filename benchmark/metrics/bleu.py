@@ -1,6 +1,18 @@
 """How much of a sentence comes back: BLEU of greedy reconstructions."""
 
 from collections.abc import Sequence
+from typing import Any
+
+from benchmark.errors import library
+
+
+def scorer() -> Any:
+    """The library sacrebleu, which evaluation without BLEU does not need.
+
+    Raises:
+        UserError: it cannot be imported.
+    """
+    return library("sacrebleu", "leave BLEU out: evaluate.bleu = false")
 
 
 def reconstruction_bleu(hypotheses: Sequence[str], references: Sequence[str]) -> float:
@@ -20,8 +32,6 @@ def reconstruction_bleu(hypotheses: Sequence[str], references: Sequence[str]) ->
         raise ValueError(
             f"BLEU needs a reference each: {len(hypotheses)} and {len(references)} sentences"
         )
-    from sacrebleu import corpus_bleu  # imported here: evaluation without BLEU does not need it
-
     # force: the text is tokenised on purpose; no warning about it
-    score = corpus_bleu(list(hypotheses), [list(references)], tokenize="none", force=True)
+    score = scorer().corpus_bleu(list(hypotheses), [list(references)], tokenize="none", force=True)
     return float(score.score)
