@@ -1,6 +1,7 @@
 """Where a run computes: choosing a device, and what a record says of it."""
 
 import ctypes
+import os
 import platform
 
 import torch
@@ -8,8 +9,8 @@ import torch
 from benchmark.errors import UserError
 
 
-def prepare_device(name: str, threads: int) -> torch.device:
-    """The device, with fp32 meaning fp32 everywhere.
+def prepare_device(name: str, threads: int, precision: str = "fp32") -> torch.device:
+    """The device for a process of its own, which has ``threads`` and keeps its memory.
 
     Raises:
         UserError: there is no such device, or ``threads`` is below 1.
@@ -18,14 +19,28 @@ def prepare_device(name: str, threads: int) -> torch.device:
         raise UserError(f"--threads: {threads} is not at least 1")
     torch.set_num_threads(threads)
     keep_freed_memory()
-    torch.backends.cudnn.allow_tf32 = False
-    torch.backends.cuda.matmul.allow_tf32 = False
+    return open_device(name, precision)
+
+
+def open_device(name: str, precision: str = "fp32") -> torch.device:
+    """The device, with fp32 meaning fp32, and all sums in fp32, everywhere.
+
+    Raises:
+        UserError: there is no such device.
+    """
     try:
         place = torch.device(name)
         torch.empty(1, device=place)
     except (RuntimeError, AssertionError) as error:
         reason = str(error).splitlines()[0]
         raise UserError(f"--device {name}: cannot be used ({reason}); there is cpu") from error
+    if place.type == "cuda":
+        # Read when cuBLAS starts: with memory of a fixed size it adds in one order each time.
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+        torch.backends.cuda.matmul.allow_tf32 = False
+        torch.backends.cuda.matmul.allow_bf16_reduced_precision_reduction = False
+        # Where it is forbidden, cuDNN is asked for an LSTM without tensor cores, in bf16 too.
+        torch.backends.cudnn.allow_tf32 = precision == "bf16"
     return place
 
 

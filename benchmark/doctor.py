@@ -47,7 +47,8 @@ def _cuda() -> str:
     if not torch.cuda.is_available():
         return "none"
     names = [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]
-    return f"{torch.version.cuda}: {', '.join(names)}"
+    cudnn = torch.backends.cudnn.version()  # type: ignore[no-untyped-call]
+    return f"{torch.version.cuda}, cuDNN {cudnn}: {', '.join(names)}"
 
 
 def _data(root: Path) -> list[tuple[str, str]]:

@@ -14,6 +14,7 @@ from benchmark import checkpoint, metrics, records
 from benchmark import data as corpora
 from benchmark.config import RunConfig
 from benchmark.data.corpus import Corpus
+from benchmark.device import open_device
 from benchmark.encoding import Measured
 from benchmark.errors import UserError
 from benchmark.evaluation import evaluate, recovery
@@ -75,11 +76,12 @@ def load_run(
         raise UserError(
             f"{folder}: no best.pt, the run used --keep none; run it again in another --runs folder"
         )
+    place = open_device(device, config.precision)
     corpus = corpora.load(config.data, data or corpora.default_root())
     start = generator(config.seed, "init")
     model = build(config.model, config.method(), len(corpus.vocabulary), start)
     model.load_state_dict(checkpoint.load(folder / "best.pt")["weights"])
-    return LoadedRun(model.to(device).eval(), corpus.vocabulary, config, corpus)
+    return LoadedRun(model.to(place).eval(), corpus.vocabulary, config, corpus)
 
 
 def _nearest(runs: Path, run_id: str) -> str:

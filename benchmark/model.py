@@ -13,6 +13,7 @@ from benchmark.baseline import Baseline
 from benchmark.config import ModelConfig
 from benchmark.logits import Logits
 from benchmark.loss import gaussian_kl, token_nll
+from benchmark.lstm import LSTM
 
 BOS, EOS = 1, 2
 
@@ -23,7 +24,7 @@ class Encoder(nn.Module):
     def __init__(self, vocabulary: int, embedding: int, hidden: int) -> None:
         super().__init__()
         self.embedding = nn.Embedding(vocabulary, embedding)
-        self.lstm = nn.LSTM(embedding, hidden, batch_first=True)
+        self.lstm = LSTM(embedding, hidden)
 
     def forward(self, tokens: Tensor) -> Tensor:
         """Tokens (B, T + 1), all of one length, to states (B, H)."""
@@ -56,7 +57,7 @@ class Decoder(nn.Module):
         super().__init__()
         self.latent, self.feed, self.rate = latent, config.feed, config.dropout
         self.embedding = nn.Embedding(vocabulary, config.embedding)
-        self.lstm = nn.LSTM(config.embedding + latent, config.hidden, batch_first=True)
+        self.lstm = LSTM(config.embedding + latent, config.hidden)
         if latent:
             self.start = nn.Linear(latent, config.hidden, bias=config.bias)
         self.output = nn.Linear(config.hidden, vocabulary, bias=config.bias)

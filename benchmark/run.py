@@ -80,7 +80,7 @@ def run(
     refuse_done(folder)
     if config.evaluate.bleu and config.method().latent:
         metrics.scorer()  # before hours of training, not after
-    place = prepare_device(device, threads)
+    place = prepare_device(device, threads, config.precision)
     corpus = corpora.load(config.data, data)
     with claim(folder), _signals() as asked:
         clear_temporary(folder)

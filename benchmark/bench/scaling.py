@@ -5,6 +5,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 
 import torch
 
@@ -21,10 +22,11 @@ LENGTH, SENTENCES, SAMPLES = 8, 512, 50
 
 def table(device: str, threads: int) -> str:
     """Seconds and peak memory at 1 to 16 times the size, in Markdown."""
-    place = prepare_device(device, threads)
+    place = prepare_device(device, threads, "bf16")
     rows = [["what", *(f"x {f}" for f in FACTORS), "exponent"]]
-    rows.append(_growth("score a sentence of 8 to 128 tokens, s", lambda f: _score(place, f)))
-    rows.append(_growth("mutual information of 512 to 8,192 sentences, s", _information))
+    score, information = partial(_score, place), partial(_information, place)
+    rows.append(_growth("score a sentence of 8 to 128 tokens, s", score))
+    rows.append(_growth("mutual information of 512 to 8,192 sentences, s", information))
     peaks = [_memory(f, device, threads) for f in FACTORS]
     rows.append(["peak memory with 50 to 800 samples, MB", *(f"{p:,.0f}" for p in peaks), "–"])
     return aligned(rows)
@@ -61,11 +63,12 @@ def _score(place: torch.device, factor: int) -> Callable[[], object]:
     return work
 
 
-def _information(factor: int) -> Callable[[], object]:
+def _information(place: torch.device, factor: int) -> Callable[[], object]:
     noise = generator(0, "bench")
     mu = torch.randn(SENTENCES * factor, 32, generator=noise)
     logvar = torch.zeros_like(mu)
     z = mu.double() + torch.randn(mu.shape, generator=noise)
+    mu, logvar, z = (values.to(place) for values in (mu, logvar, z))
     return lambda: coupled_mi(mu, logvar, z)
 
 

@@ -18,14 +18,14 @@ from torch import Tensor
 
 from benchmark.bench.sizes import SIZES, config, corpus
 from benchmark.data.batches import Batch
-from benchmark.device import peak_mb, prepare_device
+from benchmark.device import open_device, peak_mb, prepare_device
 from benchmark.encoding import Measured, encode
 from benchmark.evaluation import evaluate, measure_bucket, validate
 from benchmark.provenance import checkout
 from benchmark.training import Training
 
 SAMPLES = 500
-MATRIX = 2048  # rows and columns of the product that measures the machine
+MATRIX = {"cpu": 2048, "cuda": 8192}  # rows of the square that measures the machine
 
 
 class Side(Protocol):
@@ -47,7 +47,7 @@ class Ours:
     """The benchmark's own code, called as a run calls it."""
 
     def __init__(self, size: str, precision: str, threads: int, device: str) -> None:
-        self.device = prepare_device(device, threads)
+        self.device = prepare_device(device, threads, precision)
         self.size = SIZES[size]
         self.run = Training(config(self.size, precision), corpus(self.size), self.device)
         self.batches = [self.run.epochs.batch(0, i) for i in range(len(self.size.lengths))]
@@ -90,10 +90,11 @@ class Ours:
     def matrix(self) -> int:
         """Matrix products in the run's precision, operations: what the machine can do."""
         dtype = torch.bfloat16 if self.run.config.precision == "bf16" else torch.float32
-        square = torch.randn(MATRIX, MATRIX, device=self.device).to(dtype)
+        rows = MATRIX[self.device.type]
+        square = torch.randn(rows, rows, device=self.device).to(dtype)
         for _ in range(4):
             square @ square
-        return 4 * 2 * MATRIX**3
+        return 4 * 2 * rows**3
 
     @contextmanager
     def _measuring(self) -> Iterator[None]:
@@ -108,7 +109,7 @@ class Yardstick:
 
     def __init__(self, size: str, precision: str, threads: int, device: str) -> None:
         torch.set_num_threads(threads)
-        self.code, self.device = _yardstick(), torch.device(device)
+        self.code, self.device = _yardstick(), open_device(device)
         sizes, data = SIZES[size], corpus(SIZES[size])
         model = config(sizes, "fp32").model
         self.model = self.code.Vae(
