@@ -96,12 +96,23 @@ def _loss(scores: Tensor, targets: Tensor, bias: Tensor | None, learns: bool) ->
     """Losses (C,) from scores (C, V), which become the losses' slopes where the model learns."""
     target = targets[:, None]
     logits = scores.float() if bias is None else scores.float() + bias
+    if scores.device.type != "cpu":
+        return _loss_without_looking(logits, scores, target, learns)
     probability = torch.softmax(logits, 1, out=logits)
     wanted = probability.gather(1, target)
     loss = -wanted.log()
-    if scores.device.type != "cpu" or bool((wanted < TINY).any()):
+    if bool((wanted < TINY).any()):
         logits = scores.float() if bias is None else scores.float() + bias
         loss = logits.logsumexp(1, keepdim=True) - logits.gather(1, target)
     if learns:
         scores.copy_(probability.scatter_(1, target, wanted - 1))
     return loss[:, 0]
+
+
+def _loss_without_looking(logits: Tensor, scores: Tensor, target: Tensor, learns: bool) -> Tensor:
+    """The same from the log-softmax, for a GPU: there, looking at a number is waiting for it."""
+    known = torch.log_softmax(logits, 1)
+    wanted = known.gather(1, target)
+    if learns:
+        scores.copy_(known.exp_().scatter_(1, target, wanted.expm1()))
+    return -wanted[:, 0]

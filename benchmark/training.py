@@ -194,13 +194,19 @@ class Training:
         """Go back to a state from `state`.
 
         Raises:
-            UserError: the state is that of another version of the code.
+            UserError: the state is of another version of the code, or of another kind of device.
         """
         absent = self.state().keys() - state.keys()
         if absent:
             raise UserError(
                 f"{self.config.id}: its checkpoint lacks '{min(absent)}': another version of the "
                 "code wrote it; finish the run with that version, or delete checkpoint.pt"
+            )
+        if state["noise"].numel() != self.noise.get_state().numel():
+            raise UserError(
+                f"{self.config.id}: its checkpoint is from another kind of device than "
+                f"{self.device.type}, whose noise is another; go on with the other --device, or "
+                "delete checkpoint.pt"
             )
         self.epoch = state["epoch"]
         self._begin()
