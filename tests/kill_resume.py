@@ -1,6 +1,6 @@
 """Kill a short run again and again, resume it each time, and compare: is anything lost?
 
-    python tests/kill_resume.py --kills 20
+    python tests/kill_resume.py --kills 20 [--device cuda --precision bf16 --epochs 40]
 
 One run is left in peace, its twin gets SIGKILL at random moments; when the twin finishes before
 all kills are spent, another twin begins. Passes when every twin's metrics equal the undisturbed
@@ -15,6 +15,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,14 +26,15 @@ STUCK = 300.0  # seconds without any sign of life
 class Twin:
     """One run in a folder of its own; each `start` is a new process."""
 
-    def __init__(self, root: Path, name: str, epochs: int) -> None:
+    def __init__(self, root: Path, name: str, epochs: int, extra: Sequence[str]) -> None:
         self.runs, self.data, self.epochs = root / name, root / "data", epochs
+        self.extra = extra
         self.log = root / f"{name}.log"
 
     def start(self) -> "subprocess.Popen[bytes]":
         command = [
             *(sys.executable, "-m", "benchmark", "run", "--quiet"),
-            *("--data", "exact_small", "--baseline", "cyclical", "--device", "cpu"),
+            *("--data", "exact_small", "--baseline", "cyclical", *self.extra),
             *("--set", f"train.epochs={self.epochs}", "--checkpoint-seconds", "0.5"),
             *("--runs", str(self.runs), "--data-dir", str(self.data)),
         ]
@@ -122,11 +124,14 @@ def main() -> int:
     parser.add_argument("--kills", type=int, default=20)
     parser.add_argument("--seed", type=int, default=0, help="of the moments of killing")
     parser.add_argument("--epochs", type=int, default=3, help="of the run")
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--precision", default="fp32")
     arguments = parser.parse_args()
+    extra = "--device", arguments.device, "--precision", arguments.precision
     rng = random.Random(arguments.seed)
     with tempfile.TemporaryDirectory(prefix="kill_resume_") as folder:
         root = Path(folder)
-        peaceful = Twin(root, "undisturbed", arguments.epochs)
+        peaceful = Twin(root, "undisturbed", arguments.epochs, extra)
         began = time.monotonic()
         expected = peaceful.finish(peaceful.start())["metrics"]
         print(f"undisturbed: {time.monotonic() - began:.1f} s", flush=True)
@@ -138,7 +143,7 @@ def main() -> int:
             left = arguments.kills - len(phases)
             if left == 0:
                 break
-            twin = Twin(root, f"twin_{number}", arguments.epochs)
+            twin = Twin(root, f"twin_{number}", arguments.epochs, extra)
             print(f"twin {number}", flush=True)
             missing = IN_EVALUATION - phases.count("evaluate")
             phases += disturb(twin, left, missing, rng)

@@ -366,10 +366,12 @@ def test_runs_below_a_file_are_refused(place: Place) -> None:
     assert (place.root / "runs").read_text() == "a file"
 
 
-def test_an_unknown_device_is_one_clear_line(place: Place) -> None:
+def test_an_unknown_device_is_one_clear_line(place: Place, done: tuple[Place, RunConfig]) -> None:
     for name in ("cudda", "cuda:99"):
         with pytest.raises(UserError, match=f"--device {name}: cannot be used"):
             place.run(tiny.config(BASELINE), device=name)
+        with pytest.raises(UserError, match=f"--device {name}: cannot be used"):
+            load_run(done[1].id, done[0].runs, done[0].data, device=name)
 
 
 def test_metrics_do_not_depend_on_checkpoints_or_progress(
