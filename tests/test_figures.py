@@ -1,7 +1,5 @@
 """The figures as files: all there, the same bytes every time, and no record breaks them."""
 
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -171,15 +169,3 @@ def test_limits_and_facets() -> None:
     parts = style.facets(table)
     assert [len(part) for part in parts] == [7, 6, 7, 6]  # with both references in each
     assert all({"lstm_lm", "none"} <= {label for _, label, _ in part} for part in parts)
-
-
-def test_neither_numbers_nor_figures_need_torch_or_a_window() -> None:
-    code = (
-        "import json, sys; from benchmark.report import figures;"
-        f"lines = [json.loads(l) for l in open({str(RESULTS / 'exact.jsonl')!r})];"
-        "assert all(one.csv for one in figures.pictures('exact', lines));"
-        "assert 'matplotlib' not in sys.modules;"
-        "[one.images('png') for one in figures.pictures('exact', lines[:1])];"
-        "assert 'torch' not in sys.modules; assert 'tkinter' not in sys.modules"
-    )
-    subprocess.run([sys.executable, "-c", code], check=True, timeout=300)

@@ -1,7 +1,5 @@
 """The table, its statistics, and what it refuses to believe."""
 
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -145,15 +143,6 @@ def test_a_report_is_written_and_returned(tmp_path: Path) -> None:
     (tmp_path / "mine.jsonl").write_text("")
     with pytest.raises(UserError, match="holds no run"):
         report.read("mine", tmp_path)
-
-
-def test_a_report_imports_no_torch() -> None:
-    source = (
-        "import sys; from benchmark.report import report, tables, consistency; import pandas, "
-        "scipy.stats; sys.exit('torch' in sys.modules)"
-    )
-    done = subprocess.run([sys.executable, "-c", source], cwd=Path(__file__).parent.parent)
-    assert done.returncode == 0
 
 
 def test_a_page_gets_the_short_table_between_its_markers(tmp_path: Path) -> None:

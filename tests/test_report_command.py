@@ -128,6 +128,22 @@ def test_committed_tables_and_figures_are_those_of_the_committed_records(name: s
         assert (ROOT / f"paper/figures/{picture.name}.png").stat().st_size < 120_000
 
 
+def test_neither_figures_nor_their_check_need_torch_or_a_window(tmp_path: Path) -> None:
+    code = f"""
+import sys
+from benchmark import cli
+assert cli.main(["report", "ptb_check", "--check"]) == 0
+assert "matplotlib" not in sys.modules  # nothing is drawn
+assert cli.main(["report", "ptb_check", "--out", {str(tmp_path)!r}]) == 0
+assert cli.main(["report", "--published"]) == 0
+for study in ([], ["paper/quickstart.toml"]):
+    assert cli.main(["plot", "schedules", *study, "--out", {str(tmp_path)!r}]) == 0
+assert not {{"torch", "tkinter"}} & sys.modules.keys()
+"""
+    subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True, timeout=600)
+    assert (tmp_path / "ptb_check.html").exists()
+
+
 def test_latex_prints_what_the_table_says(tmp_path: Path) -> None:
     if shutil.which("pdflatex") is None or shutil.which("pdftotext") is None:
         pytest.skip("pdflatex or pdftotext is missing")
