@@ -61,7 +61,7 @@ def collect(
     """
     path = results / f"{study.name}.jsonl"
     kept = {line["id"]: line for line in records.read_jsonl(path)} if path.exists() else {}
-    kept = {key: line for key, line in kept.items() if line.get("status", "done") == "done"}
+    kept = {key: line for key, line in kept.items() if records.is_done(line)}
     rows = {label: row for row, label in enumerate(study.labels)}
     lines: dict[str, Record] = {}
     notes: list[str] = []

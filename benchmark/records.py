@@ -19,6 +19,7 @@ from benchmark.schema import METRICS as METRICS
 from benchmark.schema import SCHEMA as SCHEMA
 from benchmark.schema import STATUSES as STATUSES
 from benchmark.schema import Record as Record
+from benchmark.schema import is_done as is_done
 from benchmark.schema import validate as validate
 from benchmark.schema import validate_line as validate_line
 

@@ -103,7 +103,7 @@ def find(run_id: str, results: Path) -> Known:
         Known(path, line, agreement.row(line, lines))
         for path, lines in files.items()
         for line in lines
-        if line["id"] == run_id and line.get("status", "done") == "done"
+        if line["id"] == run_id and records.is_done(line)
     ]
     if found:
         return max(found, key=lambda known: len(known.row))

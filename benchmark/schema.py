@@ -97,13 +97,18 @@ def validate_line(line: object, where: str) -> None:
     Raises:
         UserError: see `validate`; or an unknown status, or a missing id.
     """
-    if not isinstance(line, dict) or line.get("status", "done") == "done":
+    if not isinstance(line, dict) or is_done(line):
         validate(line, where)
     else:
         _check_absent(line, where)
     assert isinstance(line, dict)
     if line.get("row") is not None and "label" not in line:
         raise UserError(f"{where}: the line lacks 'label'")
+
+
+def is_done(line: Record) -> bool:
+    """Whether a collected line is a record, not the status of a run without one."""
+    return bool(line.get("status", "done") == "done")
 
 
 def _check_absent(line: Record, where: str) -> None:

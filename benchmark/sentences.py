@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from benchmark.errors import UserError
 from benchmark.files import write_atomic
+from benchmark.schema import is_done
 
 if TYPE_CHECKING:
     import numpy as np
@@ -85,7 +86,7 @@ def collect(path: Path, lines: Sequence[Record], runs: Path) -> list[str]:
     found: Arrays = {}
     notes = []
     for line in lines:
-        if line.get("status", "done") != "done":
+        if not is_done(line):
             continue
         own = {name: kept[key] for name in METRICS if (key := f"{line['id']}/{name}") in kept}
         file = runs / line["id"] / "sentences.npz"

@@ -14,7 +14,7 @@ from typing import Any
 
 from benchmark import sentences
 from benchmark.errors import UserError
-from benchmark.records import METRICS
+from benchmark.records import METRICS, is_done
 from benchmark.report.consistency import differences
 from benchmark.report.statistics import prediction
 
@@ -39,7 +39,7 @@ class Figure:
 
 def row(line: Record, lines: Sequence[Record]) -> list[Record]:
     """All seeds of a record's table row in its collected file: its settings but for the seed."""
-    done = [other for other in lines if other.get("status", "done") == "done"]
+    done = [other for other in lines if is_done(other)]
     return [other for other in done if not any(differences(line, other))]
 
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from benchmark import sentences
 from benchmark.errors import UserError
+from benchmark.records import is_done
 from benchmark.report import statistics
 from benchmark.report.paired import REFERENCES, pairs
 from benchmark.report.table import DASH, Cell, Row, Table
@@ -31,7 +32,7 @@ def load(path: Path, lines: Sequence[Record]) -> "Arrays":
     if not path.exists():
         return {}
     arrays = sentences.read(path)
-    done = {line["id"]: line for line in lines if line.get("status", "done") == "done"}
+    done = {line["id"]: line for line in lines if is_done(line)}
     for key, array in arrays.items():
         run_id, _, name = key.rpartition("/")
         if run_id not in done or name not in sentences.METRICS:

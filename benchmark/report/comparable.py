@@ -23,11 +23,6 @@ class Group:
     lines: list[Record] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
-    @property
-    def codings(self) -> list[str]:
-        """The data sets' names: the same text with one coding or several."""
-        return list(dict.fromkeys(_name(line) for line in self.lines))
-
 
 class _Key(NamedTuple):
     """What records of one table share; None is not known, as of a run without a record."""
@@ -65,11 +60,6 @@ def groups(lines: Sequence[Record]) -> list[Group]:
     return list(found.values())
 
 
-def coding(name: str) -> str:
-    """The settings of a data set's name, such as ``size=4000,vocabulary=sentencepiece``."""
-    return name[len(_text(name)) + 1 :] or "word"
-
-
 def _alike(line: Record) -> tuple[tuple[object, ...], ...]:
     """What a run shares with those it stands beside, the nearest first."""
     data = _name(line)
@@ -98,7 +88,7 @@ def _key(line: Record) -> _Key:
 def _tell(found: dict[_Key, Group]) -> None:
     """Titles and notes; labels tell their coding where there are several."""
     for key, group in found.items():
-        names = group.codings
+        names = list(dict.fromkeys(_name(line) for line in group.lines))
         same = [other for other in found if other.text == key.text and other != key]
         group.title = names[0] if len(names) == 1 else key.text
         if key.differs("precision", same):
@@ -125,7 +115,7 @@ def _tell(found: dict[_Key, Group]) -> None:
                 "bounds its NLL from above."
             )
             group.lines = [
-                line | {"label": f"{line['label']}, {coding(_name(line))}"} for line in group.lines
+                line | {"label": f"{line['label']}, {_coding(_name(line))}"} for line in group.lines
             ]
         if any(line.get("data", {}).get("segmentation") == "sentencepiece" for line in group.lines):
             group.notes.append("Perplexities of pieces are given per word, as those of words are.")
@@ -138,6 +128,11 @@ def _lossless(line: Record) -> bool:
 
 def _name(line: Record) -> str:
     return str(line["config"]["data"])
+
+
+def _coding(name: str) -> str:
+    """The settings of a data set's name, such as ``size=4000,vocabulary=sentencepiece``."""
+    return name[len(_text(name)) + 1 :] or "word"
 
 
 def _text(name: str) -> str:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmark.records import digest, marked
+from benchmark.records import digest, is_done, marked
 from benchmark.report import rules
 
 Record = dict[str, Any]
@@ -53,7 +53,7 @@ def check(lines: Sequence[Record], seeds: Sequence[int] | None = None) -> list[F
         seeds: which the study states; None takes those that any of the lines has.
     """
     numbered = list(enumerate(lines, start=1))
-    done = [(number, line) for number, line in numbered if line.get("status", "done") == "done"]
+    done = [(number, line) for number, line in numbered if is_done(line)]
     return [
         *(
             Finding(line["id"], text, True, number)
@@ -133,7 +133,7 @@ def _texts(value: object, name: str = "") -> Iterator[tuple[str, str]]:
 def _absent(numbered: Numbered) -> Iterator[Finding]:
     """Markup in the line of a run without a record; the reason of its failure may hold some."""
     for number, line in numbered:
-        if line.get("status", "done") != "done":
+        if not is_done(line):
             for name, text in _texts(line):
                 if marked(text):
                     told = f"{name}: holds markup: {text!r}"
@@ -209,7 +209,7 @@ def _seeds(lines: Sequence[Record], seeds: Sequence[int] | None) -> Iterator[Fin
     for line in named:
         row = (line["row"], line["config"]["data"])
         labels[row] = f"{line.get('label', line['row'])} on {line['config']['data']}"
-        there[row] |= {line["config"]["seed"]} if line.get("status", "done") == "done" else set()
+        there[row] |= {line["config"]["seed"]} if is_done(line) else set()
     for row in sorted(labels, key=str):
         lacking = [seed for seed in wanted if seed not in there[row]]
         if lacking:

@@ -10,6 +10,7 @@ are), ``method`` as printed, ``metric`` by our names (`METRICS`), ``value`` as p
 
 import csv
 import io
+import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
@@ -168,14 +169,12 @@ def _check(value: Value, where: str) -> None:
         raise UserError(f"{where}: baseline and preset must be given where comparable is not no")
 
 
-def _parsed(text: str) -> int | float | str:
-    """A setting's value."""
-    for kind in (int, float):
-        try:
-            return kind(text)
-        except ValueError:
-            continue
-    return text
+def _parsed(text: str) -> Any:
+    """A setting's value: a number, or the text."""
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
 
 
 def rows(values: Sequence[Value]) -> Mapping[tuple[str, ...], Printed]:

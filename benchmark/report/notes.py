@@ -6,13 +6,14 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from benchmark.presets import CAVEATS
+from benchmark.records import is_done
 
 Record = dict[str, Any]
 
 
 def notes(lines: Sequence[Record]) -> list[str]:
     """On the split, its estimators, the truth, the preset, and settings in which rows differ."""
-    done = [line for line in lines if line.get("status", "done") == "done"]
+    done = [line for line in lines if is_done(line)]
     presets = dict.fromkeys(line["config"].get("preset") for line in done)
     caveats = [CAVEATS[name] for name in presets if name in CAVEATS]
     return [*_split(done), *_truth(done), *caveats, *_settings(done), *_devices(done)]

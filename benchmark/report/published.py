@@ -8,7 +8,9 @@ from typing import Any
 from benchmark.config import ModelConfig, TrainConfig
 from benchmark.presets import PRESETS
 from benchmark.provenance import checkout
+from benchmark.records import is_done
 from benchmark.report.literature import FILE, Value, read
+from benchmark.report.literature import rows as printed
 from benchmark.report.rules import SIGNS, bound
 from benchmark.report.statistics import shown, summarise
 from benchmark.report.table import Cell, Row, Table
@@ -45,7 +47,7 @@ def tables(title: str, lines: Sequence[Record], file: Path | None = None) -> lis
     values = [value for value in read(path) if value.baseline] if path.exists() else []
     labelled: dict[str, list[Record]] = {}
     for line in lines:
-        if line.get("status", "done") == "done":
+        if is_done(line):
             labelled.setdefault(line["label"], []).append(line)
     rows, reasons = _rows(values, labelled)
     if not rows:
@@ -59,7 +61,7 @@ def _notes(lines: Sequence[Record]) -> Iterator[str]:
     """Whether the runs went through all epochs of the protocol that they name."""
     told = set()
     for line in lines:
-        if line.get("status", "done") == "done" and line["config"].get("preset") in PRESETS:
+        if is_done(line) and line["config"].get("preset") in PRESETS:
             preset = line["config"]["preset"]
             epochs = line["config"]["train"].get("epochs", TrainConfig.epochs)
             whole = PRESETS[preset].get("train", {}).get("epochs", TrainConfig.epochs)
@@ -73,35 +75,26 @@ def _rows(
     values: Sequence[Value], labelled: Mapping[str, list[Record]]
 ) -> tuple[list[Row], tuple[str, ...]]:
     """Rows in the order of ours, each published one beside the row of ours nearest to it."""
-    nearest: dict[tuple[str, ...], str | None] = {}
-    chosen: list[tuple[str, Value]] = []
-    for value in values:
-        if value.row not in nearest:
-            nearest[value.row] = _nearest(value, labelled)
-        label = nearest[value.row]
-        if label is not None and value.metric in TITLES:
-            chosen.append((label, value))
-    order = list(labelled)
-    chosen.sort(key=lambda pair: order.index(pair[0]))
+    near = [(_nearest(next(iter(row.values())), labelled), row) for row in printed(values).values()]
     reasons: dict[str, int] = {}  # and the numbers of their footnotes
     rows = []
-    for label, value in chosen:
-        row = _row(label, value, labelled[label], reasons)
-        rows += [row] if row is not None else []
+    for label, records in labelled.items():
+        chosen = [value for nearest, row in near if nearest == label for value in row.values()]
+        found = [_row(label, value, records, reasons) for value in chosen if value.metric in TITLES]
+        rows += [row for row in found if row is not None]
     return rows, tuple(reasons)
 
 
 def _nearest(value: Value, labelled: Mapping[str, list[Record]]) -> str | None:
     """Our row of the same baseline and data whose settings differ least; None without one."""
-    found = []
-    for label, records in labelled.items():
-        config = records[0]["config"]
-        own = [key for key in _OWN if key in value.set]
-        if (config["data"], config["baseline"]) == (value.dataset, value.baseline) and all(
-            config["params"].get(key) == value.set[key] for key in own
-        ):
-            found.append((len(list(differences(config, value))), label))
-    return min(found, key=lambda pair: pair[0])[1] if found else None
+    own = {key: value.set[key] for key in _OWN if key in value.set}
+    found = {
+        label: len(list(differences(config, value)))
+        for label, config in ((label, runs[0]["config"]) for label, runs in labelled.items())
+        if (config["data"], config["baseline"]) == (value.dataset, value.baseline)
+        and own == {key: config["params"].get(key) for key in own}
+    }
+    return min(found, key=lambda label: found[label], default=None)
 
 
 def differences(config: Record, value: Value) -> Iterator[str]:

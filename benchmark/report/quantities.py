@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmark.errors import UserError, suggest
-from benchmark.records import read_jsonl
+from benchmark.records import is_done, read_jsonl
 from benchmark.report import facts, misprints
 from benchmark.report.facts import Quantity, plain, whole
 from benchmark.report.frame import FIRST_WORDS, collapsed, frame
@@ -89,11 +89,7 @@ class Quantities:
         """The study's records."""
         path = self.results / f"{study}.jsonl"
         lines = read_jsonl(path) if path.exists() else []
-        return [
-            line
-            for line in lines
-            if line.get("status", "done") == "done" and line.get("row") is not None
-        ]
+        return [line for line in lines if is_done(line) and line.get("row") is not None]
 
     def _count(self, what: str) -> Quantity:
         import baselines

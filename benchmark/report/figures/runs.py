@@ -5,6 +5,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from benchmark.records import is_done
+
 if TYPE_CHECKING:
     import pandas as pd
 
@@ -64,7 +66,7 @@ def number(value: Any) -> float:
 def runs(lines: Sequence[Record]) -> list[Run]:
     """The runs of a group that have a record, in its order."""
     codings = list(dict.fromkeys(line["config"]["data"] for line in lines))
-    done = [line for line in lines if line.get("status", "done") == "done"]
+    done = [line for line in lines if is_done(line)]
     width = 1 + max((line["row"] for line in lines), default=0)
     likely = any(_has(line, "mi") and _has(line, "iw_nll") for line in done)
     first = {line["config"].get("baseline"): line["row"] for line in reversed(done)}

@@ -11,6 +11,7 @@ from pathlib import Path
 from string import Template
 from typing import Any
 
+from benchmark.records import is_done
 from benchmark.report.consistency import Finding
 from benchmark.report.page import gallery, head
 from benchmark.report.page.markup import link, prose, text
@@ -104,7 +105,7 @@ def _findings(lines: Sequence[Record], findings: Sequence[Finding], told: set[st
     wrong = [_finding(finding, told) for finding in findings if finding.wrong]
     known = [_finding(finding, told) for finding in findings if not finding.wrong]
     known += [f"<li>{prose(remark)}</li>" for remark in remarks(lines)]
-    done = sum(line.get("status", "done") == "done" for line in lines)
+    done = sum(is_done(line) for line in lines)
     passed = "" if wrong else f"<p>No contradiction was found in {done} records.</p>"
     lists = (("Inconsistent records", "wrong", wrong), ("Remarks", "remarks", known))
     return (

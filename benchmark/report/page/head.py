@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from benchmark.records import is_done
 from benchmark.report.page.markup import code, figure, text
 
 Record = dict[str, Any]
@@ -11,7 +12,7 @@ Record = dict[str, Any]
 
 def facts(lines: Sequence[Record]) -> str:
     """Pairs of a name and what the runs say of it, as HTML."""
-    done = [line for line in lines if line.get("status", "done") == "done"]
+    done = [line for line in lines if is_done(line)]
     counts = Counter(line.get("status", "done") for line in lines)
     runs = ", ".join(f"{n} {text(status)}" for status, n in sorted(counts.items()))
     labels = {line.get("label") for line in lines if line.get("row") is not None}

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
+from benchmark.records import is_done
 from benchmark.report.page.markup import anchor, code, figure, link, text
 
 Record = dict[str, Any]
@@ -70,7 +71,7 @@ def _commands(study: str, runs: Sequence[Record]) -> str:
     for line in runs:
         name = shlex.quote(line["id"])
         told = [f"pcbench run {shlex.quote(f'paper/{study}.toml')} --id {name}"]
-        told += [f"pcbench reproduce {name}"] if _done(line) else []
+        told += [f"pcbench reproduce {name}"] if is_done(line) else []
         rows += [
             f"<li><span>{_seed(line) if i == 0 else ''}</span>"
             f'<button type="button" class="copy">Copy</button>{code(command)}</li>'
@@ -85,7 +86,7 @@ def _commands(study: str, runs: Sequence[Record]) -> str:
 
 def _settings(runs: Sequence[Record], common: Mapping[str, str]) -> str:
     """What sets the row apart, then all settings; nothing where no run has a record."""
-    known = [line for line in runs if _done(line)]
+    known = [line for line in runs if is_done(line)]
     if not known:
         return ""
     found = settings(known[0])
@@ -114,7 +115,7 @@ def _facts(runs: Sequence[Record]) -> str:
     )
     told = {title: [tell(line) for line in runs] for title, tell in _FACTS.items()}
     rows = [_row(title, cells) for title, cells in told.items() if any(cells)]
-    tests = [line["metrics"]["test"] if _done(line) else {} for line in runs]
+    tests = [line["metrics"]["test"] if is_done(line) else {} for line in runs]
     names = {name for test in tests for name in test}
     ordered = [name for name in _METRICS if name in names] + sorted(names - set(_METRICS))
     if ordered:
@@ -162,26 +163,18 @@ def _hours(line: Record) -> str:
 
 
 def _steps(line: Record) -> str:
-    if not _done(line):
+    if not is_done(line):
         return ""
     return text(f"{figure(line.get('best_step'))} of {figure(line.get('steps'))}")
 
 
 def _updates(line: Record) -> str:
-    return " / ".join(text(figure(n)) for n in _counts(line))
-
-
-def _counts(line: Record) -> list[Any]:
     updates = line.get("updates", {})
-    return [updates[name] for name in ("encoder", "decoder") if name in updates]
+    return " / ".join(text(figure(updates[of])) for of in ("encoder", "decoder") if of in updates)
 
 
 def _seed(line: Record) -> str:
     return f"seed {text(line['config'].get('seed', '?'))}"
-
-
-def _done(line: Record) -> bool:
-    return bool(line.get("status", "done") == "done")
 
 
 def _flat(config: Mapping[str, Any], prefix: str = "") -> list[tuple[str, Any]]:
