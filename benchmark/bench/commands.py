@@ -21,7 +21,7 @@ def add(sub: Commands) -> None:
     do.add_argument("--pairs", type=count, default=7, metavar="N", help="default: %(default)s")
     do.add_argument("--threads", type=count, default=1, metavar="N", help="of each, default 1")
     do.add_argument("--together", type=count, metavar="N",
-                    help="runs at a time in the last row, default: one a core")  # fmt: skip
+                    help="runs at a time in the last row, default: one a core; GPU: 4")  # fmt: skip
     do.add_argument("--scaling", action="store_true",
                     help="instead: how cost grows with tokens, sentences and samples")  # fmt: skip
     device(do)
@@ -44,7 +44,8 @@ def bench(arguments: Namespace) -> int:
 
         text = scaling.table(arguments.device, arguments.threads)
     else:
-        together = arguments.together or (os.cpu_count() or 1) // arguments.threads
+        cores = (os.cpu_count() or 1) // arguments.threads
+        together = arguments.together or (cores if arguments.device == "cpu" else min(4, cores))
         rows = []
         for size in arguments.size or ["ptb"]:
             precisions = arguments.precision or ["fp32", "bf16"]
