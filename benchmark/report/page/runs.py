@@ -6,16 +6,11 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from benchmark.records import is_done
+from benchmark.records import METRICS, is_done
 from benchmark.report.page.markup import anchor, code, figure, link, text
 
 Record = dict[str, Any]
 
-# Metrics in the table's order; others follow by name.
-_METRICS = (
-    "neg_elbo", "rec", "kl", "mi", "mi_cap", "mi_batch", "marginal_kl", "z_use", "iw_nll", "ess",
-    "iw_gap_se", "iw_upper_bound", "ppl_elbo", "ppl_iw", "au", "au_0.05", "au_0.2", "bleu",
-)  # fmt: skip
 _METHOD = ("baseline", "params.")
 
 
@@ -117,7 +112,7 @@ def _facts(runs: Sequence[Record]) -> str:
     rows = [_row(title, cells) for title, cells in told.items() if any(cells)]
     tests = [line["metrics"]["test"] if is_done(line) else {} for line in runs]
     names = {name for test in tests for name in test}
-    ordered = [name for name in _METRICS if name in names] + sorted(names - set(_METRICS))
+    ordered = [name for name in METRICS if name in names] + sorted(names - set(METRICS))
     if ordered:
         head = '<th scope="rowgroup" class="part">Test split</th>'
         rows.append(f'<tr>{head}<td colspan="{len(runs)}"></td></tr>')
