@@ -14,6 +14,7 @@ import zipfile
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from itertools import accumulate
 from pathlib import Path
 from types import FrameType
 from typing import Any, Literal
@@ -256,11 +257,12 @@ class _Session:
     ) -> Callable[[int, Callable[[], Parts]], Parts]:
         """Do the work of a bucket, or read it where an earlier process did it."""
         key = f"{which}-{split.name}-{self.config.evaluation_digest}"
+        scored = list(accumulate((b.tokens[:, 1:].numel() for b in split.buckets), initial=0))
 
         def step(number: int, work: Callable[[], Parts]) -> Parts:
             self._stop_if_asked()
             if number == 0 or self.progress.due():
-                self.progress.show("evaluate", number, len(split.buckets))
+                self.progress.show("evaluate", scored[number], split.tokens)
             path = self.folder / "evaluation" / f"{key}-{number}.npz"
             parts = _read_parts(path)
             if parts is None:
