@@ -137,8 +137,8 @@ def test_a_run_without_a_record_stands_with_its_row_and_precision() -> None:
     absent, late = missing("low", 1), missing("late", 2, precision="bf16")
     above, below = markdown("study", [full, absent, low, late]).split("## ptb, bf16\n")
     assert "without a record" not in above
-    assert "1. low: 1 of 2 runs without a record (1 missing)." in below
-    assert "2. late: 1 of 1 runs without a record (1 missing)." in below
+    assert "1. 1 of 2 runs without a record (1 missing)." in below
+    assert "2. 1 of 1 runs without a record (1 missing)." in below
 
 
 def test_runs_without_a_record_of_one_precision_stand_apart_from_the_other() -> None:

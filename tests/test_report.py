@@ -77,10 +77,18 @@ def test_missing_runs_are_dashes_and_footnotes() -> None:
     text = markdown("study", lines)
     assert cells(text, "none [1]")["ELBO"] == "−101.50"
     assert set(list(cells(text, "b [2]").values())[1:]) == {"–"}
-    assert "1. none: 1 of 2 runs without a record (1 missing)." in text
-    assert "2. b: 1 of 1 runs without a record (1 failed); x | y." in text
+    assert "1. 1 of 2 runs without a record (1 missing)." in text
+    assert "2. 1 of 1 runs without a record (1 failed); x | y." in text
     everything = markdown("study", [missing("none", 0, 0)])
     assert set(list(cells(everything, "none [1]").values())[1:]) == {"–"}
+
+
+def test_rows_that_lack_the_same_share_a_footnote() -> None:
+    lines = [line("a", 0, 0), missing("a", 0, 1), *(missing(row, 1, 0) for row in ("b", "c"))]
+    text = markdown("study", lines)
+    for label in ("a [1]", "b [2]", "c [2]"):
+        assert cells(text, label)
+    assert text.count("1 of 1 runs without a record") == 1
 
 
 def test_a_saturated_mi_is_a_lower_bound_and_has_no_marginal_kl() -> None:

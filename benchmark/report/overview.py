@@ -69,8 +69,9 @@ def overview(
         done = runs[runs["status"] == "done"]
         mark = None
         if len(done) < len(runs):
-            footnotes.append(f"{label}: {_lacking(runs)}.")
-            mark = len(footnotes)
+            lack = f"{_lacking(runs)}."
+            footnotes += [lack] if lack not in footnotes else []
+            mark = footnotes.index(lack) + 1
         cells = [_cell(done, column, str(label) in better) for column in columns]
         rows.append(Row(str(label), (*cells, *_ends(done)), mark, tuple(runs["id"])))
     titles = (*(column.title for column in columns), *_LAST)
@@ -122,7 +123,7 @@ def _ends(done: "pd.DataFrame") -> list[Cell]:
 
 
 def _lacking(runs: "pd.DataFrame") -> str:
-    """How many runs have no record, and why."""
+    """How many runs have no record, and why; in few words, so that rows can share it."""
     absent = runs[runs["status"] != "done"]
     counts = ", ".join(f"{n} {status}" for status, n in absent["status"].value_counts().items())
     errors = [str(e) for e in absent["error"].dropna().unique()]
