@@ -204,7 +204,7 @@ NOT_PROSE = (
     r"\\\\\[[^\]]*\]",
     r"\\texttt\{[a-z][\w\\]*\}",  # names
     r"95\\,\\%",  # the level of all intervals
-    r"\b(sha256|x86)\b",
+    r"\b(sha256|x86|bf16)\b",
     r"\b[01]\b(?![.,]\d)",  # KL weights, and nothing at all
 )
 
