@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmark.config import ModelConfig, TrainConfig
-from benchmark.records import read_jsonl
+from benchmark.records import is_done, read_jsonl
 from benchmark.report.statistics import Equivalence, equivalence
 
 MARGINS = {"neg_elbo": 0.2, "iw_nll": 0.2, "kl": 0.2, "mi": 0.2, "au": 1.0}
@@ -30,7 +30,7 @@ def twins(lines: list[dict[str, Any]]) -> Iterator[tuple[str, list[dict[str, Any
     rows: dict[tuple[str, str], dict[int, dict[str, Any]]] = {}
     for line in lines:
         config = line["config"]
-        if line["status"] == "done":
+        if is_done(line):
             row = (line["label"].removesuffix(", bf16"), config["precision"])
             rows.setdefault(row, {})[config["seed"]] = line["metrics"]["test"]
     for label, precision in rows:
@@ -59,9 +59,9 @@ def beginnings(
     Yields name, epochs compared, and for each metric of their curves the largest absolute
     difference. A schedule that is stretched to the length makes other steps: such are left out.
     """
-    known = {_steps(line["config"]): line for line in first if line["status"] == "done"}
+    known = {_steps(line["config"]): line for line in first if is_done(line)}
     for line in second:
-        other = known.get(_steps(line["config"])) if line["status"] == "done" else None
+        other = known.get(_steps(line["config"])) if is_done(line) else None
         if other is None or other["config"]["precision"] == line["config"]["precision"]:
             continue
         curve = {point["step"]: point for point in other["curve"]}

@@ -9,7 +9,7 @@ REACHED: dict[str, dict[str, Any]] = {
     "lstm_lm": {"iw_nll": 102.5, "ppl_iw": 107.5},
     "none": {"neg_elbo": 100.0, "mi": 0.0, "z_use": 0.0},
     "monotonic": {"neg_elbo": 102.7, "mi": 0.09, "z_use": 0.09},
-    "autoencoder": {"mi": 8.0, "rec": 77.0},
+    "autoencoder": {"mi": 8.0, "mi_cap": 8.232, "rec": 77.0},
     "pretrained_free_bits_5": {"kl": 6.5, "ppl_iw": 99.0},
 }
 
