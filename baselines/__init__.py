@@ -37,6 +37,36 @@ def describe(name: str) -> str:
     return text.split("\n", 1)[0]
 
 
+def digest(name: str, file: Path | None = None) -> str:
+    """sha256 of what a baseline does: its file's syntax tree without docstrings, and its version.
+
+    Comments, layout and words leave it as it is, and so does the version of Python that parses.
+
+    Raises:
+        UserError: see `load`.
+    """
+    version = load(name, file).version
+    tree = _tree(ast.parse(_read(file or FOLDER / f"{name}.py")))
+    return hashlib.sha256(repr((tree, version)).encode()).hexdigest()
+
+
+def _tree(node: object) -> object:
+    """A syntax tree as nested tuples, without places in the file, docstrings and empty fields.
+
+    Fields that a newer Python adds are empty where older code does not use them.
+    """
+    if isinstance(node, list):
+        return tuple(_tree(item) for item in node)
+    if not isinstance(node, ast.AST):
+        return repr(node)
+    fields = dict(ast.iter_fields(node))
+    documented = ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
+    if isinstance(node, documented) and ast.get_docstring(node, clean=False) is not None:
+        fields["body"] = node.body[1:]
+    kept = [(name, fields[name]) for name in sorted(fields) if fields[name] not in (None, [])]
+    return (type(node).__name__, *((name, _tree(value)) for name, value in kept))
+
+
 def load(name: str, file: Path | None = None) -> type[Baseline]:
     """The one `Baseline` that a file defines.
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
+from benchmark.annealing import ramp
 from benchmark.baseline import Baseline
 
 if TYPE_CHECKING:
@@ -40,13 +41,22 @@ class NormalisedPosterior(nn.Module):
 
 @dataclass(frozen=True)
 class BatchNormMean(Baseline):
-    """``gamma`` is the scale: the KL is at least about latent x gamma^2 / 2 nats."""
+    """``gamma`` is the scale: the KL is at least about latent x gamma^2 / 2 nats.
+
+    The KL weight rises from 0 to 1 over ``warmup``, a part of training.
+    """
 
     gamma: float = 0.6
+    warmup: float = 0.0
 
     def __post_init__(self) -> None:
         if self.gamma <= 0:
             raise ValueError("gamma must be above 0")
+        if not 0 <= self.warmup <= 1:
+            raise ValueError("warmup must lie between 0 and 1")
+
+    def weight(self, step: float, total: float) -> float:
+        return ramp(step, total, length=self.warmup)
 
     def build(self, model: "TextVAE") -> "TextVAE":
         for module in [*model.encoder.modules(), *model.posterior.modules()]:

@@ -7,20 +7,27 @@ in Variational Text Modeling and Beyond, 2020, arXiv 2004.09189.
 
 from dataclasses import dataclass
 
+from benchmark.annealing import lifted
 from benchmark.annealing import ramp as rise
 from benchmark.baseline import Baseline
 
 
 @dataclass(frozen=True)
 class DelayedLinear(Baseline):
-    """``delay`` and ``ramp`` are parts of training: the time at 0, and the time of the rise."""
+    """``delay`` and ``ramp`` are parts of training: the time before the rise, and that of the rise.
+
+    ``floor`` is the weight before it.
+    """
 
     delay: float = 0.08
     ramp: float = 0.04
+    floor: float = 0.0
 
     def __post_init__(self) -> None:
         if self.delay < 0 or self.ramp < 0 or self.delay + self.ramp > 1:
             raise ValueError("delay and ramp must be at least 0, and their sum at most 1")
+        if not 0 <= self.floor <= 1:
+            raise ValueError("floor must lie between 0 and 1")
 
     def weight(self, step: float, total: float) -> float:
-        return rise(step, total, start=self.delay, length=self.ramp)
+        return lifted(rise(step, total, start=self.delay, length=self.ramp), self.floor)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from torch import Tensor, nn
 
+from benchmark.annealing import ramp
 from benchmark.baseline import Baseline
 
 if TYPE_CHECKING:
@@ -31,7 +32,16 @@ class MaxPooling(nn.Module):
 
 @dataclass(frozen=True)
 class MaxPooled(Baseline):
-    """The plain VAE otherwise, the KL weight 1 from the first step."""
+    """The KL weight rises from 0 to 1 over ``warmup``, a part of training."""
+
+    warmup: float = 0.0
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.warmup <= 1:
+            raise ValueError("warmup must lie between 0 and 1")
+
+    def weight(self, step: float, total: float) -> float:
+        return ramp(step, total, length=self.warmup)
 
     def build(self, model: "TextVAE") -> "TextVAE":
         lstm, embedding = model.encoder.lstm, model.encoder.embedding

@@ -38,6 +38,9 @@ class Run(Protocol):
     def update(self, tokens: "Tensor") -> "tuple[Tensor, Tensor]":
         """One optimiser step; the loss of the batch and its mean raw KL before it, nats."""
 
+    def log(self, **figures: float) -> None:
+        """Keep named numbers for the curve; ``weight`` is the KL weight used in this step."""
+
     def fresh_model(self) -> "TextVAE":
         """A newly initialised model of this run; another one in each phase."""
 

@@ -23,7 +23,7 @@ from benchmark.files import sha256_file
 from benchmark.presets import PRESETS
 
 PROTOCOL = 1  # rises when a default or the meaning of a field changes
-EVALUATION = 1  # the same, for evaluation
+EVALUATION = 2  # the same, for evaluation: 2 since z_use has random strangers
 
 Precision = Literal["fp32", "bf16"]
 T = TypeVar("T")
@@ -61,11 +61,12 @@ class TrainConfig:
     optimiser: Literal["adam", "sgd"] = "adam"
     lr: float = 1e-3
     clip: float = 5.0  # norm of the gradient of all parameters together
-    lr_schedule: Literal["constant", "halving", "cosine_restarts"] = "constant"
+    lr_schedule: Literal["constant", "cooldown", "halving", "cosine_restarts"] = "constant"
     patience: int = 2  # halving: evaluations without improvement, the weight having settled
     halve_from: int = 15  # halving: not within so many first epochs
     halvings: int = 5  # halving: the last one stops training
     restart_epochs: int = 10  # cosine_restarts: epochs of a cycle
+    cooldown: float = 0.5  # cooldown: the last part of training, in which the rate falls to 0
 
     def __post_init__(self) -> None:
         if min(self.epochs, self.batch_size) < 1:
@@ -76,6 +77,8 @@ class TrainConfig:
             )
         if min(self.lr, self.clip) <= 0:
             raise ValueError("lr and clip must be above 0")
+        if not 0 < self.cooldown <= 1:
+            raise ValueError("cooldown must be above 0 and at most 1")
 
 
 @dataclass(frozen=True)
@@ -124,6 +127,11 @@ class RunConfig:
         return sha256_file(Path(self.file)) if self.file else None
 
     @cached_property
+    def method_sha256(self) -> str:
+        """Digest of what the baseline's file does, and its version; not part of the id."""
+        return baselines.digest(self.baseline, Path(self.file) if self.file else None)
+
+    @cached_property
     def digest(self) -> str:
         """sha256 over what differs from the defaults, and over what the data and code mean."""
         method = self.method()
@@ -144,8 +152,12 @@ class RunConfig:
 
     @property
     def evaluation_digest(self) -> str:
-        """Eight digits over the evaluation settings."""
-        return _sha256({"evaluation": EVALUATION, **_changed(self.evaluate)})[:8]
+        """Eight digits over the evaluation settings and what they mean today."""
+        return self.evaluation_digest_of(EVALUATION)
+
+    def evaluation_digest_of(self, version: int) -> str:
+        """The same for a record measured when `EVALUATION` was ``version``."""
+        return _sha256({"evaluation": version, **_changed(self.evaluate)})[:8]
 
     @property
     def id(self) -> str:

@@ -25,7 +25,8 @@ def examine(runs: Path, root: Path) -> list[tuple[str, str]]:
     found += [("code", where["code_sha256"][:16])]
     found += [("python", f"{where['python']} on {sys.platform}")]
     found += [(name, _version(name)) for name in _PACKAGES]
-    found += [("cpu", f"{where['cpu']}, {os.cpu_count()} cores, {where['threads']} threads")]
+    cores = f"{os.cpu_count()} cores, {where['threads']} threads"
+    found += [("cpu", f"{where['processor']}, {where['cpu']}, {cores}")]
     found += [("cuda", _cuda())]
     found += [("data folder", f"{root}{'' if root.is_dir() else ' (absent)'}")]
     found += _data(root)

@@ -7,11 +7,12 @@ changes it.
 from dataclasses import dataclass
 from functools import cached_property
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from benchmark import metrics
-from benchmark.data.batches import same_length_batches
+from benchmark.data.batches import Batch, same_length_batches
 from benchmark.data.corpus import Split
 from benchmark.loss import gaussian_kl
 from benchmark.model import TextVAE
@@ -19,6 +20,7 @@ from benchmark.seeds import generator
 
 BUCKET = 32  # sentences measured together; also the batches of He et al. 2019's mutual information
 WIDE = 512  # sentences encoded together
+SUBSET = 500  # sentences, at most, that validation decodes a second time for z_use
 
 
 class Measured:
@@ -37,8 +39,20 @@ class Measured:
         self.tokens = int(self.lengths.sum())
         self.buckets = same_length_batches(split, BUCKET)
         self.wide = same_length_batches(split, WIDE)
-        self.partner = metrics.swap_within_length(self.lengths)
+        self.stranger = metrics.stranger_within_length(self.lengths)
         self._first: dict[int, Tensor] = {}
+
+    @cached_property
+    def subset(self) -> list[Batch]:
+        """At most `SUBSET` sentences that have a stranger, spread evenly over the split."""
+        known = np.flatnonzero(self.stranger >= 0)
+        known = known[:: -(-len(known) // SUBSET) or 1]
+        batches = ((batch, np.isin(batch.index, known)) for batch in self.wide)
+        return [
+            Batch(batch.index[some], batch.tokens[torch.from_numpy(some)])
+            for batch, some in batches
+            if some.any()
+        ]
 
     def first_noise(self, latent: int) -> Tensor:
         """The draw behind MI, z_use and the one-sample bound: (N, Z), float64."""

@@ -26,7 +26,9 @@ Metrics = dict[str, Any]
 
 @torch.no_grad()
 def validate(model: TextVAE, split: Measured, prior: bool = True) -> Metrics:
-    """The figures of one encoder and one decoder pass: bound, KL, MI, active units.
+    """The figures of one encoder and one decoder pass: bound, KL, MI, active units; and z_use.
+
+    ``z_use`` is over ``split.subset``, since each sentence costs another pass of the decoder.
 
     Args:
         model: in evaluation mode.
@@ -34,17 +36,44 @@ def validate(model: TextVAE, split: Measured, prior: bool = True) -> Metrics:
         prior: False for an auto-encoder, whose latent has no prior: no marginal KL.
     """
     encoded = encode(model, split)
+    chunk = _chunk(model, split)
     losses = [
-        model.nll(bucket.tokens.to(split.device), _rows(encoded.z, bucket), _chunk(model, split))
+        model.nll(bucket.tokens.to(split.device), _rows(encoded.z, bucket), chunk)
         for bucket in split.wide
     ]
     rec = sum(float(loss.double().sum()) for loss in losses) / len(split.split)
-    return {**_bound(split, rec, encoded), **latent_figures(split, encoded, prior)}
+    use: Metrics = dict.fromkeys(("z_use", "z_use_se"))
+    if model.latent and split.subset:
+        own = torch.empty(len(split.split), dtype=torch.float64, device=split.device)
+        for bucket, loss in zip(split.wide, losses, strict=True):
+            rows = torch.from_numpy(bucket.index).to(split.device)
+            own[rows] = loss.sum((1, 2), dtype=torch.float64)
+        known = np.concatenate([bucket.index for bucket in split.subset])
+        swapped = [_nll_of_strangers(model, split, encoded, bucket) for bucket in split.subset]
+        use = _z_use(own[known], torch.cat(swapped), split.stranger[known])
+    return {**_bound(split, rec, encoded), **latent_figures(split, encoded, prior), **use}
+
+
+def _nll_of_strangers(model: TextVAE, split: Measured, encoded: Encoded, bucket: Batch) -> Tensor:
+    """NLL (B,) of each sentence, float64, with the z of its stranger; its own where it has none."""
+    stranger = split.stranger[bucket.index]
+    other = torch.from_numpy(np.where(stranger < 0, bucket.index, stranger)).to(split.device)
+    tokens, z = bucket.tokens.to(split.device), encoded.z[other].float().unsqueeze(1)
+    return model.nll(tokens, z, _chunk(model, split)).sum((1, 2), dtype=torch.float64)
+
+
+def _z_use(own: Tensor, swapped: Tensor, stranger: NDArray[np.int64]) -> Metrics:
+    """z_use and its standard error, each null where there are too few sentences."""
+    use, error, _ = metrics.z_use(own, swapped, stranger)
+    return {
+        "z_use": use if math.isfinite(use) else None,
+        "z_use_se": error if math.isfinite(error) else None,
+    }
 
 
 def latent_figures(split: Measured, encoded: Encoded, prior: bool) -> Metrics:
     """What the encoder alone tells; all null without a latent variable."""
-    names = ("mi", "mi_cap", "mi_batch", "marginal_kl", "au", "au_0.05", "au_0.2")
+    names = ("mi", "mi_se", "mi_cap", "mi_batch", "marginal_kl", "au", "au_0.05", "au_0.2")
     if encoded.mu.shape[1] == 0:
         return dict.fromkeys(names)
     found = encoded.information
@@ -52,6 +81,7 @@ def latent_figures(split: Measured, encoded: Encoded, prior: bool) -> Metrics:
     batches = [bucket.index for bucket in split.buckets]
     return {
         "mi": found.mi,
+        "mi_se": found.error if math.isfinite(found.error) else None,
         "mi_cap": found.cap,
         "mi_batch": metrics.batch_mi(encoded.mu, encoded.logvar, encoded.z, batches),
         "marginal_kl": metrics.marginal_kl(kl, found) if prior else None,
@@ -110,7 +140,7 @@ def measure_bucket(
         greedy: longest greedy reconstruction in tokens; 0 for none.
 
     Returns:
-        ``token_nll`` (B, T) with the first draw; ``swapped`` (B,) with the partner's; ``rec`` (B,)
+        ``token_nll`` (B, T) with the first draw; ``swapped`` (B,) with the stranger's; ``rec`` (B,)
         the mean over the S draws; ``log_weights`` (B, S) float64; ``words``, ``word_counts`` of
         the greedy reconstructions, joined.
     """
@@ -120,9 +150,7 @@ def measure_bucket(
     own = model.nll(tokens, _rows(encoded.z, bucket), chunk)[:, 0]
     parts = {"token_nll": own}
     if model.latent:
-        partner = torch.from_numpy(split.partner[bucket.index]).to(device)
-        other = encoded.z[torch.where(partner < 0, rows, partner)].float().unsqueeze(1)
-        parts["swapped"] = model.nll(tokens, other, chunk).sum((1, 2), dtype=torch.float64)
+        parts["swapped"] = _nll_of_strangers(model, split, encoded, bucket)
     if model.latent and samples:
         mu, logvar = encoded.mu[rows].unsqueeze(1), encoded.logvar[rows].unsqueeze(1)
         noise = torch.stack(
@@ -202,13 +230,13 @@ def _figures(
 ) -> tuple[Metrics, dict[str, Any]]:
     """Everything that follows from the buckets' parts."""
     has_latent, kl = encoded.mu.shape[1] > 0, encoded.kl.sum(-1).cpu().numpy()
-    names = ("iw_nll", "ppl_iw", "ess", "z_use", "bleu", "excess", "recovered", "recovered_mean")
+    names = ("iw_nll", "ppl_iw", "ess", "z_use", "z_use_se", "bleu", "excess", "recovered",
+             "recovered_mean")  # fmt: skip
     found: Metrics = dict.fromkeys(names)
     rec, nll = own, own if not has_latent else None
     if has_latent:
         swapped = torch.from_numpy(_gather(split, [part["swapped"] for part in parts]))
-        use, _ = metrics.z_use(torch.from_numpy(own), swapped, split.partner)
-        found["z_use"] = use if math.isfinite(use) else None
+        found |= _z_use(torch.from_numpy(own), swapped, split.stranger)
     if "log_weights" in parts[0]:
         rec = _gather(split, [part["rec"] for part in parts])
         weights = torch.from_numpy(_gather(split, [part["log_weights"] for part in parts]))

@@ -14,6 +14,8 @@ class LSTM(nn.LSTM):
     On a GPU autocast hands fp16 to cuDNN's LSTM, whatever type it was asked for (torch 2.11).
     There a gradient below 6e-8 is 0, and an encoder that begins with small weights has such: its
     posterior could collapse by rounding alone. So this layer rounds to what was asked for itself.
+    It does the same on a CPU without AVX-512, for which oneDNN has no bf16 kernel, and multiplies
+    the rounded numbers in fp32.
     """
 
     def __init__(self, inputs: int, hidden: int) -> None:
@@ -24,21 +26,41 @@ class LSTM(nn.LSTM):
     ) -> tuple[Tensor, State]:
         """States (B, T, H), and the last (h, c), each (1, B, H)."""
         kind = input.device.type
-        if kind == "cpu" or not torch.is_autocast_enabled(kind):
+        if not torch.is_autocast_enabled(kind) or (kind == "cpu" and has_bf16()):
             states, last = super().forward(input, hx)
             return states, last
-        return self.within(torch.get_autocast_dtype(kind), input, hx)
+        dtype = torch.get_autocast_dtype(kind)
+        return self.within(dtype, input, hx, torch.float32 if kind == "cpu" else dtype)
 
-    def within(self, dtype: torch.dtype, input: Tensor, hx: State | None) -> tuple[Tensor, State]:
-        """`forward` with weights and inputs rounded to ``dtype``; gradients have their own type."""
+    def within(
+        self, dtype: torch.dtype, input: Tensor, hx: State | None, products: torch.dtype
+    ) -> tuple[Tensor, State]:
+        """`forward` with weights and inputs rounded to ``dtype``, multiplied in ``products``.
+
+        Gradients have their own type.
+        """
         zeros = input.new_zeros(1, len(input), self.hidden_size)
-        state = [part.to(dtype) for part in hx or (zeros, zeros)]
+        state = [part.to(dtype).to(products) for part in hx or (zeros, zeros)]
         weights = _in_one_block([getattr(self, name) for name in self._flat_weights_names], dtype)
+        weights = [weight.to(products) for weight in weights]
         with torch.autocast(input.device.type, enabled=False):
             states, h, c = torch.lstm(
-                input.to(dtype), state, weights, self.bias, 1, 0.0, self.training, False, True
+                input.to(dtype).to(products),
+                state,
+                weights,
+                self.bias,
+                1,
+                0.0,
+                self.training,
+                False,
+                True,
             )
         return states, (h, c)
+
+
+def has_bf16() -> bool:
+    """Whether the CPU has bf16 arithmetic that oneDNN can use; without it bf16 is slow."""
+    return bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
 
 
 def _in_one_block(weights: Sequence[Tensor], dtype: torch.dtype) -> list[Tensor]:

@@ -69,7 +69,7 @@ class Decoder(nn.Module):
         """
         embedded = dropout(self.embedding(words), self.rate, noise)  # (B, T, E)
         states, _ = self.lstm(self.join(embedded, z), self.initial(z))  # (B, T, H)
-        logits = Logits(dropout(states, self.rate, noise), self.output)
+        logits = Logits(dropout(states, self.rate, noise, time_first=True), self.output)
         return logits if torch.is_autocast_enabled(words.device.type) else logits.dense()
 
     def join(self, embedded: Tensor, z: Tensor) -> Tensor:
@@ -213,12 +213,24 @@ def sample(mu: Tensor, logvar: Tensor, noise: Generator) -> Tensor:
     return mu + epsilon * (0.5 * logvar).exp()
 
 
-def dropout(x: Tensor, rate: float, noise: Generator | None) -> Tensor:
-    """Inverted dropout; the identity without a generator, which means evaluation."""
+def dropout(x: Tensor, rate: float, noise: Generator | None, time_first: bool = False) -> Tensor:
+    """Inverted dropout; the identity without a generator, which means evaluation.
+
+    Args:
+        x: (B, T, H), laid out in memory in any way.
+        rate: share of the numbers set to 0.
+        noise: draws the mask.
+        time_first: draw it token by token, (T, B, H), and not sentence by sentence. Part of what a
+            seed means: it may not depend on the memory that a layer happens to return.
+    """
     if noise is None or rate == 0:
         return x
-    keep = torch.empty_like(x).bernoulli_(1 - rate, generator=noise)
-    return x * keep / (1 - rate)
+    # bernoulli_ fills in the order of memory, so the mask has memory of its own.
+    if time_first:
+        keep = x.new_empty(x.shape[1], x.shape[0], x.shape[2]).transpose(0, 1)
+    else:
+        keep = x.new_empty(x.shape)
+    return x * keep.bernoulli_(1 - rate, generator=noise) / (1 - rate)
 
 
 def build(config: ModelConfig, baseline: Baseline, vocabulary: int, init: Generator) -> TextVAE:

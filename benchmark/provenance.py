@@ -34,7 +34,7 @@ def provenance() -> dict[str, Any]:
     Returns:
         ``commit`` (git's, else ``$PCBENCH_COMMIT``, else null), ``dirty`` (a file of the code is
         changed or not committed; null without git), ``code_sha256``, ``python``, ``torch``,
-        ``cpu`` (the vector instructions torch uses) and ``threads``.
+        ``cpu`` (the vector instructions torch uses), ``processor`` (its name) and ``threads``.
     """
     import torch
 
@@ -49,8 +49,19 @@ def provenance() -> dict[str, Any]:
         "python": platform.python_version(),
         "torch": str(torch.__version__),
         "cpu": torch.backends.cpu.get_cpu_capability(),
+        "processor": processor(),
         "threads": torch.get_num_threads(),
     }
+
+
+def processor() -> str:
+    """The processor's name: kernels of one instruction set still differ from maker to maker."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(errors="replace").splitlines()
+    except OSError:
+        lines = []
+    named = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    return next(named, "") or platform.processor() or platform.machine()
 
 
 def _git(root: Path, *arguments: str) -> str | None:

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmark import data as corpora
-from benchmark.config import RunConfig
+from benchmark.config import EVALUATION, RunConfig
 from benchmark.data.corpus import Corpus
 from benchmark.device import device_name, peak_mb
 from benchmark.records import SCHEMA, Record, digest
@@ -35,10 +35,12 @@ def assemble(
         "schema": SCHEMA,
         "id": training.config.id,
         "config": describe_config(training.config),
+        "evaluation": EVALUATION,
         "evaluation_digest": training.config.evaluation_digest,
         "data": describe_data(training.corpus),
         "metrics": scores,
         "curve": training.thinned_curve(),
+        "weight_path": training.weight_path(),
         **details,
         "updates": {**training.updates, "passes": passes},
         "best_step": training.best["step"],

@@ -141,6 +141,7 @@ class _Session:
         self.asked, self.every = asked, checkpoint_seconds
         self.training = Training(config, corpus, device)
         self.provenance = records.provenance()
+        self.provenance |= {"method_sha256": config.method_sha256}
         self.provenance |= {"resumed": 0, "code_sha256_resumed": []}
         self.saved = self.clock = time.monotonic()
         self.logged = 0

@@ -9,8 +9,9 @@ from benchmark.errors import UserError
 
 SCHEMA = 1
 METRICS = (
-    "neg_elbo", "rec", "kl", "mi", "mi_cap", "mi_batch", "marginal_kl", "au", "au_0.05", "au_0.2",
-    "iw_nll", "ppl_elbo", "ppl_iw", "ess", "z_use", "bleu", "excess", "recovered", "recovered_mean",
+    "neg_elbo", "rec", "kl", "mi", "mi_se", "mi_cap", "mi_batch", "marginal_kl", "au", "au_0.05",
+    "au_0.2", "iw_nll", "ppl_elbo", "ppl_iw", "ess", "z_use", "z_use_se", "bleu", "excess",
+    "recovered", "recovered_mean",
 )  # fmt: skip
 STATUSES = ("done", "running", "stopped", "failed", "missing")
 SPLITS = ("valid", "test", "last")
@@ -55,8 +56,13 @@ _OPTIONAL: dict[str, Any] = {
         "information_se": _NUMBER, "classes": int,
     },
     "config": {"preset": (str, _NULL), "file": (str, _NULL), "file_sha256": str},
-    "provenance": {"code_sha256_resumed": list, "finished": str, "resumed": int},
+    "provenance": {
+        "code_sha256_resumed": list, "finished": str, "resumed": int, "method_sha256": str,
+        "processor": str,
+    },
+    "evaluation": int,
     "evaluation_digest": str,
+    "weight_path": (list, _NULL),
     "digest": str,
     "steps": int,
     "samples": dict,
@@ -211,6 +217,7 @@ def _check_lists(record: Record, where: str) -> None:
     if not all(_is_number(value) for value in record["kl_spectrum"] or []):
         raise UserError(f"{where}: kl_spectrum: must hold numbers")
     _check_pairs(record["loss_by_position"] or [], f"{where}: loss_by_position")
+    _check_pairs(record.get("weight_path") or [], f"{where}: weight_path")
     for code in record["provenance"].get("code_sha256_resumed", []):
         _check_type(code, str, f"{where}: code_sha256_resumed")
 

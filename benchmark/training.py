@@ -20,9 +20,11 @@ from benchmark.learning_rate import LearningRate
 from benchmark.loss import VAELoss
 from benchmark.model import TextVAE, build
 from benchmark.phases import Phase, plan
+from benchmark.polyline import corners
 from benchmark.seeds import generator
 
 CURVE_POINTS = 100
+POINT = ("step", "epoch", "weight", "lr", "neg_elbo", "rec", "kl", "mi", "au", "z_use")
 
 
 class Training:
@@ -60,6 +62,8 @@ class Training:
         self.seconds = 0.0
         self.updates = {"encoder": 0, "decoder": 0}
         self.curve: list[dict[str, Any]] = []
+        self.logged: dict[str, float] = {}  # by the method, for the next point of the curve
+        self.weights = torch.full((self.total_steps,), torch.nan, dtype=torch.float64)  # used
         self._watched = torch.zeros((), device=device)  # sum of losses since `mean_loss`
         self._watched_kl = torch.zeros((), device=device)
         self._watched_from = 0
@@ -70,8 +74,10 @@ class Training:
             begin = self.epochs.ends[self.epoch - 1] if self.epoch else 0
             self.batch = self.epochs.batch(self.epoch, self.step - begin)
             self.held = ()
+            self.logged.pop("weight", None)
             self.baseline.before_step(self)
             loss, kl = self.update(self.batch)
+            self.weights[self.step] = self.logged.get("weight", self.annealer.weight)
             self.annealer.step()
             self._watched += loss
             self._watched_kl += kl
@@ -93,6 +99,8 @@ class Training:
 
         The gradient is clipped as a whole; then the modules in ``held`` do not follow it.
         """
+        for group in self.optimiser.param_groups:
+            group["lr"] = self.rate.at(self.step, self.total_steps)
         self.optimiser.zero_grad(set_to_none=True)
         loss, kl = self.loss(tokens)
         loss.backward()  # type: ignore[no-untyped-call]
@@ -117,6 +125,32 @@ class Training:
         if self.device.type != "cpu" or not float(norm) < 0.999 * most:
             torch.nn.utils.clip_grads_with_norm_(parameters, most, norm)
 
+    def log(self, **figures: float) -> None:
+        """Keep named numbers of the method for the next point of the curve, the last of a name.
+
+        ``weight`` is the KL weight of the step in progress, for a method that sets it by feedback:
+        the record and its figures then show it in place of the schedule's.
+
+        Raises:
+            UserError: a name that the curve has of its own, or a value that is no finite number.
+        """
+        for name, value in figures.items():
+            if name in POINT and name != "weight":
+                raise UserError(
+                    f"{self.config.id}: run.log({name}=...): the curve has its own {name}; choose "
+                    "another name"
+                )
+            try:
+                number = float(value)
+            except (TypeError, ValueError, RuntimeError):
+                number = math.nan
+            if not math.isfinite(number):
+                raise UserError(
+                    f"{self.config.id}: run.log({name}=...) at step {self.step}: {value!r} is no "
+                    "finite number"
+                )
+            self.logged[name] = number
+
     def random_batch(self) -> Tensor:
         """Any batch of the epoch, (B, T + 1), drawn from the training noise."""
         return self.epochs.any(self.epoch, self.noise)
@@ -136,7 +170,7 @@ class Training:
         """What every phase has of its own."""
         self.best: dict[str, Any] = {"loss": math.inf, "step": 0, "metrics": {}, "weights": {}}
         self.rate = LearningRate(self.config.train, self.phases[self.phase].settled)
-        self.optimiser = make_optimiser(self.model, self.config.train, self.rate.value)
+        self.optimiser = make_optimiser(self.model, self.config.train)
 
     def autocast(self) -> AbstractContextManager[None]:
         """bf16 arithmetic around fp32 master weights where the run's precision says so."""
@@ -186,6 +220,8 @@ class Training:
             "seconds": self.seconds,
             "updates": self.updates,
             "curve": self.curve,
+            "logged": self.logged,
+            "weights": self.weights,
             "best": self.best,
             "rate": self.rate.state_dict(),
         }
@@ -215,7 +251,10 @@ class Training:
         self.rate.load_state_dict(state["rate"])
         self.annealer.load_state_dict(state["annealer"])
         self.noise.set_state(state["noise"].cpu())
-        for name in ("memory", "step", "epoch", "tokens", "seconds", "updates", "curve", "best"):
+        self.weights = state["weights"].cpu().clone()
+        for name in (
+            "memory", "step", "epoch", "tokens", "seconds", "updates", "curve", "logged", "best"
+        ):  # fmt: skip
             setattr(self, name, state[name])
         self._watched_from = self.step
 
@@ -233,16 +272,15 @@ class Training:
         weights = {k: v.detach().clone() for k, v in self.model.state_dict().items()}
         if selected < self.best["loss"]:
             self.best = {"loss": selected, "step": self.step, "metrics": found, "weights": weights}
-        self.curve.append(
-            {
-                "step": self.step,
-                "epoch": self.epoch + 1,
-                "weight": self.baseline.weight(self.step - 1, self.total_steps),
-                "lr": self.rate.value,
-                **{k: found[k] for k in ("neg_elbo", "rec", "kl", "mi", "au")},
-            }
-        )
         self.baseline.after_eval(self, found)
+        point = {
+            **found,
+            "step": self.step,
+            "epoch": self.epoch + 1,
+            "weight": float(self.weights[self.step - 1]),
+            "lr": self.rate.at(self.step - 1, self.total_steps),
+        }
+        self.curve.append({**self.logged, **{name: point[name] for name in POINT}})
         self._go_on(selected, weights)
 
     def _go_on(self, selected: float, weights: dict[str, Tensor]) -> None:
@@ -256,9 +294,7 @@ class Training:
             self._watched_from = self.step
         elif verdict == "halve":
             self.model.load_state_dict(self.rate.weights)
-            self.optimiser = make_optimiser(self.model, self.config.train, self.rate.value)
-        for group in self.optimiser.param_groups:
-            group["lr"] = self.rate.value
+            self.optimiser = make_optimiser(self.model, self.config.train)
         if self.epoch == phase.end < len(self.epochs.ends):
             self.model.load_state_dict(self.best["weights"])
             self._begin()
@@ -269,8 +305,15 @@ class Training:
         stride = math.ceil(len(self.curve) / CURVE_POINTS)
         return self.curve[::-1][::stride][::-1] if stride > 1 else self.curve
 
+    def weight_path(self) -> list[tuple[float, float]] | None:
+        """Corners (step, weight) of the KL weight that was used; None without a latent variable."""
+        if not self.baseline.latent:
+            return None
+        steps = self.weights.isfinite().nonzero()[:, 0]  # a phase that ended early has none
+        return corners(steps.numpy(), self.weights[steps].numpy())
 
-def make_optimiser(model: torch.nn.Module, config: TrainConfig, lr: float) -> torch.optim.Optimizer:
-    """Adam or SGD over all parameters, in the fused form."""
+
+def make_optimiser(model: torch.nn.Module, config: TrainConfig) -> torch.optim.Optimizer:
+    """Adam or SGD over all parameters, in the fused form; each step sets its learning rate."""
     kind = torch.optim.SGD if config.optimiser == "sgd" else torch.optim.Adam
-    return kind(list(model.parameters()), lr=lr, fused=True)
+    return kind(list(model.parameters()), lr=config.lr, fused=True)

@@ -26,7 +26,7 @@ from benchmark.encoding import Measured, encode
 from benchmark.errors import UserError
 from benchmark.evaluation import measure_bucket, validate
 from benchmark.logits import _loss_without_looking
-from benchmark.lstm import LSTM
+from benchmark.lstm import LSTM, has_bf16
 from benchmark.seeds import generator
 from benchmark.training import Training
 
@@ -176,6 +176,7 @@ def test_an_lstm_rounds_as_autocast_does_on_a_cpu(first: bool) -> None:
     noise = generator("lstm")
     layer = LSTM(12, 16)
     given = [torch.randn(3, 5, 12, generator=noise), *torch.randn(2, 1, 3, 16, generator=noise)]
+    products = torch.bfloat16 if has_bf16() else torch.float32
 
     def results(inside: bool) -> list[Tensor | None]:
         layer.zero_grad()
@@ -183,7 +184,9 @@ def test_an_lstm_rounds_as_autocast_does_on_a_cpu(first: bool) -> None:
         begin = (state[0], state[1]) if first else None
         with torch.autocast("cpu", torch.bfloat16, enabled=not inside):
             out, last = (
-                layer.within(torch.bfloat16, words, begin) if inside else layer(words, begin)
+                layer.within(torch.bfloat16, words, begin, products)
+                if inside
+                else layer(words, begin)
             )
         (out.float().square().sum() + last[1].sum()).backward()
         return [out, *last, words.grad, *(value.grad for value in (*state, *layer.parameters()))]

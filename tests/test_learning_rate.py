@@ -44,9 +44,9 @@ def test_weight_1_has_27_percent_of_their_cyclical_training_and_78_of_the_other(
 def test_halving_waits_for_patience_and_brings_the_best_back() -> None:
     rate = LearningRate(TrainConfig(lr=1.0, **HALVING), settled=0)  # type: ignore[arg-type]
     assert verdicts(rate, [5, 4, 4.5, 4.1]) == ["go on", "go on", "go on", "halve"]
-    assert (rate.value, rate.weights, rate.stalled) == (0.5, {"of": 1}, 0)
+    assert (rate.at(0, 1), rate.weights, rate.stalled) == (0.5, {"of": 1}, 0)
     assert verdicts(rate, [4.2, 3.9, 4.0, 3.9]) == ["go on", "go on", "go on", "halve"]
-    assert (rate.value, rate.weights) == (0.25, {"of": 1})
+    assert (rate.at(0, 1), rate.weights) == (0.25, {"of": 1})
     assert verdicts(rate, [9, 9]) == ["go on", "stop"]
 
 
@@ -92,7 +92,7 @@ def test_halving_never_undoes_a_cyclical_restart(monkeypatch: pytest.MonkeyPatch
     assert run.phases[0].settled == 7  # the second cycle rises in epochs 6 and 7
     tiny.advance(run)
     assert [point["lr"] for point in run.curve] == [0.002] * 10
-    assert run.rate.value == 0.001  # halved after the last epoch alone
+    assert run.rate.at(0, 1) == 0.001  # halved after the last epoch alone
     assert tiny.same(run.model.state_dict(), script.seen[8])
     assert tiny.same(run.best["weights"], script.seen[1])
 
@@ -137,7 +137,7 @@ def test_a_phase_resets_best_patience_rate_and_optimiser(monkeypatch: pytest.Mon
     assert run.curve[3]["lr"] == 0.001
     assert run.annealer.weight == run.baseline.weight(run.step, run.total_steps) == 0
     assert run.best["loss"] == math.inf
-    assert (run.rate.value, run.rate.halvings, run.rate.best) == (0.002, 0, math.inf)
+    assert (run.rate.at(0, 1), run.rate.halvings, run.rate.best) == (0.002, 0, math.inf)
     assert run.optimiser.state_dict()["state"] == {}
     encoder = {k: v for k, v in run.model.state_dict().items() if not k.startswith("decoder")}
     assert tiny.same(encoder, {k: script.seen[1][k] for k in encoder})  # its best, not its last

@@ -9,7 +9,7 @@ from benchmark.metrics.bleu import reconstruction_bleu, scorer
 from benchmark.metrics.elbo import PositionLoss, loss_by_position, perplexity
 from benchmark.metrics.importance import ImportanceNLL, importance_nll
 from benchmark.metrics.kl import kl_spectrum, marginal_kl
-from benchmark.metrics.latent_use import swap_within_length, z_use
+from benchmark.metrics.latent_use import stranger_within_length, z_use
 from benchmark.metrics.mutual_information import MutualInformation, batch_mi, coupled_mi
 from benchmark.metrics.recovery import excess, recovered
 
@@ -30,6 +30,6 @@ __all__ = [
     "reconstruction_bleu",
     "recovered",
     "scorer",
-    "swap_within_length",
+    "stranger_within_length",
     "z_use",
 ]

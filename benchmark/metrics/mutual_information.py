@@ -22,11 +22,13 @@ class MutualInformation:
         mi: the estimate, at most ``cap``.
         cap: ln N, what N sentences can show at most.
         saturated: ``mi > cap - 3``: print it as a lower bound.
+        error: its standard error over sentences, nan for a single one.
     """
 
     mi: float
     cap: float
     saturated: bool
+    error: float
 
 
 def coupled_mi(mu: Tensor, logvar: Tensor, z: Tensor, chunk: int = 1024) -> MutualInformation:
@@ -66,7 +68,8 @@ def coupled_mi(mu: Tensor, logvar: Tensor, z: Tensor, chunk: int = 1024) -> Mutu
         mean = information.mean().item()
     cap = math.log(n)
     mi = min(mean, cap)  # the bound holds for each term; this trims round-off
-    return MutualInformation(mi=mi, cap=cap, saturated=mi > cap - MARGIN)
+    error = information.std().item() / math.sqrt(n) if n > 1 else math.nan
+    return MutualInformation(mi=mi, cap=cap, saturated=mi > cap - MARGIN, error=error)
 
 
 def batch_mi(mu: Tensor, logvar: Tensor, z: Tensor, batches: Sequence[NDArray[np.int64]]) -> float:

@@ -142,11 +142,14 @@ def environment(line: Record, again: Record) -> str:
     return "\n".join([f"environment: the same {same or '(nothing)'}", *other])
 
 
+_MACHINE = ("torch", "cpu", "processor", "threads")
+
+
 def _environment(record: Record) -> dict[str, str]:
     origin = record["provenance"]
     code = dict.fromkeys([origin["code_sha256"], *origin.get("code_sha256_resumed", [])])
     digests = " then ".join(digest[:DIGITS] for digest in code)  # several: resumed with other code
-    found = {name: str(origin[name]) for name in ("torch", "cpu", "threads")}
+    found = {name: str(origin.get(name, "unknown")) for name in _MACHINE}
     return found | {
         "device": str(record["cost"]["device"]),
         "precision": str(record["config"]["precision"]),
