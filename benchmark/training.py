@@ -305,12 +305,12 @@ class Training:
         stride = math.ceil(len(self.curve) / CURVE_POINTS)
         return self.curve[::-1][::stride][::-1] if stride > 1 else self.curve
 
-    def weight_path(self) -> list[tuple[float, float]] | None:
+    def weight_path(self) -> list[list[float]] | None:
         """Corners (step, weight) of the KL weight that was used; None without a latent variable."""
         if not self.baseline.latent:
             return None
         steps = self.weights.isfinite().nonzero()[:, 0]  # a phase that ended early has none
-        return corners(steps.numpy(), self.weights[steps].numpy())
+        return [[*corner] for corner in corners(steps.numpy(), self.weights[steps].numpy())]
 
 
 def make_optimiser(model: torch.nn.Module, config: TrainConfig) -> torch.optim.Optimizer:
