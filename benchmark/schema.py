@@ -9,9 +9,8 @@ from benchmark.errors import UserError
 
 SCHEMA = 1
 METRICS = (
-    "neg_elbo", "rec", "kl", "mi", "mi_se", "mi_cap", "mi_batch", "marginal_kl", "au", "au_0.05",
-    "au_0.2", "iw_nll", "ppl_elbo", "ppl_iw", "ess", "z_use", "z_use_se", "bleu", "excess",
-    "recovered", "recovered_mean",
+    "neg_elbo", "rec", "kl", "mi", "mi_cap", "mi_batch", "marginal_kl", "au", "au_0.05", "au_0.2",
+    "iw_nll", "ppl_elbo", "ppl_iw", "ess", "z_use", "bleu", "excess", "recovered", "recovered_mean",
 )  # fmt: skip
 STATUSES = ("done", "running", "stopped", "failed", "missing")
 SPLITS = ("valid", "test", "last")

@@ -16,6 +16,7 @@ from benchmark import sentences
 from benchmark.errors import UserError
 from benchmark.records import METRICS, is_done
 from benchmark.report.consistency import differences
+from benchmark.report.frame import figures
 from benchmark.report.statistics import prediction
 
 Record = dict[str, Any]
@@ -55,11 +56,12 @@ def compare(
         errors: standard errors over sentences by metric, beside those in the record.
 
     Returns:
-        One figure a metric that the committed record holds: what came later is no difference. A
+        One figure a metric that the committed record holds: what came later is no difference, and
+        what an older evaluation measured otherwise is left out. A
         figure is different if it lies outside the prediction interval that is adjusted for the
         number of metrics (Bonferroni): all of them together hold 95 % of honest re-runs or more.
     """
-    old, new = line["metrics"]["test"], again["metrics"]["test"]
+    old, new = figures(line, "test"), figures(again, "test")
     names = [name for name in METRICS if old.get(name) is not None and name not in CONSTANT]
     known = {name.removesuffix("_se"): e for name, e in old.items() if name.endswith("_se")}
     known |= errors or {}

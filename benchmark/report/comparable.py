@@ -1,11 +1,12 @@
-"""Which records may share a table: one text, precision and evaluation, and no words lost.
+"""Which records may share a table: one text, precision, settings of evaluation, no words lost.
 
 A word that becomes ``<unk>`` pays nothing for its spelling, so likelihoods under a coding that
 loses words of the test split compare with no other coding's.
 """
 
+from collections import Counter, defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any, NamedTuple
 
 Record = dict[str, Any]
@@ -31,7 +32,7 @@ class _Key(NamedTuple):
     digest: str | None
     precision: str | None
     coding: str  # "" where codings compare; else what names this one
-    evaluation: str | None
+    evaluation: str | None  # settings that are not the defaults; what they mean, `frame` heeds
 
     def differs(self, name: str, others: "Sequence[_Key]") -> bool:
         """Whether any of the others is known to have another value."""
@@ -46,6 +47,7 @@ def groups(lines: Sequence[Record]) -> list[Group]:
     and precision; where there are none of these, with the other such runs.
     """
     named = [line for line in lines if line.get("row") is not None]
+    named = _languages(named)
     named.sort(key=lambda line: (line["row"], line["config"].get("seed", 0)))
     known: dict[tuple[object, ...], _Key] = {}
     for line in named:
@@ -58,6 +60,47 @@ def groups(lines: Sequence[Record]) -> list[Group]:
         found.setdefault(key, Group("")).lines.append(line)
     _tell(found)
     return list(found.values())
+
+
+def _languages(lines: list[Record]) -> list[Record]:
+    """Draws of one exact language share a table, each in the place of a seed, with one run each.
+
+    So differences are paired by language: the question is whether they hold beyond the one drawn.
+    What is true of one language alone, such as its entropy, leaves the lines.
+    """
+    drawn: dict[str, Counter[str]] = defaultdict(Counter)
+    for line in lines:
+        family, number = _family(_name(line))
+        if number is not None and line["row"] == lines[0]["row"]:
+            drawn[family][_name(line)] += 1
+    several = {
+        family for family, runs in drawn.items() if len(runs) > 1 and set(runs.values()) == {1}
+    }
+    return [_as_draw(line) if _family(_name(line))[0] in several else line for line in lines]
+
+
+def _as_draw(line: Record) -> Record:
+    """A run's line with its language's number as its seed."""
+    family, number = _family(_name(line))
+    if number is None:
+        return line
+    changed = line | {"config": line["config"] | {"data": f"{family}, languages", "seed": number}}
+    if "data" in line:
+        alone = ("sha256", "text_sha256", "entropy", "entropy_se", "information", "information_se")
+        kept = {key: value for key, value in line["data"].items() if key not in alone}
+        changed["data"] = kept | {"sha256": family}
+    return changed
+
+
+def _family(name: str) -> tuple[str, int | None]:
+    """An exact language's name without its seed, and the seed where the name states one."""
+    base, _, text = name.partition(":")
+    settings = text.split(",") if text and base.startswith("exact") else []
+    seeds = [s.removeprefix("seed=") for s in settings if s.startswith("seed=")]
+    if not (seeds and seeds[0].isdigit()):
+        return name, None
+    rest = ",".join(s for s in settings if not s.startswith("seed="))
+    return f"{base}:{rest}" if rest else base, int(seeds[0])
 
 
 def _alike(line: Record) -> tuple[tuple[object, ...], ...]:
@@ -81,8 +124,16 @@ def _key(line: Record) -> _Key:
         data.get("text_sha256", data["sha256"]),
         line["config"]["precision"],
         "" if _lossless(line) else data["sha256"],
-        line.get("evaluation_digest", ""),
+        _evaluation(line["config"].get("evaluate", {})),
     )
+
+
+def _evaluation(settings: Record) -> str:
+    """The settings of evaluation that are not the defaults, "iw_samples 100, bleu False"."""
+    from benchmark.config import EvaluateConfig
+
+    usual = asdict(EvaluateConfig())
+    return ", ".join(f"{k} {v}" for k, v in settings.items() if v != usual.get(k))
 
 
 def _tell(found: dict[_Key, Group]) -> None:
@@ -98,9 +149,9 @@ def _tell(found: dict[_Key, Group]) -> None:
             group.title += f", text {str(key.digest)[:8]}"
             group.notes.append("Another text of this name stands in a table of its own.")
         if key.differs("evaluation", same):
-            group.title += f", evaluation {key.evaluation or 'unknown'}"
+            group.title += f", {key.evaluation or 'evaluation by default'}"
             group.notes.append(
-                "Runs measured by another estimator, as by another number of importance samples, "
+                "Runs measured with other settings, such as another number of importance samples, "
                 "stand in a table of their own."
             )
         if same and not all(_lossless(line) for line in group.lines):
@@ -117,6 +168,11 @@ def _tell(found: dict[_Key, Group]) -> None:
             group.lines = [
                 line | {"label": f"{line['label']}, {_coding(_name(line))}"} for line in group.lines
             ]
+        if key.text.endswith(", languages"):
+            group.notes.append(
+                "Each run is on a language of its own, one run a language: n counts languages, and "
+                "differences are paired by language."
+            )
         if any(line.get("data", {}).get("segmentation") == "sentencepiece" for line in group.lines):
             group.notes.append("Perplexities of pieces are given per word, as those of words are.")
 

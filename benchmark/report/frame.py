@@ -7,20 +7,24 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from benchmark.report import collapse
+
 if TYPE_CHECKING:
     import pandas as pd
 
 Record = dict[str, Any]
 
 FIRST_WORDS = 4  # positions whose loss stands in the tables
-COLLAPSED = 0.1  # nats of test MI and of z_use below which a model has collapsed
+LAST = ("elbo", "kl", "mi", "z_use")  # figures that the last weights have too
 
 
 def frame(lines: Sequence[Record]) -> "pd.DataFrame":
     """One row a run of the study, with or without a record; metrics of the test split.
 
     Columns: id, status, data, baseline, label, row, seed, error; the metrics (``elbo`` is minus
-    ``neg_elbo``), iw_upper_bound; collapsed; first_words; encoder, decoder (updates), seconds.
+    ``neg_elbo``), iw_upper_bound; ``state`` at each threshold of `collapse`, and that of each half
+    at the first; first_words; ``last_`` metrics; best_step, steps; encoder, decoder (updates),
+    seconds. ``z_use`` of records of before evaluation 2 is another quantity, ``z_use_next``.
     """
     import pandas as pd
 
@@ -30,24 +34,38 @@ def frame(lines: Sequence[Record]) -> "pd.DataFrame":
         row |= {"status": line.get("status", "done")}
         row |= {key: line.get("config", {}).get(key) for key in ("data", "baseline", "seed")}
         if row["status"] == "done":
-            test = line["metrics"]["test"]
+            test = figures(line, "test")
             row |= {k: v for k, v in test.items() if v is None or isinstance(v, int | float)}
             if test.get("mi") is None:  # no latent variable: a dash, not a KL of 0
                 row["kl"] = None
             row |= _per_word(line["data"], test)
             row |= {"elbo": -test["neg_elbo"], "seconds": line["cost"]["seconds"]}
             row |= {"first_words": _first_words(line["loss_by_position"])}
-            row |= {"collapsed": collapsed(test)}
+            for threshold in (collapse.THRESHOLD, *collapse.OTHER_THRESHOLDS):
+                state = collapse.state(line["metrics"]["test"], threshold)
+                row["state" if threshold == collapse.THRESHOLD else f"state_{threshold}"] = state
+            for half in collapse.HALVES:
+                row[f"{half}_state"] = collapse.half(line["metrics"]["test"], half)
+            last = figures(line, "last")
+            last |= {"elbo": -last["neg_elbo"], "kl": None if row["kl"] is None else last["kl"]}
+            row |= {f"last_{name}": last.get(name) for name in LAST}
+            row |= {name: line.get(name) for name in ("best_step", "steps")}
             row |= {name: line["updates"][name] for name in ("encoder", "decoder")}
         rows.append(row)
     table = pd.DataFrame(rows)
     return table[table["row"].notna()].sort_values(["row", "seed"], kind="stable")
 
 
-def collapsed(test: Record) -> bool | None:
-    """Whether z tells next to nothing and is not used either; None where that is not known."""
-    mi, use = test.get("mi"), test.get("z_use")
-    return None if mi is None or use is None else mi < COLLAPSED and use < COLLAPSED
+def figures(line: Record, split: str) -> Record:
+    """Metrics of a split, each under the name of what it is.
+
+    Until evaluation 2 the stranger of ``z_use`` was the next sentence of equal length, in text in
+    document order one of the same article: another quantity, ``z_use_next``.
+    """
+    found = dict(line["metrics"][split])
+    if line.get("evaluation", 1) < 2:
+        found["z_use_next"] = found.pop("z_use", None)
+    return found
 
 
 def _per_word(data: Record, test: Record) -> Record:

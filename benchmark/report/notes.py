@@ -16,7 +16,9 @@ def notes(lines: Sequence[Record]) -> list[str]:
     done = [line for line in lines if is_done(line)]
     presets = dict.fromkeys(line["config"].get("preset") for line in done)
     caveats = [CAVEATS[name] for name in presets if name in CAVEATS]
-    return [*_split(done), *_truth(done), *caveats, *_settings(done), *_devices(done)]
+    return [
+        *_split(done), *_truth(done), *caveats, *_older(done), *_settings(done), *_devices(done)
+    ]  # fmt: skip
 
 
 def _split(done: Sequence[Record]) -> Iterator[str]:
@@ -46,6 +48,18 @@ def _truth(done: Sequence[Record]) -> Iterator[str]:
             "sentences; `recovered`: nats of the class that a linear probe reads from samples of z."
         )
         return
+
+
+def _older(done: Sequence[Record]) -> Iterator[str]:
+    """Records whose z_use is another quantity, and whose errors are not known."""
+    older = sum(line.get("evaluation", 1) < 2 for line in done)
+    if older:
+        yield (
+            f"{older} of {len(done)} records are of evaluation 1. Their z_use, in a column of its "
+            "own, is by the next sentence of equal length in the file, which on text in document "
+            "order is of the same article: it is too low. They hold no standard errors of MI and "
+            "z_use, so their latent's state is decided by the values alone."
+        )
 
 
 def _settings(done: Sequence[Record]) -> Iterator[str]:

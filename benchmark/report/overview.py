@@ -5,7 +5,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from benchmark.report import rules
+from benchmark.report import collapse, rules
 from benchmark.report.statistics import shown, summarise
 from benchmark.report.table import DASH, Cell, Row, Table
 
@@ -15,12 +15,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Column:
-    """A column's ``title``, the metric it shows, its digits; ``only`` on exact languages."""
+    """A column's ``title``, the metric it shows, its digits.
+
+    ``only`` on exact languages; ``old``: where a record of an older evaluation has it.
+    """
 
     title: str
     metric: str
     digits: int = 2
     only: bool = False
+    old: bool = False
 
 
 COLUMNS = (
@@ -32,6 +36,7 @@ COLUMNS = (
     Column("PPL (ELBO)", "ppl_elbo"),
     Column("PPL (IW)", "ppl_iw"),
     Column("z_use", "z_use"),
+    Column("z_use (next)", "z_use_next", old=True),
     Column("AU", "au", 1),
     Column("marginal KL", "marginal_kl"),
     Column("first words", "first_words"),
@@ -40,7 +45,15 @@ COLUMNS = (
     Column("recovered", "recovered", only=True),
     Column("recovered (mean)", "recovered_mean", only=True),
 )
-_LAST = ("collapsed / n", "updates (encoder / decoder)", "hours a run")
+ALIVE = "alive / undecided / collapsed"
+HALVES = "alive by MI, by z_use"
+_LAST = (
+    ALIVE,
+    HALVES,
+    *(f"at {threshold} nats" for threshold in collapse.OTHER_THRESHOLDS),
+    "updates (encoder / decoder)",
+    "hours a run",
+)
 
 
 def overview(
@@ -59,8 +72,14 @@ def overview(
         group: of `benchmark.report.frame.frame`.
         better: labels whose IW-NLL is bold.
     """
-    exact = "excess" in group and bool(group["excess"].notna().any())
-    columns = [column for column in COLUMNS if exact or not column.only]
+    exact = _known(group, "excess")
+    columns = [
+        column
+        for column in COLUMNS
+        if (exact or not column.only) and (not column.old or _known(group, column.metric))
+    ]
+    if _known(group, "z_use_next") and not _known(group, "z_use"):  # all are older
+        columns = [column for column in columns if column.metric != "z_use"]
     if group["data"].nunique() > 1:  # the first tokens of two codings are not the same words
         columns = [column for column in columns if column.metric != "first_words"]
     rows: list[Row] = []
@@ -76,6 +95,11 @@ def overview(
         rows.append(Row(str(label), (*cells, *_ends(done)), mark, tuple(runs["id"])))
     titles = (*(column.title for column in columns), *_LAST)
     return Table(name, title, tuple(notes), titles, tuple(rows), tuple(footnotes))
+
+
+def _known(group: "pd.DataFrame", metric: str) -> bool:
+    """Whether some run has a figure."""
+    return metric in group and bool(group[metric].notna().any())
 
 
 def _cell(done: "pd.DataFrame", column: Column, better: bool) -> Cell:
@@ -108,18 +132,30 @@ def bound(done: "pd.DataFrame", metric: str) -> int:
 
 
 def _ends(done: "pd.DataFrame") -> list[Cell]:
-    """Collapsed seeds, updates and hours."""
+    """States of the latent, updates and hours."""
     n = len(done)
     if not n:
         return [Cell(DASH)] * len(_LAST)
-    collapsed = None if done["collapsed"].isna().any() else int(done["collapsed"].sum())
+    others = [f"state_{threshold}" for threshold in collapse.OTHER_THRESHOLDS]
+    halves = [done[f"{half}_state"] for half in collapse.HALVES]
+    alive = [None if half.isna().any() else int((half == "alive").sum()) for half in halves]
     updates = [float(done[name].mean()) for name in ("encoder", "decoder")]
     hours = float(done["seconds"].mean()) / 3600
     return [
-        Cell(f"{DASH if collapsed is None else collapsed} / {n}", collapsed, n=n),
+        _states(done, "state"),
+        Cell(DASH if None in alive else ", ".join(map(str, alive)), n=n),
+        *(_states(done, name) for name in others),
         Cell(" / ".join(f"{number:,.0f}" for number in updates), math.fsum(updates), n=n),
         Cell(f"{hours:.3f}" if hours >= 5e-4 else "< 0.001", hours, n=n),
     ]
+
+
+def _states(done: "pd.DataFrame", name: str) -> Cell:
+    """How many seeds are in each state; the number alive sorts."""
+    if done[name].isna().any():
+        return Cell(DASH, n=len(done))
+    counts = [int((done[name] == state).sum()) for state in collapse.STATES]
+    return Cell(" / ".join(map(str, counts)), counts[0], n=len(done))
 
 
 def _lacking(runs: "pd.DataFrame") -> str:

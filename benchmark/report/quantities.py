@@ -26,9 +26,9 @@ from typing import Any
 
 from benchmark.errors import UserError, suggest
 from benchmark.records import is_done, read_jsonl
-from benchmark.report import facts, misprints
+from benchmark.report import collapse, facts, misprints
 from benchmark.report.facts import Quantity, plain, whole
-from benchmark.report.frame import FIRST_WORDS, collapsed, frame
+from benchmark.report.frame import FIRST_WORDS, figures, frame
 from benchmark.report.literature import Value, read
 from benchmark.report.paired import Compared, against, each_other
 from benchmark.report.rules import bound
@@ -157,7 +157,7 @@ class Quantities:
         rest = rest.removeprefix(f"{data}:")
         data = data or next(iter(names))
         row, metric, *rank = rest.split(":")
-        if metric == "collapsed":
+        if metric in collapse.STATES:
             values = _values(lines, data, row, metric)
             return Quantity(f"{sum(values):.0f} of {len(values)}", sum(values))
         found = summarise(_values(lines, data, row, metric))
@@ -212,11 +212,12 @@ def _terms(row: str) -> list[tuple[int, str]]:
 
 
 def _metric(line: Record, metric: str) -> float:
-    test = line["metrics"]["test"]
+    test = figures(line, "test")
     if metric == "elbo":
         return -float(test["neg_elbo"])
-    if metric == "collapsed":
-        test = test | {metric: collapsed(test)}
+    if metric in collapse.STATES:
+        known = collapse.state(line["metrics"]["test"])
+        test[metric] = None if known is None else known == metric
     if metric == "share_at_one":
         return _share_at_one(line)
     if metric == "rec_first":  # of the sentence's first tokens, nats per sentence
@@ -229,14 +230,17 @@ def _metric(line: Record, metric: str) -> float:
 
 def _share_at_one(line: Record) -> float:
     """Per cent of training at KL weight 1, each step counted by its learning rate."""
-    import baselines
+    import numpy as np
 
-    method = baselines.load(line["config"]["baseline"])(**line["config"]["params"])
+    if not line.get("weight_path"):
+        raise LookupError(f"{line['id']} tells no weight_path")
+    path = np.array(line["weight_path"])
+    at_one = np.interp(np.arange(line["steps"]), path[:, 0], path[:, 1]) >= 1
     found, whole, start = 0.0, 0.0, 0
     for point in line["curve"]:  # its rate is that of the epoch that it ends
-        steps = range(start, point["step"])
-        found += point["lr"] * sum(method.weight(step, line["steps"]) >= 1 for step in steps)
-        whole += point["lr"] * len(steps)
+        steps = slice(start, point["step"])
+        found += point["lr"] * int(at_one[steps].sum())
+        whole += point["lr"] * (point["step"] - start)
         start = point["step"]
     return 100 * found / whole
 

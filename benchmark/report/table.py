@@ -6,7 +6,10 @@ from dataclasses import dataclass, replace
 
 DASH = "–"
 # What a README or the width of a page has room for.
-_BRIEF = ("ELBO", "KL", "MI", "z_use", "IW-NLL", "excess", "recovered", "collapsed / n")
+_BRIEF = (
+    "ELBO", "KL", "MI", "z_use", "z_use (next)", "IW-NLL", "excess", "recovered",
+    "alive / undecided / collapsed",
+)  # fmt: skip
 _BRIEF_PAIRED = ("MI", "p (MI)", "IW-NLL", "p (IW-NLL)", "n")
 
 
@@ -35,7 +38,7 @@ class Row:
 class Table:
     """``name`` is unique in the study; ``columns`` are titles without that of the labels.
 
-    ``kind``: "main", "paired", "sentences" or "published".
+    ``kind``: "main", "steps", "paired", "sentences" or "published".
     """
 
     name: str

@@ -1,10 +1,10 @@
-"""Learning curves: ELBO, KL, MI and active units on validation, the KL weight beneath."""
+"""Learning curves: ELBO, KL, MI, z_use and active units on validation, the KL weight beneath."""
 
 import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from benchmark.report.figures import runs, schedules, style
+from benchmark.report.figures import runs, style
 from benchmark.report.statistics import number
 
 if TYPE_CHECKING:
@@ -13,12 +13,13 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 NAME = "learning"
-METRICS = ("elbo", "kl", "mi", "au")
+METRICS = ("elbo", "kl", "mi", "z_use", "au")
 COLUMNS = ("place", "label", "role", "seed", "step", *METRICS, "weight")
 _AXES = {
     "elbo": "ELBO (nats\nper sentence)",
     "kl": "KL (nats per\nsentence)",
     "mi": "MI (nats per\nsentence)",
+    "z_use": "z_use (nats\nper sentence)",
     "au": "active units\n(count)",
     "weight": "KL weight\n(factor)",
 }
@@ -35,8 +36,8 @@ def title(data: str, frame: "pd.DataFrame") -> str:
 
 
 def rows(lines: Sequence[runs.Record]) -> "pd.DataFrame":
-    """One row a seed and evaluation; without a seed: the corners of the row's KL weight where its
-    schedule is known; the truth.
+    """One row a seed and evaluation; without a seed: the corners of the KL weight that the row's
+    first run used, where its record has them; the truth.
 
     Columns: `COLUMNS`; the truth is the language's own, not of the validation split's sentences.
     """
@@ -46,7 +47,7 @@ def rows(lines: Sequence[runs.Record]) -> "pd.DataFrame":
     for run in known:
         curve = run.record.get("curve") or []
         for point in curve:
-            figures = {name: runs.number(point.get(name)) for name in ("kl", "mi", "au")}
+            figures = {name: runs.number(point.get(name)) for name in ("kl", "mi", "z_use", "au")}
             if not run.latent:
                 figures["kl"] = math.nan
             figures["elbo"] = -runs.number(point.get("neg_elbo"))
@@ -55,8 +56,8 @@ def rows(lines: Sequence[runs.Record]) -> "pd.DataFrame":
             found.append(run.row() | {"seed": run.seed, "step": point["step"]} | figures)
         if curve and run.latent and run.label not in weighed:
             weighed.add(run.label)
-            corners = schedules.vertices(run.record)
-            found += [run.row() | {"step": round(s), "weight": weight} for s, weight in corners]
+            path = run.record.get("weight_path") or []
+            found += [run.row() | {"step": round(s), "weight": weight} for s, weight in path]
     true = runs.truth(known) if found else None
     if true is not None:
         information = {"kl": true.information, "mi": true.information}

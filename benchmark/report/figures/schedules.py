@@ -1,17 +1,16 @@
 """The KL weight of each row over training, one small panel a row.
 
-From a study's settings, or from its records: there the method's own schedule where it can be had
-without torch and gives the weights that the run logged, else dots for the logged weights.
+From a study's settings, or from its records: there the path of the weight that the run used, never
+what today's code would use. Records of before that path was kept have dots for the weights that
+were logged at evaluations.
 """
 
-import ast
 import math
-from collections.abc import Callable, Sequence
-from itertools import pairwise
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from benchmark.errors import UserError
+from benchmark.polyline import corners
 from benchmark.report.figures import runs, style
 
 if TYPE_CHECKING:
@@ -22,11 +21,7 @@ if TYPE_CHECKING:
 
 NAME = "weights"
 COLUMNS = ("place", "label", "role", "fraction", "weight", "logged")
-POINTS = 1_000  # of a curve, before those on a straight line between others are dropped
-FLAT = 1e-4  # how far from that line a point may lie
-_LIGHT = {"dataclasses", "math", "typing", "benchmark.annealing", "benchmark.baseline"}
-
-Points = list[tuple[float, float]]
+POINTS = 1_000  # steps of a schedule that is drawn before it is trained
 
 
 def title(data: str, frame: "pd.DataFrame") -> str:
@@ -71,7 +66,8 @@ def plot_study(study: "Study", folder: Path) -> list[Path]:
     found: list[runs.Row] = []
     for place, label in enumerate(study.labels):
         baseline = first[label].config.method()
-        points = _corners(baseline.weight, POINTS) if baseline.latent else [(math.nan, math.nan)]
+        weights = [baseline.weight(step, POINTS) for step in range(POINTS)]
+        points = corners(range(POINTS), weights) if baseline.latent else [(math.nan, math.nan)]
         name = first[label].config.baseline
         row = {"place": place, "label": label, "role": name if name in runs.REFERENCES else ""}
         found += [
@@ -115,55 +111,11 @@ def _points(run: runs.Run) -> list[tuple[float, float, bool]]:
     """(step, weight, whether it was only logged) of a run; without weight where there is no KL."""
     if not run.latent:
         return [(math.nan, math.nan, False)]
-    corners = vertices(run.record)
-    if corners:
-        return [(step, weight, False) for step, weight in corners]
+    if run.record.get("weight_path"):
+        return [(step, weight, False) for step, weight in run.record["weight_path"]]
     return [(point["step"], point["weight"], True) for point in run.record["curve"]]
 
 
 def steps_of(record: runs.Record) -> int:
     """The schedule's last step."""
     return int(record.get("steps") or record["curve"][-1]["step"])
-
-
-def vertices(record: runs.Record) -> Points:
-    """(step, weight): the corners of a run's weight over training; none where it is not known."""
-    weight, total = _weight(record["config"]), steps_of(record)
-    if weight is None or any(
-        not math.isclose(weight(point["step"] - 1, total), point["weight"], abs_tol=1e-6)
-        for point in record["curve"]
-    ):
-        return []
-    return _corners(weight, total)
-
-
-def _weight(config: dict[str, Any]) -> Callable[[float, float], float] | None:
-    """The schedule of a baseline of the folder, if its file loads without torch."""
-    import baselines
-
-    name = config.get("baseline")
-    if config.get("file") is not None or name not in baselines.names():
-        return None
-    tree = ast.parse((baselines.FOLDER / f"{name}.py").read_bytes())
-    named = [node.module or "" for node in tree.body if isinstance(node, ast.ImportFrom)]
-    named += [a.name for node in tree.body if isinstance(node, ast.Import) for a in node.names]
-    if not set(named) <= _LIGHT:
-        return None
-    try:
-        return baselines.load(name)(**config.get("params", {})).weight
-    except (UserError, TypeError, ValueError):  # of another version
-        return None
-
-
-def _corners(weight: Callable[[float, float], float], total: int) -> Points:
-    """A curve over all steps by its corners: what lies on a line between others is dropped."""
-    number = min(total, POINTS)
-    steps = [round(i * (total - 1) / max(number - 1, 1)) for i in range(number)]
-    points = [(float(step), float(weight(step, total))) for step in steps]
-    kept = points[:1]
-    for (x, y), (after, then) in pairwise(points[1:]):
-        before, was = kept[-1]
-        between = was + (then - was) * (x - before) / (after - before)
-        if abs(y - between) > FLAT:
-            kept.append((x, y))
-    return kept + points[-1:] if len(points) > 1 else kept

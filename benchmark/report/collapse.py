@@ -1,0 +1,44 @@
+"""Whether a model's latent is alive: decided with its error, in three states.
+
+A latent has two halves. MI says what the encoder writes into z, z_use what the decoder reads from
+it; a method can force the first while the second stays 0.
+"""
+
+from collections.abc import Mapping
+from typing import Any, Literal
+
+State = Literal["alive", "undecided", "collapsed"]
+STATES: tuple[State, ...] = ("alive", "undecided", "collapsed")
+HALVES = ("mi", "z_use")
+THRESHOLD = 0.1  # nats of test MI and of z_use
+OTHER_THRESHOLDS = (0.03, 0.3)  # at which states are counted too: does the answer hang on 0.1?
+ERRORS = 1.96  # standard errors over sentences by which a figure must clear the threshold
+
+
+def state(test: Mapping[str, Any], threshold: float = THRESHOLD) -> State | None:
+    """Alive, collapsed or undecided; None where MI or z_use is not known.
+
+    Alive: MI or z_use exceeds the threshold by more than 1.96 of its standard errors. Collapsed:
+    the upper ends of both lie below it. Records of before evaluation 2 hold no errors; theirs are
+    taken as 0.
+
+    Args:
+        test: metrics of the test split.
+        threshold: nats per sentence.
+    """
+    halves = [half(test, name, threshold) for name in HALVES]
+    if None in halves:
+        return None
+    if "alive" in halves:
+        return "alive"
+    return "collapsed" if set(halves) == {"collapsed"} else "undecided"
+
+
+def half(test: Mapping[str, Any], name: str, threshold: float = THRESHOLD) -> State | None:
+    """The state of one half, ``mi`` or ``z_use``, by itself."""
+    value, error = test.get(name), test.get(f"{name}_se") or 0.0
+    if value is None:
+        return None
+    if value - ERRORS * error > threshold:
+        return "alive"
+    return "collapsed" if value + ERRORS * error < threshold else "undecided"
