@@ -15,6 +15,7 @@ def record(run_id: str = "ptb-none-0-0123abcd", **metrics: Any) -> dict[str, Any
     data, baseline, seed, _ = run_id.rsplit("-", 3)
     test = {
         "neg_elbo": 101.5, "rec": 100.0, "kl": 1.5, "mi": 1.25, "mi_cap": 8.2324, "mi_batch": 1.0,
+        "mi_se": 0.01, "z_use_se": 0.05,
         "marginal_kl": 0.25, "au": 3, "au_0.05": 2, "au_0.2": 1, "iw_nll": 101.0, "iw_gap_se": 0.01,
         "ppl_elbo": 102.653, "ppl_iw": 100.337, "ess": 50.0, "z_use": 1.0, "bleu": 2.5,
         "excess": None, "recovered": None, "recovered_mean": None,
@@ -23,9 +24,10 @@ def record(run_id: str = "ptb-none-0-0123abcd", **metrics: Any) -> dict[str, Any
     if type(kl) is type(mi) is float:
         test["marginal_kl"] = kl - mi
     spectrum = [share * kl for share in (0.5, 0.25, 0.25)] if type(kl) is float else [1.5, 0.0, 0.0]
-    plain = {key: test[key] for key in ("neg_elbo", "rec", "kl", "mi", "mi_cap")}
+    plain = {key: test[key] for key in ("neg_elbo", "rec", "kl", "mi", "mi_cap", "z_use")}
     return {
         "schema": 1,
+        "evaluation": 2,
         "id": run_id,
         "config": {
             "data": data, "baseline": baseline, "seed": int(seed), "params": {}, "file": None,
@@ -38,6 +40,7 @@ def record(run_id: str = "ptb-none-0-0123abcd", **metrics: Any) -> dict[str, Any
         "loss_by_position": [[5.0, 2], [6.0, 2]],
         "updates": {"encoder": 10, "decoder": 10, "passes": 1.0},
         "best_step": 10,
+        "steps": 20,
         "parameters": 100,
         "cost": {
             "seconds": 36.0, "tokens": 10, "tokens_per_second": 1.0, "peak_mb": 1.0,

@@ -3,6 +3,7 @@
 import math
 from typing import Any
 
+import pytest
 from made_up import markdown, missing, record
 
 from benchmark.report import consistency, tables
@@ -40,7 +41,8 @@ def titles(text: str) -> list[str]:
 
 def rows(text: str) -> dict[str, list[str]]:
     """Cells of every row of every table, by its first."""
-    found = [row.strip("|").split("|") for row in text.splitlines() if row.startswith("| ")]
+    main = text.partition(": chosen and last step\n")[0]
+    found = [row.strip("|").split("|") for row in main.splitlines() if row.startswith("| ")]
     return {row[0].strip(): [cell.strip() for cell in row[1:]] for row in found}
 
 
@@ -76,7 +78,7 @@ def test_a_coding_that_loses_words_stands_apart_and_says_why() -> None:
     short = line("ptb:size=9", lossless={"train": False, "test": False})
     text = markdown("study", [line(), short, pieces()])
     assert titles(text) == ["ptb", "ptb:size=9"]
-    one, two = text.split("## ptb:size=9")
+    one, two = text.split("## ptb:size=9\n")
     assert "compare with no other coding's" in two
     assert "compare with no other coding's" not in one
     assert {"none, word", "none, size=4000,vocabulary=sentencepiece"} <= rows(one).keys()
@@ -102,11 +104,10 @@ def test_precisions_data_sets_and_texts_of_one_name_never_share_a_table() -> Non
 def test_estimators_never_share_a_table() -> None:
     few, many = line(), line(seed=1)
     for one, samples in ((few, 50), (many, 500)):
-        one |= {"evaluation_digest": f"of {samples}"}
         one["config"]["evaluate"] = {"iw_samples": samples}
     text = markdown("study", [few, many])
-    assert sorted(titles(text)) == ["ptb, evaluation of 50", "ptb, evaluation of 500"]
-    one, two = text.split("## ptb, evaluation of 500")
+    assert sorted(titles(text)) == ["ptb, evaluation by default", "ptb, iw_samples 50"]
+    one, two = text.split("## ptb, evaluation by default\n")
     assert "IW-NLL by 50 importance samples." in one
     assert "IW-NLL by 500 importance samples." in two
 
@@ -158,3 +159,27 @@ def test_pieces_of_another_library_are_named() -> None:
     found = consistency.check([one, two])
     told = f"data: vocabulary_sha256 is b, of {one['id']} with the same data a"
     assert [(one.id, one.text) for one in found] == [("two", told)]
+
+
+def test_languages_that_differ_in_their_seed_alone_are_paired_by_language() -> None:
+    """Ten languages, one run each: a table of one row a method, whose n counts languages."""
+    lines = []
+    for row, (label, gain) in enumerate((("none", 0.0), ("cyclical", 0.5))):
+        for language in range(1, 11):
+            name = f"exact_small:mix=0.25,seed={language}"
+            nll = 101.0 + language  # languages differ by more than methods do
+            one = line(name, label=label, iw_nll=nll - gain - language / 100)
+            one |= {"row": row, "id": f"{label}-{language}"}
+            one["config"] |= {"baseline": label, "seed": 0}
+            one["data"] |= {"sha256": f"{language}", "text_sha256": f"{language}"}
+            lines.append(one)
+    found = tables.build(lines)
+    assert found[0].title == "exact_small:mix=0.25, languages"
+    difference = found[1].rows[0].cells[found[1].columns.index("IW-NLL")]
+    assert (difference.n, difference.value) == (10, pytest.approx(-0.5))
+    assert "paired by language" in " ".join(found[0].notes)
+    lines[3] |= {"id": "twice"}
+    twice = lines[3] | {"id": "again", "config": lines[3]["config"] | {"seed": 1}}
+    assert (
+        len({table.title for table in tables.build([*lines, twice]) if table.kind == "main"}) == 10
+    )

@@ -49,23 +49,29 @@ def test_rows_keep_the_studys_order_and_columns_begin_with_elbo_kl_mi() -> None:
     assert [row for row in rows if row.strip("-")] == ["baseline", "z_first", "a_late"]
     found = cells(text, "z_first")
     assert list(found)[:4] == ["baseline", "ELBO", "KL", "MI"]
-    assert (found["ELBO"], found["KL"], found["MI"]) == ("−101.50", "1.50", "1.25")
+    assert (found["ELBO"], found["KL"], found["MI"]) == ("−101.50", "1.50", "1.25 (SE 0.01)")
     assert (found["PPL (ELBO)"], found["PPL (IW)"]) == ("102.65", "100.34")
-    assert found["collapsed / n"] == "0 / 1"
+    assert found["alive / undecided / collapsed"] == "1 / 0 / 0"
+    assert found["alive by MI, by z_use"] == "1, 1"
     assert found["hours a run"] == "0.010"
     assert "excess" not in found
 
 
-def test_seeds_are_summarised_and_collapsed_ones_counted() -> None:
+def test_seeds_are_summarised_and_their_states_counted() -> None:
     kls = [0.01, 0.02, 1.5]
+    errors = {"mi_se": 0.001, "z_use_se": 0.01}
     lines = [
-        line("none", 0, seed, kl=kl, rec=100.0, neg_elbo=100 + kl, mi=kl / 2, z_use=kl / 3)
+        line(
+            "none", 0, seed, kl=kl, rec=100.0, neg_elbo=100 + kl, mi=kl / 2, z_use=kl / 3, **errors
+        )
         for seed, kl in enumerate(kls)
     ]
     found = cells(markdown("study", lines), "none")
     assert found["KL"] == shown(summarise(kls))
     assert found["ELBO"].startswith("−100.51 ± ")
-    assert found["collapsed / n"] == "2 / 3"
+    assert found["alive / undecided / collapsed"] == "1 / 0 / 2"
+    assert found["at 0.03 nats"] == "1 / 0 / 2"
+    assert found["at 0.3 nats"] == "1 / 0 / 2"
 
 
 def test_missing_runs_are_dashes_and_footnotes() -> None:
@@ -94,7 +100,7 @@ def test_rows_that_lack_the_same_share_a_footnote() -> None:
 def test_a_saturated_mi_is_a_lower_bound_and_has_no_marginal_kl() -> None:
     lines = [line("a", 0, 0, mi=5.5, kl=6.0, rec=95.5), line("b", 1, 0)]
     text = markdown("study", lines)
-    assert cells(text, "a")["MI"] == "≥ 5.50"
+    assert cells(text, "a")["MI"] == "≥ 5.50 (SE 0.01)"
     assert cells(text, "a")["marginal KL"] == "–"
     assert cells(text, "b")["marginal KL"] == "0.25"
 
@@ -104,7 +110,7 @@ def test_null_metrics_are_dashes_and_unfinished_iw_an_upper_bound() -> None:
     text = markdown("s", [line("lm", 0, 0, **none), line("a", 1, 0, iw_upper_bound=True)])
     found = cells(text, "lm")
     assert {found[name] for name in ("KL", "MI", "z_use", "BLEU", "AU", "marginal KL")} == {"–"}
-    assert found["collapsed / n"] == "– / 1"
+    assert found["alive / undecided / collapsed"] == "–"
     assert cells(text, "a")["IW-NLL"] == "≤ 101.00"
     assert cells(text, "lm")["IW-NLL"] == "101.00"
 
@@ -168,7 +174,7 @@ def test_a_page_gets_the_short_table_between_its_markers(tmp_path: Path) -> None
     text = render.short(tables.build(lines))
     assert page.read_text() == (f"before\n<!-- results:s -->\n{text}\n<!-- /results:s -->\nafter\n")
     assert list(cells(text, "none")) == [
-        "baseline", "ELBO", "KL", "MI", "IW-NLL", "z_use", "collapsed / n",
+        "baseline", "ELBO", "KL", "MI", "IW-NLL", "z_use", "alive / undecided / collapsed",
     ]  # fmt: skip
     (tmp_path / "s.jsonl").rename(tmp_path / "other.jsonl")
     with pytest.raises(UserError, match="lacks the lines"):

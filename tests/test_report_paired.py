@@ -32,7 +32,7 @@ def rows_of(label: str, row: int, iw: list[float | None], **more: Any) -> Lines:
 def build(*lines: Lines) -> dict[str, Table]:
     """Tables of our records by name."""
     found = tables.build([one for part in lines for one in part])
-    return {table.name: table for table in found if table.kind != "published"}
+    return {table.name: table for table in found if table.kind not in ("published", "steps")}
 
 
 def cell(table: Table, label: str, column: str) -> Cell:

@@ -20,14 +20,14 @@ LEGEND = (
     "itself: higher is better. Over seeds: mean ± half the width of Student's 95 % interval (n ≥ "
     "3), the range (n = 2), or the value (n = 1; SE is its own standard error over sentences). "
     "≥: MI above ln N − 3 is a lower bound. ≤: more importance samples would still lower it. "
-    "–: there is no such figure. z_use: what reconstruction loses with the latent of another "
-    "sentence, drawn at random among those of equal length. "
+    "–: there is no such figure. z_use: what reconstruction loses with the latent of a stranger, "
+    "a sentence of equal length drawn at random. "
     f"AU: active units, threshold 0.01. First words: loss of the first {FIRST_WORDS} tokens of a "
     f"sentence, nats per token. Alive: MI or z_use exceeds {collapse.THRESHOLD} nats by more than "
     f"{collapse.ERRORS} of its standard errors over sentences; collapsed: the upper ends of both "
-    "lie below it; undecided: neither (numbers of seeds, also at other thresholds). MI is what the encoder writes into z, "
-    "z_use what the decoder reads from it: a model alive by MI alone does not use its latent. "
-    "IW-NLL of "
+    "lie below it; undecided: neither (numbers of seeds, also at other thresholds). MI is what the "
+    "encoder writes into z, z_use what the decoder reads from it: a model alive by MI alone does "
+    "not use its latent. IW-NLL of "
     "`lstm_lm` is its exact NLL. Bold: IW-NLL below that of `none`, paired by seed, p < 0.05 after "
     "Holm's adjustment for the rows of the table; nothing else is ever bold. Primary outcomes, "
     "fixed beforehand: IW-NLL minus that of `lstm_lm`, and MI."
@@ -49,8 +49,8 @@ def build(lines: Sequence[Record], arrays: "checkpoints.Arrays | None" = None) -
         base = slug(group.title, (table.name for table in found))
         found.append(overview(base, group.title, told, runs, better))
         for table in (
-            *steps.tables(group.title, runs),
             *paired.tables(group.title, runs),
+            *steps.tables(group.title, runs),
             *checkpoints.tables(group.title, runs, arrays or {}),
             *published.tables(group.title, group.lines),
         ):
