@@ -23,7 +23,7 @@ _AXES = {
     "au": "active units\n(count)",
     "weight": "KL weight\n(factor)",
 }
-LOGARITHMIC = 10.0  # nats of KL, as an auto-encoder's, with which its axis is one above 1 nat
+LOGARITHMIC = 10.0  # nats of KL or z_use from which on the axis is logarithmic above 1 nat
 EARLY = 0.15  # of an ELBO's points, the worst, may lie below its axis
 
 
@@ -126,7 +126,7 @@ def _scale(panel: "Axes", frame: "pd.DataFrame", metric: str, low: float) -> Non
         panel.set(ylim=(-0.08, 1.12), yticks=[0, 1])
     elif metric == "elbo":
         panel.set_ylim(style.limits([low, float(values.max())], least=0.5))
-    elif metric == "kl" and values.max() > LOGARITHMIC:
+    elif metric in ("kl", "z_use") and values.max() > LOGARITHMIC:
         panel.set_yscale("symlog", linthresh=1)
         ticks = (0, 0.5, 1, 3, 10, 30, 100, 300, 1000)
         panel.set_yticks(ticks, [f"{tick:g}" for tick in ticks])
