@@ -107,7 +107,7 @@ def test_unknown_files_ids_and_seeds(tmp_path: Path) -> None:
         loaded.find(loaded.configs[0].id[:-1] + "?")
 
 
-@pytest.mark.parametrize("name", ["quickstart", "main", "ptb_check"])
+@pytest.mark.parametrize("name", ["quickstart", "fu2019_ptb", "ptb_check"])
 def test_the_papers_studies_load(name: str) -> None:
     loaded = study.load(Path(__file__).parent.parent / "paper" / f"{name}.toml")
     four = {"none", "monotonic", "cyclical", "delayed_linear"}
@@ -116,7 +116,7 @@ def test_the_papers_studies_load(name: str) -> None:
     assert seeds == ({0} if name == "ptb_check" else {0, 1, 2, 3, 4})
     if name != "quickstart":
         assert "delayed_linear_late" in loaded.labels
-        assert loaded.configs[0].config.train.epochs == (40 if name == "main" else 3)
+        assert loaded.configs[0].config.train.epochs == (40 if name == "fu2019_ptb" else 3)
 
 
 def test_a_row_may_have_its_own_precision(tmp_path: Path) -> None:
