@@ -3,9 +3,14 @@
     python tests/anchors.py results/li2019_ptb.jsonl
 
 The published values come from paper/published.csv, as Li et al. 2020 (Optimus, arXiv 2004.04092)
-print them; the margins were fixed before the runs. Ours are means over seeds, of the test split. A
-row without records is told and judged nothing. Exit status 1 where a figure is missed, or where
-there is nothing to judge.
+print them. The margins were fixed before the runs; likelihoods and bounds have 0.4 nats, since a
+share of 101 nats wide enough for noise would also pass another protocol. Ours are means over seeds,
+of the test split.
+
+CI judges the computation, not the outcome: a missed anchor is a finding. It is printed as MISSED
+with both figures, asks for a committed ablation that tells the cause, and leaves the exit status at
+0. A row without records is told and not judged. Exit status 1 where the file cannot be read or
+holds nothing to judge.
 """
 
 import argparse
@@ -16,10 +21,12 @@ from typing import Any
 
 import numpy as np
 
+from benchmark.errors import UserError
 from benchmark.records import is_done, read_jsonl
 from benchmark.report import frame, literature
 
 SOURCE = "Li et al. 2020 (Optimus, EMNLP)"
+NATS = 0.4  # margin of likelihoods and bounds
 Rows = dict[str, list[dict[str, Any]]]
 Verdict = tuple[bool | None, str]  # None: nothing is recorded
 
@@ -36,14 +43,14 @@ def published(method: str, metric: str) -> float:
     return found
 
 
-def near(rows: Rows, label: str, metric: str, printed: float, share: float) -> Verdict:
-    """Whether a row's mean is within a share of the printed value."""
+def near(rows: Rows, label: str, metric: str, printed: float, margin: float) -> Verdict:
+    """Whether a row's mean is within ``margin`` nats of the printed value."""
     ours = mean(rows, label, metric)
     if ours is None:
         return None, f"{label} {metric}: no record"
-    off = ours / printed - 1
-    text = f"{label} {metric}: {ours:.2f}, published {printed:g}: {off:+.2%}, margin {share:.1%}"
-    return abs(off) <= share, text
+    off = ours - printed
+    text = f"{label} {metric}: {ours:.2f}, published {printed:g}: {off:+.2f}, margin {margin:.2f}"
+    return abs(off) <= margin, text
 
 
 def mean(rows: Rows, label: str, metric: str) -> float | None:
@@ -61,17 +68,19 @@ def collapsed(rows: Rows, label: str) -> Verdict:
 
 def judged(rows: Rows) -> Iterator[Verdict]:
     """Each anchor: whether it is reached, and the figures."""
-    yield near(rows, "lstm_lm", "iw_nll", published("LSTM-LM", "iw_nll"), 0.015)
+    yield near(rows, "lstm_lm", "iw_nll", published("LSTM-LM", "iw_nll"), NATS)
     # The printed row is the monotonic one; without a schedule the latent is lost as well.
     for label in ("none", "monotonic"):
         yield collapsed(rows, label)
-        yield near(rows, label, "neg_elbo", published("LSTM VAE M.A.", "neg_elbo"), 0.015)
+        yield near(rows, label, "neg_elbo", published("LSTM VAE M.A.", "neg_elbo"), NATS)
     cap, ours = (mean(rows, "autoencoder", metric) for metric in ("mi_cap", "mi"))
     if cap is None or ours is None:
         yield None, "autoencoder mi: no record"
     else:
         yield cap - ours <= 0.3, f"autoencoder mi: {ours:.3f}, ln N {cap:.3f}, margin 0.3"
-    yield near(rows, "autoencoder", "rec", published("LSTM-AE", "rec"), 0.1)
+    # A reconstruction at weight 0 is no likelihood; its margin is a tenth.
+    printed = published("LSTM-AE", "rec")
+    yield near(rows, "autoencoder", "rec", printed, 0.1 * printed)
     label = "pretrained_free_bits_5"
     kl, ppl, lm = (
         mean(rows, row, metric)
@@ -84,19 +93,27 @@ def judged(rows: Rows) -> Iterator[Verdict]:
         yield ppl < lm, f"{label} ppl_iw: {ppl:.2f}, below lstm_lm's {lm:.2f}"
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
-    parser.add_argument("records", type=Path)
+def main(path: Path) -> int:
+    """Print each verdict; 1 where nothing could be judged."""
+    try:
+        lines = read_jsonl(path)
+    except (UserError, OSError) as error:
+        print(f"anchors: {error}", file=sys.stderr)
+        return 1
     rows: Rows = {}
-    for line in read_jsonl(parser.parse_args().records):
+    for line in lines:
         if is_done(line):
             rows.setdefault(line["label"], []).append(line["metrics"]["test"])
     verdicts = list(judged(rows))
     for reached, text in verdicts:
         print({True: "reached", False: "MISSED ", None: "–      "}[reached], text)
-    known = [reached for reached, _ in verdicts if reached is not None]
-    return 0 if known and all(known) else 1
+    missed = sum(reached is False for reached, _ in verdicts)
+    if missed:
+        print(f"{missed} missed: commit an ablation, with its records, that tells the cause")
+    return 0 if any(reached is not None for reached, _ in verdicts) else 1
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
+    parser.add_argument("records", type=Path)
+    sys.exit(main(parser.parse_args().records))

@@ -1,7 +1,7 @@
 """Do runs in bf16 agree with those in fp32? By the runs of paper/precision.toml, or by two files.
 
     python tests/equivalence.py results/precision.jsonl
-    python tests/equivalence.py results/ptb_check.jsonl results/main.jsonl
+    python tests/equivalence.py results/ptb_check.jsonl results/fu2019_ptb.jsonl
 
 One file: for each row and its twin in bf16, and each metric, the mean of bf16 - fp32 paired by
 seed, its 90 % t interval, and whether that lies within the margin fixed before the runs. Test

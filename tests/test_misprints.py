@@ -2,12 +2,13 @@
 
 import csv
 import re
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
 
 from benchmark import cli
-from benchmark.config import resolve
+from benchmark.config import TrainConfig, resolve
 from benchmark.errors import UserError
 from benchmark.presets import PRESETS
 from benchmark.report import literature, misprints, published
@@ -62,9 +63,8 @@ def test_rows_of_ours_exist_with_the_settings_that_are_told(values: list[literat
     assert {value.preset for value in mapped.values()} <= PRESETS.keys()
     assert {key[1] for key in mapped} >= {"lstm_lm", "cyclical", "monotonic", "aggressive"}
     for value in mapped.values():
-        train = {
-            key: item for key, item in value.set.items() if key in ("lr", "epochs", "lr_schedule")
-        }
+        known = {field.name for field in fields(TrainConfig)}
+        train = {key: item for key, item in value.set.items() if key in known}
         params = {key: item for key, item in value.set.items() if key not in train}
         run = resolve(value.dataset, value.baseline, 0, params=params, preset=value.preset,
                       sections={"train": train})  # fmt: skip

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from benchmark import study
+from benchmark.config import resolve
 from benchmark.errors import UserError
 
 HEAD = '[study]\ndata = ["exact_small"]\nseeds = [0, 1]\npreset = "exact_small"\n'
@@ -27,7 +28,7 @@ def test_all_rows_of_the_first_seed_come_first(tmp_path: Path) -> None:
     run = loaded.configs[1]
     assert run.config.train.epochs == 3
     assert run.config.model.latent == 8  # of the preset
-    assert run.config.params == {"delay": 0.25, "ramp": 0.04}
+    assert run.config.params == {"delay": 0.25, "ramp": 0.04, "floor": 0.0}
     assert run.id.startswith("exact_small-delayed_linear-0-")
     assert loaded.find(run.id) is run
 
@@ -107,16 +108,53 @@ def test_unknown_files_ids_and_seeds(tmp_path: Path) -> None:
         loaded.find(loaded.configs[0].id[:-1] + "?")
 
 
-@pytest.mark.parametrize("name", ["quickstart", "main", "ptb_check"])
+def paper(name: str) -> study.Study:
+    return study.load(Path(__file__).parent.parent / "paper" / f"{name}.toml")
+
+
+@pytest.mark.parametrize("name", ["quickstart", "fu2019_ptb", "ptb_check"])
 def test_the_papers_studies_load(name: str) -> None:
-    loaded = study.load(Path(__file__).parent.parent / "paper" / f"{name}.toml")
+    loaded = paper(name)
     four = {"none", "monotonic", "cyclical", "delayed_linear"}
     assert {"lstm_lm", "autoencoder"} | four <= set(loaded.labels)
     seeds = {run.config.seed for run in loaded.configs}
     assert seeds == ({0} if name == "ptb_check" else {0, 1, 2, 3, 4})
     if name != "quickstart":
         assert "delayed_linear_late" in loaded.labels
-        assert loaded.configs[0].config.train.epochs == (40 if name == "main" else 3)
+        assert loaded.configs[0].config.train.epochs == (40 if name == "fu2019_ptb" else 3)
+
+
+def test_the_rows_of_main_differ_in_the_method_alone() -> None:
+    """Its schedules beside the weights by hand, of 80 steps: two an epoch."""
+    runs = paper("main").of_seeds([0])
+    assert len({(run.config.model, run.config.train, run.config.precision) for run in runs}) == 1
+    weights = {
+        run.label: [run.config.method().weight(step, 80) for step in range(81)] for run in runs
+    }
+    core = ["lstm_lm", "none", "monotonic", "cyclical", "cyclical_half", "delayed_linear",
+            "late_rise"]  # fmt: skip
+    assert list(weights)[:7] == core
+    assert weights["monotonic"][::5] == pytest.approx([0, 0.25, 0.5, 0.75] + [1] * 13)
+    # At 80 the next cycle begins, but training is over.
+    assert weights["cyclical"][:80:5] == pytest.approx([0, 0.5, 1, 1] * 4)
+    assert weights["cyclical_half"][:40:5] == pytest.approx([0, 1] * 4)
+    assert set(weights["cyclical_half"][40:]) == {1}
+    assert weights["delayed_linear"][16:25:2] == pytest.approx([0, 0.25, 0.5, 0.75, 1])
+    assert weights["late_rise"][30:] == pytest.approx(weights["cyclical_half"][30:])
+    assert set(weights["late_rise"][:30]) == {0}
+    assert weights["zero_linear"][40:61:5] == pytest.approx([0, 0.25, 0.5, 0.75, 1])
+
+
+def test_the_optimiser_of_main_is_decided_by_its_own_language_model() -> None:
+    """Under either preset, the first run of main is one of the two."""
+    main, (adam, sgd) = paper("main"), paper("optimiser").configs
+    stated = main.configs[0].config
+    assert stated.id in (adam.id, sgd.id)
+    cooled = {"epochs": 40, "lr_schedule": "cooldown", "cooldown": 0.5}
+    for run, preset in ((adam, "fu2019_ptb"), (sgd, "li2019_ptb")):
+        under = resolve(data="ptb", baseline="lstm_lm", seed=0, preset=preset, precision="bf16",
+                        sections={"train": cooled})  # fmt: skip
+        assert run.id == under.id
 
 
 def test_a_row_may_have_its_own_precision(tmp_path: Path) -> None:
