@@ -1,8 +1,22 @@
-"""Aggressive training: first the encoder alone is brought up to date before each decoder step.
+"""Aggressive training updates the encoder alone many times before each step of the decoder.
+
+Formula: loss = rec + w(t) KL, with w(t) = floor + (1 - floor) min(1, t / warmup) and t the part of
+    training done (warmup 0: w = 1). Before each step of the decoder the encoder alone makes
+    updates, first on the step's batch and then on random ones. They end where the loss per word,
+    averaged over each ``window`` updates, rises, or after ``inner`` updates. From the first
+    validation that finds less mutual information than the one before it, encoder and decoder are
+    trained together.
 
 Source: He et al., Lagging Inference Networks and Posterior Collapse in Variational Autoencoders,
-2019, arXiv 1901.05534 (the figures are their code's; with annealing: warmup of 10 epochs, floor
-0.1).
+    2019, arXiv 1901.05534.
+
+Settings in the source: their code has inner 100 and window 15. The KL weight is 1, or with
+    annealing rises from 0.1 to 1 over 10 epochs of at most 100.
+
+Differences here: the mutual information is that of the whole validation split, theirs is a mean
+    over batches of at most 32 sentences. Up to ``inner`` updates are made, in their code at most
+    99. Under halving, evaluations count from where the KL weight has its final value; in their code
+    they count from epoch 0.
 """
 
 import math
@@ -14,12 +28,13 @@ from benchmark.baseline import Baseline, Run
 
 @dataclass(frozen=True)
 class Aggressive(Baseline):
-    """Up to ``inner`` encoder updates on random batches come before each step of the decoder.
+    """Hyper-parameters of aggressive training.
 
-    They end where the loss per word, averaged over ``window`` of them, rises; all of it ends at
-    the first validation that finds less mutual information than the one before (over the whole
-    split; theirs is a mean over batches of 32, and makes at most 99 updates). The KL weight rises
-    from ``floor`` to 1 over ``warmup``, a part of training.
+    Attributes:
+        inner: most updates of the encoder before a step of the decoder.
+        window: updates over which the loss per word is averaged.
+        warmup: part of training over which the KL weight rises, 0 to 1; 0 for weight 1 throughout.
+        floor: KL weight at the start of the rise, 0 to 1.
     """
 
     inner: int = 100

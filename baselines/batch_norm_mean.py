@@ -1,8 +1,19 @@
-"""BN-VAE: the posterior means are batch-normalised with a fixed scale, which keeps the KL above 0.
+"""BN-VAE normalises the posterior means over the batch to a fixed scale, which keeps the KL up.
+
+Formula: loss = rec + w(t) KL, with w(t) = min(1, t / warmup) and t the part of training done
+    (warmup 0: w = 1). The mean of dimension d is gamma (mu_d - m_d) / sqrt(v_d + eps) + bias_d,
+    with m_d and v_d the batch's mean and variance of mu_d. In training the KL is then on average
+    at least sum_d (gamma^2 v_d / (v_d + eps) + bias_d^2) / 2, about latent x gamma^2 / 2.
 
 Source: Zhu et al., A Batch Normalized Inference Network Keeps the KL Vanishing Away, 2020,
-arXiv 2004.12585 (scale 0.5 to 0.7; the encoder keeps its default initialisation; their code leaves
-batches of one sentence out, here they are trained on with the running statistics).
+    arXiv 2004.12585.
+
+Settings in the source: gamma 0.5 to 0.7. The command of their code has gamma 0.5, a KL weight that
+    rises from 0 to 1 over 10 epochs, and SGD with learning rate 0.5. The encoder keeps its default
+    initialisation. Batches of one sentence are left out.
+
+Differences here: batches of one sentence are trained on with the running statistics. The defaults
+    are gamma 0.6 and no warm-up. The encoder keeps its default initialisation here too.
 """
 
 from dataclasses import dataclass
@@ -41,9 +52,12 @@ class NormalisedPosterior(nn.Module):
 
 @dataclass(frozen=True)
 class BatchNormMean(Baseline):
-    """``gamma`` is the scale: the KL is at least about latent x gamma^2 / 2 nats.
+    """Hyper-parameters of BN-VAE.
 
-    The KL weight rises from 0 to 1 over ``warmup``, a part of training.
+    Attributes:
+        gamma: standard deviation of the means over the batch, in each dimension, above 0.
+        warmup: part of training over which the KL weight rises from 0 to 1; 0 for weight 1
+            throughout.
     """
 
     gamma: float = 0.6

@@ -1,7 +1,14 @@
-"""A constant KL weight, by default below 1: less is paid for the latent, and the bound is looser.
+"""A constant KL weight, by default below 1: the latent costs less, and the bound is looser.
+
+Formula: loss = rec + beta KL.
 
 Source: Higgins et al., beta-VAE: Learning Basic Visual Concepts with a Constrained Variational
-Framework, 2017, https://openreview.net/forum?id=Sy2fzU9gl (there with a weight above 1).
+    Framework, 2017, https://openreview.net/forum?id=Sy2fzU9gl.
+
+Settings in the source: a weight above 1.
+
+Differences here: the default weight is below 1. Validation chooses the best step by the loss with
+    the same weight.
 """
 
 from dataclasses import dataclass
@@ -11,7 +18,11 @@ from benchmark.baseline import Baseline
 
 @dataclass(frozen=True)
 class Beta(Baseline):
-    """``beta`` is the weight, in training and when validation chooses the best step."""
+    """Hyper-parameters of the constant weight.
+
+    Attributes:
+        beta: KL weight, above 0, in training and where validation chooses the best step.
+    """
 
     beta: float = 0.5
 

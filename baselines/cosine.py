@@ -1,7 +1,16 @@
-"""Cosine annealing: the KL weight rises once from 0 to 1 along half a cosine wave.
+"""Cosine annealing raises the KL weight once from 0 to 1 along half a cosine wave.
 
-Source: the shape is that of the library vae-annealing; the quarter of training is that of
-`monotonic`, so that the two differ in the shape alone (Fu et al., 2019, arXiv 1903.10145).
+Formula: loss = rec + w(t) KL, with w(t) = (1 - cos(pi min(1, t / warmup))) / 2 and t the part of
+    training done.
+
+Source: the library vae-annealing, https://github.com/hubertrybka/vae-annealing, has this shape; no
+    paper on it is known. The quarter of training is that of Fu et al., Cyclical Annealing Schedule:
+    A Simple Approach to Mitigating KL Vanishing, 2019, arXiv 1903.10145.
+
+Settings in the source: the library leaves the length of the rise to its user.
+
+Differences here: the length is a part of training. It is that of `monotonic`, so that the two
+    differ in the shape alone.
 """
 
 from dataclasses import dataclass
@@ -12,7 +21,11 @@ from benchmark.baseline import Baseline
 
 @dataclass(frozen=True)
 class Cosine(Baseline):
-    """``warmup`` is the part of training over which the weight rises."""
+    """Hyper-parameters of cosine annealing.
+
+    Attributes:
+        warmup: part of training over which the KL weight rises, 0 to 1.
+    """
 
     warmup: float = 0.25
 

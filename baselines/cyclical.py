@@ -1,7 +1,18 @@
-"""Cyclical annealing: in each cycle the KL weight rises from 0 to 1, then stays at 1.
+"""Cyclical annealing raises the KL weight from 0 to 1 in each of several cycles, then holds 1.
+
+Formula: loss = rec + w(t) KL, with w(t) = floor + (1 - floor) min(1, phase / ratio), where t is the
+    part of training done and phase = (cycles t / span) mod 1 the part of the cycle done. From
+    t = span on w = 1.
 
 Source: Fu et al., Cyclical Annealing Schedule: A Simple Approach to Mitigating KL Vanishing, 2019,
-arXiv 1903.10145 (M = 4 cycles, R = 0.5).
+    arXiv 1903.10145.
+
+Settings in the source: the paper has M = 4 cycles and R = 0.5, from weight 0. The code for Penn
+    Treebank has 4 cycles of 10 epochs, each with a rise from 0.1 to 1 over 4.5 epochs (R = 0.45);
+    it also restarts a cosine learning rate with each cycle.
+
+Differences here: the defaults are the paper's. The learning rate is an axis of its own
+    (``lr_schedule``). ``span`` is an addition.
 """
 
 from dataclasses import dataclass
@@ -12,10 +23,13 @@ from benchmark.baseline import Baseline
 
 @dataclass(frozen=True)
 class Cyclical(Baseline):
-    """``cycles`` is their M; ``ratio`` their R, the part of a cycle that the rise takes.
+    """Hyper-parameters of cyclical annealing.
 
-    ``floor`` is the weight at which each cycle begins: 0 in their paper, 0.1 in their code.
-    ``span`` is the part of training that holds all cycles; after it the weight stays 1.
+    Attributes:
+        cycles: number of cycles, their M.
+        ratio: part of a cycle that the rise takes, their R, above 0 and at most 1.
+        floor: KL weight at which each cycle begins, 0 to 1.
+        span: part of training that holds all cycles, above 0 and at most 1.
     """
 
     cycles: int = 4

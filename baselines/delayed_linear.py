@@ -1,8 +1,16 @@
-"""Delayed linear annealing: the KL weight stays 0 for a while, then rises to 1 in a straight line.
+"""Delayed linear annealing keeps the KL weight at 0 for a while, then raises it linearly to 1.
 
-Source: the default fractions are a tutorial's (40 of 500 epochs at 0, 20 rising); the literature's
-are 2,000 steps at 0 and 40,000 rising of 60,000: Wu et al., On the Encoder-Decoder Incompatibility
-in Variational Text Modeling and Beyond, 2020, arXiv 2004.09189.
+Formula: loss = rec + w(t) KL, with w(t) = floor + (1 - floor) min(1, max(0, (t - delay) / ramp))
+    and t the part of training done.
+
+Source: the default fractions are those of a tutorial, whose reference is not known here. In the
+    literature: Wu et al., On the Encoder-Decoder Incompatibility in Variational Text Modeling and
+    Beyond, 2020, arXiv 2004.09189.
+
+Settings in the source: the tutorial's text has 40 of 500 epochs at weight 0 and 20 of rise, its
+    code 42 and 20. Wu et al. have 2,000 steps at 0 and 40,000 of rise, of 60,000.
+
+Differences here: the defaults are the fractions of the tutorial's text. ``floor`` is an addition.
 """
 
 from dataclasses import dataclass
@@ -14,9 +22,12 @@ from benchmark.baseline import Baseline
 
 @dataclass(frozen=True)
 class DelayedLinear(Baseline):
-    """``delay`` and ``ramp`` are parts of training: the time before the rise, and that of the rise.
+    """Hyper-parameters of delayed linear annealing.
 
-    ``floor`` is the weight before it.
+    Attributes:
+        delay: part of training before the rise, at least 0.
+        ramp: part of training that the rise takes, at least 0; delay + ramp is at most 1.
+        floor: KL weight before the rise, 0 to 1.
     """
 
     delay: float = 0.08

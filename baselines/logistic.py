@@ -1,8 +1,15 @@
-"""Logistic annealing: the KL weight rises once from 0 to 1 along a sigmoid scaled to its length.
+"""Logistic annealing raises the KL weight once from 0 to 1 along a sigmoid scaled to its length.
 
-Source: Bowman et al., Generating Sentences from a Continuous Space, 2016, arXiv 1511.06349 (their
-weight is a sigmoid of the step); here it begins at exactly 0 and ends at exactly 1, in the same
-quarter of training as `monotonic`.
+Formula: loss = rec + w(t) KL, with w(t) = (s(x) - s(0)) / (s(1) - s(0)),
+    s(x) = 1 / (1 + exp(-10 (x - 1/2))), x = min(1, t / warmup), and t the part of training done.
+
+Source: Bowman et al., Generating Sentences from a Continuous Space, 2016, arXiv 1511.06349.
+
+Settings in the source: the weight is a sigmoid of the step; its place and steepness are not known
+    here.
+
+Differences here: the curve begins at exactly 0 and ends at exactly 1. It takes the same quarter of
+    training as `monotonic`.
 """
 
 from dataclasses import dataclass
@@ -13,7 +20,11 @@ from benchmark.baseline import Baseline
 
 @dataclass(frozen=True)
 class Logistic(Baseline):
-    """``warmup`` is the part of training over which the weight rises."""
+    """Hyper-parameters of logistic annealing.
+
+    Attributes:
+        warmup: part of training over which the KL weight rises, 0 to 1.
+    """
 
     warmup: float = 0.25
 

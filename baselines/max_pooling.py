@@ -1,7 +1,14 @@
-"""A max-pooled encoder: the sentence is the largest value of each state over time, not the last.
+"""A max-pooled encoder reads each state's largest value over time in place of its last value.
+
+Formula: loss = rec + w(t) KL, with w(t) = min(1, t / warmup) and t the part of training done
+    (warmup 0: w = 1). Unit i of the sentence's state is max over positions p of h_i(p).
 
 Source: Long et al., Preventing Posterior Collapse in Sequence VAEs with Pooling, 2019,
-arXiv 1911.03976.
+    arXiv 1911.03976.
+
+Settings in the source: not known here.
+
+Differences here: the default has no warm-up.
 """
 
 from dataclasses import dataclass
@@ -17,7 +24,7 @@ if TYPE_CHECKING:
 
 
 class MaxPooling(nn.Module):
-    """The encoder's own layers, read otherwise."""
+    """The encoder's own layers, with the maximum over time in place of the last state."""
 
     def __init__(self, embedding: nn.Module, lstm: nn.Module) -> None:
         super().__init__()
@@ -32,7 +39,12 @@ class MaxPooling(nn.Module):
 
 @dataclass(frozen=True)
 class MaxPooled(Baseline):
-    """The KL weight rises from 0 to 1 over ``warmup``, a part of training."""
+    """Hyper-parameters of the max-pooled encoder.
+
+    Attributes:
+        warmup: part of training over which the KL weight rises from 0 to 1; 0 for weight 1
+            throughout.
+    """
 
     warmup: float = 0.0
 

@@ -1,7 +1,19 @@
-"""Monotonic annealing: the KL weight rises once from 0 to 1 in a straight line.
+"""Monotonic annealing raises the KL weight once from 0 to 1 in a straight line.
 
-Source: Bowman et al., Generating Sentences from a Continuous Space, 2016, arXiv 1511.06349; the
-quarter of training is that of Fu et al., Cyclical Annealing Schedule, 2019, arXiv 1903.10145.
+Formula: loss = rec + w(t) KL, with w(t) = floor + (1 - floor) min(1, t / warmup) and t the part of
+    training done.
+
+Source: Bowman et al., Generating Sentences from a Continuous Space, 2016, arXiv 1511.06349. The
+    quarter of training is that of Fu et al., Cyclical Annealing Schedule: A Simple Approach to
+    Mitigating KL Vanishing, 2019, arXiv 1903.10145.
+
+Settings in the source: Bowman et al. have a sigmoid of the step. The code of Fu et al. rises from
+    0.1 to 1 within the first 10 of 40 epochs and reaches 1 in epoch 9; the annealed rows of He et
+    al. (2019, arXiv 1901.05534) rise from 0.1 to 1 over 10 epochs of at most 100.
+
+Differences here: the rise is a straight line. By default it begins at weight 0. Under halving,
+    evaluations count from where the KL weight has its final value; in the code of He et al. they
+    count from epoch 0.
 """
 
 from dataclasses import dataclass
@@ -12,7 +24,12 @@ from benchmark.baseline import Baseline
 
 @dataclass(frozen=True)
 class Monotonic(Baseline):
-    """``warmup`` is the part of training over which the weight rises, from ``floor`` to 1."""
+    """Hyper-parameters of monotonic annealing.
+
+    Attributes:
+        warmup: part of training over which the KL weight rises, 0 to 1.
+        floor: KL weight at the start of the rise, 0 to 1.
+    """
 
     warmup: float = 0.25
     floor: float = 0.0

@@ -1,8 +1,19 @@
-"""An auto-encoder first; then, with its encoder and a fresh decoder, a VAE with free bits.
+"""An auto-encoder comes first; its encoder and a fresh decoder then make a VAE with free bits.
+
+Formula: with t the part of training done, loss = rec for t below pretraining, and afterwards
+    loss = rec + w(t) sum_d max(target / Z, KL_d), where w(t) = min(1, (t - pretraining) / warmup)
+    and KL_d is the KL of dimension d of Z.
 
 Source: Li et al., A Surprisingly Effective Fix for Deep Latent Variable Modeling of Text, 2019,
-arXiv 1909.00868 (AE + FB: free bits of each sentence and dimension; a target of 8 nats is that of
-their commands, 5 that of their Penn Treebank row; warm-up of 10 epochs).
+    arXiv 1909.00868 (AE + FB).
+
+Settings in the source: an auto-encoder of at most 100 epochs, chosen by its reconstruction; then as
+    many of the VAE, with a warm-up over 10 of them. Target 8 nats for 32 dimensions in the commands
+    of their code, 5 in their row of Penn Treebank. SGD with learning rate 0.5.
+
+Differences here: both phases are parts of one training, by default half of it each. Under halving,
+    evaluations count from where the KL weight has its final value; in their code they count from
+    epoch 0.
 """
 
 from dataclasses import dataclass
@@ -15,10 +26,14 @@ from benchmark.baseline import Baseline, Run
 
 @dataclass(frozen=True)
 class PretrainedFreeBits(Baseline):
-    """``pretraining`` is the auto-encoder's part of training, chosen by its reconstruction.
+    """Hyper-parameters of free bits after an auto-encoder.
 
-    Over ``warmup``, a part of training, the weight then rises from 0 to 1; ``target`` nats a
-    sentence are free, an equal share of each dimension.
+    Attributes:
+        target: nats a sentence that are free, at least 0, an equal share of each dimension.
+        pretraining: the auto-encoder's part of training, above 0 and below 1; it is chosen by its
+            reconstruction.
+        warmup: part of the whole training, after ``pretraining``, over which the KL weight rises
+            from 0 to 1.
     """
 
     target: float = 8.0

@@ -1,6 +1,15 @@
-"""Word dropout: the decoder reads a sentence with holes, and must ask the latent what was there.
+"""Word dropout gives the decoder sentences with holes, so that it must ask the latent for them.
+
+Formula: loss = rec + w(t) KL, with w(t) = min(1, t / warmup) and t the part of training done. Of
+    the words that the decoder reads, each becomes a hole with probability ``rate``; the words
+    scored stay whole, and so does ``<s>``.
 
 Source: Bowman et al., Generating Sentences from a Continuous Space, 2016, arXiv 1511.06349.
+
+Settings in the source: ``<unk>`` stands for a dropped word; rate and warm-up are not known here.
+
+Differences here: the hole is a word of its own, not ``<unk>``. The defaults are this suite's; the
+    warm-up is that of `monotonic`.
 """
 
 from dataclasses import dataclass
@@ -16,9 +25,11 @@ HOLE = 0  # <pad>, which no batch holds elsewhere, so that it is a word of its o
 
 @dataclass(frozen=True)
 class WordDropout(Baseline):
-    """``rate`` of the words read, not of those scored; ``warmup`` as in `monotonic`.
+    """Hyper-parameters of word dropout.
 
-    The defaults are this suite's. The source puts ``<unk>`` where this has a word of its own.
+    Attributes:
+        rate: probability, 0 to 1, that a word read is dropped.
+        warmup: part of training over which the KL weight rises from 0 to 1.
     """
 
     rate: float = 0.5

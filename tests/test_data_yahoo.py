@@ -15,7 +15,7 @@ from benchmark.files import sha256_bytes
 
 TRAIN = b"why _UNK is\n\nthe first the\n"
 VALID = b"".join(b"is %s\n" % word for word in [b"why", b"the", b"_UNK", b"is", b"first"] * 4)
-TEST = b"first is rare\n"
+TEST = b"is rare\nis why\nis is\nis the\nis first\nis _UNK\nis first\nis why\nis is\nis the\n"
 WORDS = b"why\nis\n_UNK\nthe\nfirst\n"
 
 
@@ -55,22 +55,28 @@ def test_ids_are_those_of_the_vocabulary_file(source, tmp_path):
     assert corpus.vocabulary.words[3:] == ["why", "is", "_UNK", "the", "first"]
     assert texts(corpus, "train") == ["why _UNK is", "the first the"]
     assert corpus.splits["train"].sentence(0).tolist() == [1, 3, 5, 4, 2]
-    assert texts(corpus, "test") == ["first is _UNK"]  # `rare` is not in the file
+    assert texts(corpus, "test")[:2] == ["is _UNK", "is why"]  # `rare` is not in the file
+    assert len(texts(corpus, "test")) == 10
     assert corpus.vocabulary.encode("never why") == [5, 3]
 
 
-def test_the_small_cut_takes_every_tenth_line_of_the_validation_file(source, tmp_path):
+def test_the_small_cut_takes_fixed_lines_of_the_other_files(source, tmp_path, monkeypatch):
     (source / "yahoo.train.txt").unlink()
     data.prepare("yahoo_small", tmp_path / "root", source)
     corpus = data.load("yahoo_small", tmp_path / "root")
     lines = VALID.decode().splitlines()
     assert texts(corpus, "valid") == [lines[9], lines[19]]
     assert texts(corpus, "train") == lines[:9] + lines[10:19]
-    assert texts(corpus, "test") == ["first is _UNK"]
+    assert texts(corpus, "test") == ["is first", "is the"]
     assert (
         "never beside published" in data.describe("yahoo_small", tmp_path / "root")["description"]
     )
     assert data.identity("yahoo_small") != data.identity("yahoo")
+    cut = data.identity("yahoo_small")
+    whole = dataclasses.replace(public.CORPORA["yahoo_small"], test_every=0)
+    monkeypatch.setitem(public.CORPORA, "yahoo_small", whole)
+    assert data.identity("yahoo_small") != cut
+    assert not data.is_prepared("yahoo_small", tmp_path / "root")
 
 
 @pytest.mark.parametrize("changed", [TRAIN + b"etorch.\n", TRAIN.replace(b"why", b"whz")])
@@ -87,9 +93,19 @@ def test_a_training_file_of_another_git_name_is_refused(source, tmp_path, change
 
 
 @pytest.mark.skipif("PCBENCH_TEST_YAHOO" not in os.environ, reason="needs the Yahoo files")
-def test_yahoo_has_the_published_counts(tmp_path):
-    """Without the training file, which few have: the small cut holds the other two whole."""
-    data.prepare("yahoo_small", tmp_path, Path(os.environ["PCBENCH_TEST_YAHOO"]))
+def test_yahoo_has_the_published_counts(tmp_path, monkeypatch):
+    """Without the training file, which few have: the small cut's test lines, then both whole."""
+    source = Path(os.environ["PCBENCH_TEST_YAHOO"])
+    data.prepare("yahoo_small", tmp_path / "cut", source)
+    tested = texts(data.load("yahoo_small", tmp_path / "cut"), "test")
+    official = (source / "yahoo.test.txt").read_text(encoding="utf-8").splitlines()
+    fifth = [" ".join(line.split()) for line in official[4::5]]
+    assert len(fifth) == 2_000
+    assert tested == fifth
+
+    whole = dataclasses.replace(public.YAHOO_SMALL, test_every=0)
+    monkeypatch.setitem(public.CORPORA, "yahoo_small", whole)
+    data.prepare("yahoo_small", tmp_path, source)
     figures = data.describe("yahoo_small", tmp_path)
     assert figures["types"] == 19_997
     splits = figures["splits"]
