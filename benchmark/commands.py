@@ -295,7 +295,7 @@ def baselines(arguments: Namespace) -> int:
     import baselines as folder
 
     for name in folder.names():
-        print(f"{name:<19} {folder.describe(name)}")
+        print(f"{name:<21} {folder.describe(name)}")
     return 0
 
 
