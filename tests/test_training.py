@@ -310,4 +310,4 @@ def test_seeds_are_functions_of_their_names() -> None:
 def test_a_config_is_enough_to_build_the_method() -> None:
     run = tiny.config("cyclical", params={"cycles": 2})
     assert dataclasses.asdict(tiny.training(run).baseline) == run.params
-    assert run.params == {"cycles": 2, "ratio": 0.5, "floor": 0.0}
+    assert run.params == {"cycles": 2, "ratio": 0.5, "floor": 0.0, "span": 1.0}
