@@ -73,7 +73,7 @@ def z_use(own: Tensor, swapped: Tensor, stranger: NDArray[np.int64]) -> tuple[fl
     if own.dim() != 1 or own.shape != swapped.shape or own.shape != stranger.shape:
         shapes = f"{tuple(own.shape)}, {tuple(swapped.shape)}, {stranger.shape}"
         raise ValueError(f"own, swapped and stranger must all be (N,), got {shapes}")
-    paired = torch.as_tensor(stranger != ALONE, device=own.device)
+    paired = torch.from_numpy(np.flatnonzero(stranger != ALONE)).to(own.device)
     # Subtract in float64: the difference of two equal losses is exactly 0.
     gain = (swapped.detach().to(torch.float64) - own.detach().to(torch.float64))[paired]
     count = gain.numel()
