@@ -383,7 +383,9 @@ def test_cyclical_rises_in_each_cycle(cycles: int, ratio: float) -> None:
     shape = method("cyclical", cycles=cycles, ratio=ratio)
     for step, total in STEPS:
         phase = Fraction(step * cycles % total, total)  # exact
-        known = min(1.0, float(phase) / ratio) if step < total else 1.0  # no cycle begins at the end
+        known = min(1.0, float(phase) / ratio)
+        if step == total:
+            known = 1.0  # no cycle begins at the end
         assert shape.weight(step, total) == pytest.approx(known, abs=1e-12)
     assert method("cyclical") == method("cyclical", cycles=4, ratio=0.5, floor=0.0, span=1.0)
 

@@ -18,8 +18,8 @@ from torch._subclasses.fake_tensor import FakeTensorMode, unset_fake_temporarily
 from torch.overrides import TorchFunctionMode
 
 import baselines
-from benchmark import model as models
 from benchmark import lstm, samples, training
+from benchmark import model as models
 from benchmark.bench import scaling
 from benchmark.config import RunConfig
 from benchmark.encoding import Measured, encode

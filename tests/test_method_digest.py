@@ -47,7 +47,7 @@ def digest(folder: Path, text: str) -> str:
         ('    """The weight rises over ``warmup``."""\n\n', ""),
         ('        """Rise once."""\n', ""),
         ("    def weight", "    # A comment.\n\n    def weight"),
-        ("(step, total, length=self.warmup)", "(\n            step, total, length=self.warmup,\n        )"),
+        ("(step, total, length=self.warmup)", "(\n   step, total, length=self.warmup,\n   )"),
         ('"said"', "'said'"),
         ("0.25", "2.5e-1"),
         ("kl.sum(-1) if text", "(kl.sum(-1)) if (text)"),
@@ -82,7 +82,7 @@ def test_what_changes_results_changes_it(tmp_path: Path, old: str, new: str) -> 
 
 
 def test_a_docstring_is_left_out_where_it_documents_only(tmp_path: Path) -> None:
-    later = METHOD.replace('        text = "said"\n', '        text = "said"\n        "no docstring"\n')
+    later = METHOD.replace('text = "said"\n', 'text = "said"\n        "no docstring"\n')
     assert digest(tmp_path, later) != digest(tmp_path, METHOD)
 
 

@@ -43,7 +43,7 @@ def test_a_stranger_has_equal_length_and_nobody_is_their_own() -> None:
 def test_strangers_of_one_length_form_one_cycle() -> None:
     stranger = stranger_within_length(LENGTHS)
     for value in np.unique(LENGTHS):
-        bucket = np.flatnonzero(LENGTHS == value)
+        bucket = np.flatnonzero(value == LENGTHS)
         walk = [bucket[0]]
         while stranger[walk[-1]] != bucket[0]:
             walk.append(stranger[walk[-1]])
@@ -85,7 +85,7 @@ def test_lengths_may_be_few_and_must_be_a_list() -> None:
         stranger_within_length(np.ones((2, 2), dtype=np.int64))
 
 
-# What the rule does to the figure ------------------------------------------------------------------
+# What the rule does to the figure -----------------------------------------------------------------
 
 BLOCK, TOPICS, GAIN = 20, 10, 1.5
 
@@ -196,9 +196,7 @@ def test_the_error_is_that_of_numpy_and_of_repeated_draws() -> None:
     noise = np.random.default_rng(2)
     own, gains = noise.normal(100, 30, 4000), noise.gamma(2.0, 1.5, (400, 4000))
     stranger = stranger_within_length(np.full(4000, 6))
-    found = [
-        z_use(torch.from_numpy(own), torch.from_numpy(own + gain), stranger) for gain in gains
-    ]
+    found = [z_use(torch.from_numpy(own), torch.from_numpy(own + gain), stranger) for gain in gains]
     assert found[0][1] == pytest.approx(gains[0].std(ddof=1) / math.sqrt(4000), rel=1e-9)
     means = np.array([mean for mean, _, _ in found])
     assert means.std(ddof=1) == pytest.approx(found[0][1], rel=4 / math.sqrt(2 * 400))

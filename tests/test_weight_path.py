@@ -128,7 +128,9 @@ def test_the_path_is_the_weight_of_every_step(name: str, params: dict[str, Any])
 
 
 def test_a_language_model_has_none() -> None:
-    assert finished(tiny.config("lstm_lm")).weight_path() is None
+    run = finished(tiny.config("lstm_lm"))
+    assert run.weight_path() is None
+    assert [point["z_use"] for point in run.curve] == [None, None]
 
 
 def test_steps_that_a_phase_leaves_out_have_none(monkeypatch: pytest.MonkeyPatch) -> None:
