@@ -47,11 +47,11 @@ class Measured:
         """At most `SUBSET` sentences that have a stranger, spread evenly over the split."""
         known = np.flatnonzero(self.stranger >= 0)
         known = known[:: -(-len(known) // SUBSET) or 1]
-        batches = ((b, np.flatnonzero(np.isin(b.index, known))) for b in self.wide)
+        batches = ((batch, np.flatnonzero(np.isin(batch.index, known))) for batch in self.wide)
         return [
-            Batch(batch.index[rows], batch.tokens[torch.from_numpy(rows)])
-            for batch, rows in batches
-            if len(rows)
+            Batch(batch.index[some], batch.tokens[torch.from_numpy(some)])
+            for batch, some in batches
+            if some.size
         ]
 
     def first_noise(self, latent: int) -> Tensor:

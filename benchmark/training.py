@@ -140,13 +140,15 @@ class Training:
                     f"{self.config.id}: run.log({name}=...): the curve has its own {name}; choose "
                     "another name"
                 )
+            given = value.detach() if isinstance(value, Tensor) else value
             try:
-                number = float(value)
+                number = math.nan if isinstance(given, str) else float(given)
             except (TypeError, ValueError, RuntimeError):
                 number = math.nan
             if not math.isfinite(number):
+                told = " ".join(repr(given).split())[:60]
                 raise UserError(
-                    f"{self.config.id}: run.log({name}=...) at step {self.step}: {value!r} is no "
+                    f"{self.config.id}: run.log({name}=...) at step {self.step}: {told} is no "
                     "finite number"
                 )
             self.logged[name] = number
@@ -306,11 +308,11 @@ class Training:
         return self.curve[::-1][::stride][::-1] if stride > 1 else self.curve
 
     def weight_path(self) -> list[list[float]] | None:
-        """Corners (step, weight) of the KL weight that was used; None without a latent variable."""
+        """Corners [step, weight] of the KL weight that was used; None without a latent variable."""
         if not self.baseline.latent:
             return None
         steps = self.weights.isfinite().nonzero()[:, 0]  # a phase that ended early has none
-        return [[*corner] for corner in corners(steps.numpy(), self.weights[steps].numpy())]
+        return [list(corner) for corner in corners(steps.numpy(), self.weights[steps].numpy())]
 
 
 def make_optimiser(model: torch.nn.Module, config: TrainConfig) -> torch.optim.Optimizer:

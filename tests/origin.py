@@ -77,7 +77,8 @@ def _settings(line: records.Record, config: RunConfig) -> Iterator[str]:
             yield f"config: its settings are not those of its id; {RESTORE}"
     except UserError as error:
         yield f"{error}; {RESTORE}"
-    if line["evaluation_digest"] != config.evaluation_digest:
+    version = line.get("evaluation", 1)  # records of version 1 do not tell it
+    if line["evaluation_digest"] != config.evaluation_digest_of(version):
         yield f"was measured by other [evaluate] settings than its study's; {AGAIN}"
 
 

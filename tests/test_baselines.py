@@ -383,8 +383,33 @@ def test_cyclical_rises_in_each_cycle(cycles: int, ratio: float) -> None:
     shape = method("cyclical", cycles=cycles, ratio=ratio)
     for step, total in STEPS:
         phase = Fraction(step * cycles % total, total)  # exact
-        assert shape.weight(step, total) == pytest.approx(min(1.0, float(phase) / ratio), abs=1e-12)
-    assert method("cyclical") == method("cyclical", cycles=4, ratio=0.5)
+        known = min(1.0, float(phase) / ratio)
+        if step == total:
+            known = 1.0  # no cycle begins at the end
+        assert shape.weight(step, total) == pytest.approx(known, abs=1e-12)
+    assert method("cyclical") == method("cyclical", cycles=4, ratio=0.5, floor=0.0, span=1.0)
+
+
+@pytest.mark.parametrize("floor", [0.0, 0.1])
+def test_cycles_within_a_span_are_those_of_a_shorter_training(floor: float) -> None:
+    whole = method("cyclical", cycles=4, ratio=0.5, floor=floor)
+    half = method("cyclical", cycles=4, ratio=0.5, floor=floor, span=0.5)
+    found = [half.weight(step, 160) for step in range(161)]
+    assert found[:80] == [whole.weight(step, 80) for step in range(80)]
+    assert found[80:] == [1.0] * 81
+    assert found.count(floor) == 4  # each cycle begins there
+    # The last rise is the one of `late_rise`, which begins and ends with it.
+    late = method("delayed_linear", delay=0.375, ramp=0.0625, floor=floor)
+    last = [late.weight(step, 160) for step in range(60, 161)]
+    assert last == pytest.approx(found[60:], abs=1e-12)
+    assert [late.weight(step, 160) for step in range(60)] == [floor] * 60
+
+
+@pytest.mark.parametrize("name", ["batch_norm_mean", "max_pooling"])
+def test_a_warmup_before_a_changed_posterior_rises_once(name: str) -> None:
+    found = [method(name, warmup=0.25).weight(step, 80) for step in range(81)]
+    np.testing.assert_allclose(found, np.minimum(1, np.arange(81) / 20), atol=1e-12)
+    assert [method(name).weight(step, 80) for step in range(81)] == [1.0] * 81
 
 
 @pytest.mark.parametrize(("cycles", "ratio", "total"), [(4, 0.5, 96), (8, 0.3, 1000), (3, 1.0, 9)])
@@ -402,6 +427,9 @@ def test_the_ends_of_the_range() -> None:
     assert (method("autoencoder").selection_weight, method("none").selection_weight) == (0, 1)
     assert not type(method("lstm_lm")).latent
     for name, params in (("cyclical", {"ratio": 0.0}), ("monotonic", {"warmup": 1.5}),
-                         ("delayed_linear", {"delay": 0.9, "ramp": 0.2})):  # fmt: skip
+                         ("delayed_linear", {"delay": 0.9, "ramp": 0.2}),
+                         ("delayed_linear", {"floor": 1.5}), ("cyclical", {"span": 0.0}),
+                         ("cyclical", {"span": 1.5}), ("max_pooling", {"warmup": -0.1}),
+                         ("batch_norm_mean", {"warmup": 1.1})):  # fmt: skip
         with pytest.raises(UserError, match=r"test: .* must"):
             method(name, **params)

@@ -11,8 +11,8 @@ from benchmark import config
 from benchmark.config import EvaluateConfig, ModelConfig, RunConfig, TrainConfig, resolve
 from benchmark.errors import UserError
 
-# All defaults at PROTOCOL 1 and EVALUATION 1.
-VERSIONS = {"protocol": 1, "evaluation": 1}
+# All defaults at PROTOCOL 1 and EVALUATION 2.
+VERSIONS = {"protocol": 1, "evaluation": 2}
 GOLDEN = {
     "model.embedding": 256,
     "model.hidden": 256,
@@ -32,6 +32,7 @@ GOLDEN = {
     "train.halve_from": 15,
     "train.halvings": 5,
     "train.restart_epochs": 10,
+    "train.cooldown": 0.5,
     "evaluate.iw_samples": 500,
     "evaluate.bleu": True,
     "evaluate.max_length": 200,
@@ -73,15 +74,19 @@ GOLDEN = {
     "baseline.aggressive.warmup": 0.0,
     "baseline.aggressive.window": 15,
     "baseline.batch_norm_mean.gamma": 0.6,
+    "baseline.batch_norm_mean.warmup": 0.0,
     "baseline.cyclical.cycles": 4,
     "baseline.cyclical.floor": 0.0,
     "baseline.cyclical.ratio": 0.5,
+    "baseline.cyclical.span": 1.0,
     "baseline.delayed_linear.delay": 0.08,
+    "baseline.delayed_linear.floor": 0.0,
     "baseline.delayed_linear.ramp": 0.04,
     "baseline.free_bits.kind": "dimension",
     "baseline.free_bits.target": 8.0,
     "baseline.free_bits.warmup": 0.25,
     "baseline.logistic.warmup": 0.25,
+    "baseline.max_pooling.warmup": 0.0,
     "baseline.monotonic.floor": 0.0,
     "baseline.monotonic.warmup": 0.25,
     "baseline.pretrained_free_bits.pretraining": 0.5,

@@ -18,15 +18,15 @@ from torch._subclasses.fake_tensor import FakeTensorMode, unset_fake_temporarily
 from torch.overrides import TorchFunctionMode
 
 import baselines
+from benchmark import lstm, samples, training
 from benchmark import model as models
-from benchmark import samples, training
 from benchmark.bench import scaling
 from benchmark.config import RunConfig
 from benchmark.encoding import Measured, encode
 from benchmark.errors import UserError
 from benchmark.evaluation import measure_bucket, validate
 from benchmark.logits import _loss_without_looking
-from benchmark.lstm import LSTM, has_bf16
+from benchmark.lstm import LSTM
 from benchmark.seeds import generator
 from benchmark.training import Training
 
@@ -171,12 +171,12 @@ def test_a_method_that_forgets_the_device_is_seen(
 # What a GPU computes otherwise, on the CPU --------------------------------------------------------
 
 
+@tiny.needs_bf16
 @pytest.mark.parametrize("first", [False, True])
 def test_an_lstm_rounds_as_autocast_does_on_a_cpu(first: bool) -> None:
     noise = generator("lstm")
     layer = LSTM(12, 16)
     given = [torch.randn(3, 5, 12, generator=noise), *torch.randn(2, 1, 3, 16, generator=noise)]
-    products = torch.bfloat16 if has_bf16() else torch.float32
 
     def results(inside: bool) -> list[Tensor | None]:
         layer.zero_grad()
@@ -184,7 +184,7 @@ def test_an_lstm_rounds_as_autocast_does_on_a_cpu(first: bool) -> None:
         begin = (state[0], state[1]) if first else None
         with torch.autocast("cpu", torch.bfloat16, enabled=not inside):
             out, last = (
-                layer.within(torch.bfloat16, words, begin, products)
+                layer.within(torch.bfloat16, words, begin, torch.bfloat16)
                 if inside
                 else layer(words, begin)
             )
@@ -196,6 +196,34 @@ def test_an_lstm_rounds_as_autocast_does_on_a_cpu(first: bool) -> None:
         if ours is not None and reference is not None:
             assert ours.dtype == reference.dtype
             assert torch.allclose(ours, reference, rtol=1e-2, atol=1e-3)
+
+
+@pytest.mark.parametrize("first", [False, True])
+def test_without_bf16_arithmetic_an_lstm_multiplies_rounded_numbers(
+    first: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As PyTorch's own layer does in fp32, given rounded weights and inputs."""
+    noise = generator("lstm")
+    layer, plain = LSTM(12, 16), torch.nn.LSTM(12, 16, batch_first=True)
+    words, *state = torch.randn(3, 5, 12, generator=noise), *torch.randn(2, 1, 3, 16)
+    rounded = {name: value.bfloat16().float() for name, value in layer.state_dict().items()}
+    plain.load_state_dict(rounded)
+    begin = (state[0], state[1]) if first else None
+    monkeypatch.setattr(lstm, "has_bf16", lambda: False)
+    with torch.autocast("cpu", torch.bfloat16):
+        found, last = layer(words, begin)
+    expected, known = plain(
+        words.bfloat16().float(),
+        begin and (begin[0].bfloat16().float(), begin[1].bfloat16().float()),
+    )
+    for ours, reference in zip((found, *last), (expected, *known), strict=True):
+        assert ours.dtype == torch.float32
+        torch.testing.assert_close(ours, reference)
+    assert not torch.equal(found, layer(words, begin)[0])  # nor is it that of unrounded numbers
+    found.square().sum().backward()
+    expected.square().sum().backward()
+    for name, value in layer.named_parameters():
+        torch.testing.assert_close(value.grad, plain.get_parameter(name).grad, rtol=0.02, atol=0.02)
 
 
 def test_a_loss_that_never_looks_is_exact() -> None:

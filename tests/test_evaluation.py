@@ -97,12 +97,12 @@ def test_figures_of_each_sentence_by_hand() -> None:
         assert details["iw_nll"][i] == pytest.approx(iw, abs=1e-4)
 
 
-def test_z_use_is_the_swap_within_a_length() -> None:
+def test_z_use_is_the_loss_with_the_z_of_a_stranger() -> None:
     model, split = make(), the_test()
     found, _ = run(model)
     z = encode(model, split).z.float()
     gains = []
-    for i, j in enumerate(split.partner):
+    for i, j in enumerate(split.stranger):
         if j >= 0:
             tokens = torch.from_numpy(split.split.sentence(i).astype(np.int64)).unsqueeze(0)
             with torch.no_grad():
@@ -110,6 +110,13 @@ def test_z_use_is_the_swap_within_a_length() -> None:
             gains.append(float(both[1] - both[0]))
     assert len(gains) > 30
     assert found["z_use"] == pytest.approx(sum(gains) / len(gains), abs=1e-5)
+    error = np.std(gains, ddof=1) / math.sqrt(len(gains))
+    assert found["z_use_se"] == pytest.approx(error, abs=1e-5)
+    # All of them fit into the curve's subset, so that validation finds the same.
+    assert sum(len(batch.index) for batch in split.subset) == len(gains)
+    along = validate(model, split)
+    for name in ("z_use", "z_use_se"):
+        assert along[name] == pytest.approx(found[name], abs=1e-5)
     assert abs(found["z_use"]) > 0.01
 
 
@@ -204,9 +211,11 @@ def test_a_language_model_has_an_exact_likelihood() -> None:
     assert found["kl"] == 0
     assert found["iw_nll"] == found["neg_elbo"] == found["rec"]
     assert found["ppl_iw"] == found["ppl_elbo"]
-    nulls = ("mi", "mi_cap", "mi_batch", "marginal_kl", "au", "au_0.05", "au_0.2", "ess", "z_use")
-    for name in (*nulls, "bleu", "recovered", "recovered_mean"):
+    latent = ("mi", "mi_se", "mi_cap", "mi_batch", "au", "au_0.05", "au_0.2", "z_use", "z_use_se")
+    for name in (*latent, "marginal_kl", "ess", "bleu", "recovered", "recovered_mean"):
         assert found[name] is None, name
+    for name in latent:
+        assert validate(model, split)[name] is None, name
     assert details["kl_spectrum"] is None
     assert recovery(model, tiny.corpus(), split) == {}
     total = 0.0

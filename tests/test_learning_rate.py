@@ -59,7 +59,7 @@ def test_after_a_halving_the_loss_that_caused_it_is_to_be_beaten() -> None:
     state = {k: v for k, v in rate.state_dict().items() if k != "bar"}  # of before it was kept
     again = LearningRate(rate.config, settled=0)
     again.load_state_dict(state)
-    assert (again.bar, again.value) == (4, 0.25)
+    assert (again.bar, again.at(0, 1)) == (4, 0.25)
 
 
 def test_halving_does_not_begin_early() -> None:
@@ -81,7 +81,7 @@ class Scripted:
     def __call__(self, model: Any, split: Any, prior: bool) -> dict[str, Any]:
         self.seen.append({k: v.clone() for k, v in model.state_dict().items()})
         loss = self.losses[len(self.seen) - 1]
-        return {"rec": loss, "kl": 0.0, "neg_elbo": loss, "mi": 0.0, "au": 0}
+        return {"rec": loss, "kl": 0.0, "neg_elbo": loss, "mi": 0.0, "au": 0, "z_use": 0.0}
 
 
 def test_halving_never_undoes_a_cyclical_restart(monkeypatch: pytest.MonkeyPatch) -> None:

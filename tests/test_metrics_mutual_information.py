@@ -5,6 +5,7 @@ import math
 import numpy as np
 import pytest
 import torch
+from numpy.typing import NDArray
 
 from benchmark.metrics import MutualInformation, batch_mi, coupled_mi, marginal_kl
 
@@ -12,18 +13,22 @@ Posteriors = tuple[torch.Tensor, torch.Tensor, torch.Tensor]
 
 
 def direct(mu: torch.Tensor, logvar: torch.Tensor, z: torch.Tensor) -> float:
-    """Both loops written out, squared distances as they stand, in NumPy float64."""
+    return float(densities(mu, logvar, z).mean())
+
+
+def densities(mu: torch.Tensor, logvar: torch.Tensor, z: torch.Tensor) -> NDArray[np.float64]:
+    """Of each sentence; loops written out, squared distances as they stand, in NumPy float64."""
     means, variances, samples = mu.numpy(), np.exp(logvar.numpy()), z.numpy()
     n = len(means)
-    total = 0.0
+    found = np.empty(n)
     for i in range(n):
         gaps = np.empty(n)
         own = (samples[i] - means[i]) ** 2 / variances[i] + np.log(variances[i])
         for j in range(n):
             other = (samples[i] - means[j]) ** 2 / variances[j] + np.log(variances[j])
             gaps[j] = 0.5 * (own - other).sum()
-        total -= gaps.max() + np.log(np.exp(gaps - gaps.max()).mean())
-    return total / n
+        found[i] = -gaps.max() - np.log(np.exp(gaps - gaps.max()).mean())
+    return found
 
 
 def sampled(mu: torch.Tensor, logvar: torch.Tensor, seed: int) -> Posteriors:
@@ -140,8 +145,18 @@ def test_saturation_begins_three_nats_below_the_cap() -> None:
         assert result.saturated is saturated
 
 
+def test_the_error_is_over_sentences() -> None:
+    posteriors = informative(2.0, seed=4, n=150)
+    expected = densities(*posteriors).std(ddof=1) / math.sqrt(150)
+    assert coupled_mi(*posteriors, chunk=64).error == pytest.approx(expected, rel=1e-9)
+    # By theory the information density of a sentence has variance sum_d (1 - var_d).
+    found = coupled_mi(*informative(2.0, seed=5))
+    assert found.error == pytest.approx(math.sqrt(8 * (1 - math.exp(-0.5)) / 3761), rel=0.1)
+    assert math.isnan(coupled_mi(*(a[:1] for a in posteriors)).error)
+
+
 def test_marginal_kl_is_the_difference() -> None:
-    assert marginal_kl(2.5, MutualInformation(mi=2.0, cap=8.0, saturated=False)) == 0.5
+    assert marginal_kl(2.5, MutualInformation(2.0, 8.0, False, error=0.1)) == 0.5
 
 
 def test_batch_mi_averages_the_batches_by_size() -> None:

@@ -181,7 +181,7 @@ def test_provenance_holds_no_host_and_no_path(monkeypatch: pytest.MonkeyPatch) -
 
     found = records.provenance()
     assert set(found) == {
-        "commit", "dirty", "code_sha256", "python", "torch", "cpu", "threads",
+        "commit", "dirty", "code_sha256", "python", "torch", "cpu", "processor", "threads",
     }  # fmt: skip
     assert "/" not in json.dumps(found)
     assert platform.node() not in found.values()

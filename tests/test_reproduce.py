@@ -14,7 +14,7 @@ import torch
 from scipy import stats
 from test_run import ONCE
 
-from benchmark import cli, config, records
+from benchmark import cli, config, provenance, records
 from benchmark import data as corpora
 from benchmark.config import RunConfig
 from benchmark.report.agreement import sentence_errors
@@ -161,13 +161,17 @@ def test_few_seeds_give_the_difference_and_its_size_in_standard_errors(
     error = float(np.std(bound, ddof=1)) / len(bound) ** 0.5
     lines[0]["metrics"]["test"]["neg_elbo"] -= 2 * error
     lines[0]["metrics"]["test"]["mi"] -= 0.25
+    of_mi = lines[0]["metrics"]["test"]["mi_se"]
     write(tmp_path / "results", lines[:2])
     code, out, _ = pcbench(lines[0]["id"], "--from-record", file_of(made))
     assert code == 1
     assert verdicts(out)["neg_elbo"] == (
         f"different by {2 * error:+.2g}, 2.0 standard errors over sentences; 2 seeds: no interval"
     )
-    assert verdicts(out)["mi"] == "different by +0.25; 2 seeds: no interval"
+    assert verdicts(out)["mi"] == (
+        f"different by +0.25, {0.25 / of_mi:.1f} standard errors over sentences; "
+        "2 seeds: no interval"
+    )
     assert "by chance" not in out
 
 
@@ -215,7 +219,8 @@ def test_another_environment_is_told(
     assert torch_line == f"  torch: committed 2.11.0, re-run {torch.__version__}"
     assert cpu.startswith("  cpu: committed AVX9, re-run ")
     assert code_line.startswith("  code_sha256: committed abababababab with uncommitted changes, ")
-    assert "the same threads 1, device cpu, precision fp32, python 3." in out
+    same = f"the same processor {provenance.processor()}, threads 1, device cpu, precision fp32, "
+    assert f"{same}python 3." in out
 
 
 def test_an_edited_record_is_told(

@@ -13,6 +13,7 @@ from origin import ROOT, problems
 
 from benchmark import provenance, records, study
 from benchmark.collect import collect
+from benchmark.config import EVALUATION, RunConfig
 from benchmark.run import run
 
 FILES = sorted((ROOT / "results").glob("*.jsonl"))
@@ -33,6 +34,20 @@ def test_there_are_results() -> None:
 def test_the_committed_records_are_good(file: Path) -> None:
     found = problems(file)
     assert not found, "\n".join(found)
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
+def test_the_code_gives_every_committed_record_the_id_that_it_has(file: Path) -> None:
+    done = [line for line in records.read_jsonl(file) if records.is_done(line)]
+    assert done
+    for line in done:
+        config = RunConfig.from_dict(line["config"])
+        assert config.id == line["id"]
+        version = line.get("evaluation", 1)
+        assert config.evaluation_digest_of(version) == line["evaluation_digest"]
+        assert (line["metrics"]["test"].get("z_use_se") is not None) == (
+            version > 1 and config.method().latent
+        ), f"{line['id']}: the error of z_use came with evaluation 2"
 
 
 # What is said of bad records, in a made-up repository ---------------------------------------------
@@ -163,6 +178,26 @@ def test_settings_that_are_not_those_of_the_id(repository: Repository) -> None:
 
 def test_another_evaluation_than_the_studys(repository: Repository) -> None:
     name = repository.change(at("evaluation_digest", value="01234567"), wrote=True)
+    repository.one(f"{name}: was measured by other [evaluate] settings", "sweep and collect again")
+
+
+def test_a_record_is_compared_with_its_own_version_of_the_evaluation(
+    repository: Repository,
+) -> None:
+    """A record without a version is of the first; its digest is of that one."""
+    first = repository.lines[0]
+    assert first["evaluation"] == EVALUATION
+    config = RunConfig.from_dict(first["config"])
+    old = config.evaluation_digest_of(1)
+    assert old != first["evaluation_digest"] == config.evaluation_digest
+
+    def before(record: dict[str, Any]) -> None:
+        del record["evaluation"]
+        record["evaluation_digest"] = old
+
+    repository.change(before, wrote=True)
+    assert problems(repository.file, repository.root) == []
+    name = repository.change(lambda record: record.update(evaluation=EVALUATION), wrote=True)
     repository.one(f"{name}: was measured by other [evaluate] settings", "sweep and collect again")
 
 

@@ -18,6 +18,7 @@ from benchmark.data.exact import ExactLanguage
 from benchmark.encoding import Measured
 from benchmark.errors import UserError
 from benchmark.evaluation import validate
+from benchmark.lstm import has_bf16
 from benchmark.seeds import derive, generator
 from benchmark.training import CURVE_POINTS, Training
 
@@ -291,7 +292,7 @@ def test_bf16_computes_in_bf16_and_keeps_fp32_weights() -> None:
     run.model.decoder.lstm.register_forward_hook(lambda m, i, out: dtypes.add(out[0].dtype))
     tiny.advance(run)
     tiny.advance(plain)
-    assert dtypes == {torch.bfloat16}
+    assert dtypes == {torch.bfloat16 if has_bf16() else torch.float32}  # of rounded numbers
     assert {value.dtype for value in run.model.parameters()} == {torch.float32}
     a, b = run.best["metrics"]["neg_elbo"], plain.best["metrics"]["neg_elbo"]
     assert a != b
@@ -310,4 +311,4 @@ def test_seeds_are_functions_of_their_names() -> None:
 def test_a_config_is_enough_to_build_the_method() -> None:
     run = tiny.config("cyclical", params={"cycles": 2})
     assert dataclasses.asdict(tiny.training(run).baseline) == run.params
-    assert run.params == {"cycles": 2, "ratio": 0.5, "floor": 0.0}
+    assert run.params == {"cycles": 2, "ratio": 0.5, "floor": 0.0, "span": 1.0}

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from functools import cache
 from typing import Any
 
+import pytest
 import torch
 
 from benchmark.config import RunConfig, resolve
@@ -12,7 +13,12 @@ from benchmark.data.catalogue import canonical, identity
 from benchmark.data.corpus import Corpus
 from benchmark.data.exact import ExactLanguage
 from benchmark.data.streams import TEST, TRAIN, VALID
+from benchmark.lstm import has_bf16
 from benchmark.training import Training
+
+# For what is said of bf16 arithmetic itself. Elsewhere a CPU multiplies rounded numbers in fp32,
+# slowly: that a run in bf16 is whole and near fp32 holds on both, and needs no such mark.
+needs_bf16 = pytest.mark.skipif(not has_bf16(), reason="needs a CPU with bf16")
 
 SPEC = "exact_small:classes=4,sentences=160,stop=0.3,test=48,valid=40,words=12"
 PRESET = "fu2019_ptb"  # the defaults: so that no other preset matters here
