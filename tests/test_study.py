@@ -27,7 +27,7 @@ def test_all_rows_of_the_first_seed_come_first(tmp_path: Path) -> None:
     run = loaded.configs[1]
     assert run.config.train.epochs == 3
     assert run.config.model.latent == 8  # of the preset
-    assert run.config.params == {"delay": 0.25, "ramp": 0.04}
+    assert run.config.params == {"delay": 0.25, "ramp": 0.04, "floor": 0.0}
     assert run.id.startswith("exact_small-delayed_linear-0-")
     assert loaded.find(run.id) is run
 
