@@ -139,7 +139,7 @@ def test_flags_resolve_as_a_study_does(here: Path, capsys: pytest.CaptureFixture
     more = ["--set", "train.epochs=3", "--set", "model.latent=16", "--seed", "1"]
     assert cli.main(["run", *flags, *more, "--dry-run"]) == 0
     found = json.loads(capsys.readouterr().out)
-    assert found["params"] == {"cycles": 8, "ratio": 0.5, "floor": 0.0}
+    assert found["params"] == {"cycles": 8, "ratio": 0.5, "floor": 0.0, "span": 1.0}
     assert (found["train"]["epochs"], found["model"]["latent"], found["seed"]) == (3, 16, 1)
     assert found["model"]["hidden"] == 64  # of the data's own preset
     (here / "one.toml").write_text(
