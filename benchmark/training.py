@@ -126,7 +126,9 @@ class Training:
             torch.nn.utils.clip_grads_with_norm_(parameters, most, norm)
 
     def log(self, **figures: float) -> None:
-        """Keep named numbers of the method for the next point of the curve, the last of a name.
+        """Keep named numbers of the method for the next point of the curve, and only for that one.
+
+        Where a name comes again before it, the last value counts.
 
         ``weight`` is the KL weight of the step in progress, for a method that sets it by feedback:
         the record and its figures then show it in place of the schedule's.
@@ -283,6 +285,7 @@ class Training:
             "lr": self.rate.at(self.step - 1, self.total_steps),
         }
         self.curve.append({**self.logged, **{name: point[name] for name in POINT}})
+        self.logged = {}
         self._go_on(selected, weights)
 
     def _go_on(self, selected: float, weights: dict[str, Tensor]) -> None:

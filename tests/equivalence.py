@@ -18,6 +18,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import baselines
 from benchmark.config import ModelConfig, TrainConfig
 from benchmark.records import is_done, read_jsonl
 from benchmark.report.statistics import Equivalence, equivalence
@@ -77,7 +78,8 @@ def beginnings(
 
 def _steps(config: dict[str, Any]) -> str:
     """What decides a run's steps, but for their number and arithmetic."""
-    alike = {key: config[key] for key in ("data", "baseline", "params", "seed")}
+    alike = {key: config[key] for key in ("data", "baseline", "seed")}
+    alike["params"] = asdict(baselines.load(config["baseline"])(**config["params"]))
     model = {**asdict(ModelConfig()), **config["model"]}  # older records lack younger settings
     train = {**asdict(TrainConfig()), **config["train"], "epochs": None}
     return json.dumps([alike, model, train], sort_keys=True)

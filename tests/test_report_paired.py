@@ -135,6 +135,15 @@ def test_without_a_reference_each_pair_of_few_rows_is_compared() -> None:
     told = many["ptb"].notes[-1]
     assert told.startswith("No differences between rows are shown: none is of `none` or `lstm_lm`")
     assert "7 rows make 21 pairs" in told
+    crossed = [rows_of(label, row, GOOD) for row, label in enumerate(labels)]
+    for one in (run for runs in crossed for run in runs):  # three methods under two rates, and
+        method, rate = one["row"] % 3, one["row"] // 3  # one of them under a third
+        one["config"] |= {"baseline": "m", "params": {"which": method}, "train": {"lr": rate}}
+    pairs = [row.label for row in build(*crossed)["ptb-pairs"].rows]
+    assert pairs == [
+        "a − b", "a − c", "a − d", "a − g", "b − c", "b − e", "c − f", "d − e", "d − f", "d − g",
+        "e − f",
+    ]  # fmt: skip
     assert not any("No differences" in note for note in found["ptb"].notes)
     referred = build(*(rows_of(label, row, GOOD) for row, label in enumerate(["none", *labels])))
     assert not any("No differences" in note for note in referred["ptb"].notes)
