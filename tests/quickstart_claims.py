@@ -12,7 +12,7 @@ from scipy import stats
 
 from benchmark import records
 
-COLLAPSED = 0.1  # nats: test MI and z_use both below it
+COLLAPSED, ERRORS = 0.1, 1.96  # nats below which the upper ends of test MI and z_use both lie
 
 
 def interval(values: list[float]) -> tuple[float, float, float]:
@@ -31,7 +31,8 @@ def check(lines: list[records.Record]) -> list[tuple[bool, str]]:
     found = [(len(done) == len(lines), f"{len(done)} of {len(lines)} runs have a record")]
 
     none = test.get("none", [])
-    collapsed = sum(m["mi"] < COLLAPSED and m["z_use"] < COLLAPSED for m in none)
+    ends = [[m[of] + ERRORS * m[f"{of}_se"] for of in ("mi", "z_use")] for m in none]
+    collapsed = sum(max(pair) < COLLAPSED for pair in ends)
     text = ", ".join(f"mi {m['mi']:.3f} z_use {m['z_use']:.3f}" for m in none)
     found.append((0 < len(none) == collapsed, f"none: collapsed {collapsed}/{len(none)} ({text})"))
 
