@@ -23,7 +23,7 @@ import numpy as np
 
 from benchmark.errors import UserError
 from benchmark.records import is_done, read_jsonl
-from benchmark.report import frame, literature
+from benchmark.report import collapse, literature
 
 SOURCE = "Li et al. 2020 (Optimus, EMNLP)"
 NATS = 0.4  # margin of likelihoods and bounds
@@ -62,7 +62,7 @@ def collapsed(rows: Rows, label: str) -> Verdict:
     """Whether every seed is."""
     if label not in rows:
         return None, f"{label} collapsed: no record"
-    gone = [frame.collapsed(test) is True for test in rows[label]]
+    gone = [collapse.state(test) == "collapsed" for test in rows[label]]
     return all(gone), f"{label} collapsed: {sum(gone)} of {len(gone)} seeds"
 
 
