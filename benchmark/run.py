@@ -9,6 +9,7 @@ import io
 import json
 import shutil
 import signal
+import sys
 import time
 import zipfile
 import zlib
@@ -33,6 +34,7 @@ from benchmark.errors import UserError
 from benchmark.evaluation import Parts, evaluate, recovery
 from benchmark.files import sha256_bytes, write_atomic
 from benchmark.leftovers import clear_finished, clear_temporary
+from benchmark.lstm import has_bf16
 from benchmark.progress import Progress
 from benchmark.result import assemble
 from benchmark.samples import recorded
@@ -82,6 +84,12 @@ def run(
     if config.evaluate.bleu and config.method().latent:
         metrics.scorer()  # before hours of training, not after
     place = prepare_device(device, threads, config.precision)
+    if progress and config.precision == "bf16" and place.type == "cpu" and not has_bf16():
+        print(
+            "pcbench: warning: this processor has no bf16 arithmetic: bf16 works here, but many "
+            "times slower than fp32",
+            file=sys.stderr,
+        )
     corpus = corpora.load(config.data, data)
     with claim(folder), _signals() as asked:
         clear_temporary(folder)
