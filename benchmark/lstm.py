@@ -33,19 +33,19 @@ class LSTM(nn.LSTM):
         return self.within(dtype, input, hx, torch.float32 if kind == "cpu" else dtype)
 
     def within(
-        self, dtype: torch.dtype, input: Tensor, hx: State | None, products: torch.dtype
+        self, dtype: torch.dtype, input: Tensor, hx: State | None, compute: torch.dtype
     ) -> tuple[Tensor, State]:
-        """`forward` with weights and inputs rounded to ``dtype``, multiplied in ``products``.
+        """`forward` with weights and inputs rounded to ``dtype``, multiplied in ``compute``.
 
         Gradients have their own type.
         """
         zeros = input.new_zeros(1, len(input), self.hidden_size)
-        state = [part.to(dtype).to(products) for part in hx or (zeros, zeros)]
+        state = [part.to(dtype).to(compute) for part in hx or (zeros, zeros)]
         weights = _in_one_block([getattr(self, name) for name in self._flat_weights_names], dtype)
-        weights = [weight.to(products) for weight in weights]
+        weights = [weight.to(compute) for weight in weights]
         with torch.autocast(input.device.type, enabled=False):
             states, h, c = torch.lstm(
-                input.to(dtype).to(products),
+                input.to(dtype).to(compute),
                 state,
                 weights,
                 self.bias,
@@ -60,7 +60,8 @@ class LSTM(nn.LSTM):
 
 def has_bf16() -> bool:
     """Whether the CPU has bf16 arithmetic that oneDNN can use; without it bf16 is slow."""
-    return bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
+    known = getattr(torch.ops.mkldnn, "_is_mkldnn_bf16_supported", None)
+    return bool(known and known())
 
 
 def _in_one_block(weights: Sequence[Tensor], dtype: torch.dtype) -> list[Tensor]:

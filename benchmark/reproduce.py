@@ -133,7 +133,7 @@ def rebuild(
             no longer, or for another run.
     """
     from benchmark import data as corpora
-    from benchmark.config import RunConfig
+    from benchmark.config import EVALUATION, RunConfig
 
     where = f"{where}: {line['id']}"
     table = {key: value for key, value in line["config"].items() if key != "file_sha256"}
@@ -153,8 +153,9 @@ def rebuild(
             f"{where}: its settings give another id here, {config.id}: the protocol or the version "
             f"of its baseline changed since; {_checkout(line)}"
         )
-    digest = config.evaluation_digest_of(line.get("evaluation", 1))
-    if line.get("evaluation_digest", digest) != digest:
+    version = line.get("evaluation", 1)
+    digest = config.evaluation_digest_of(version)
+    if version > EVALUATION or line.get("evaluation_digest", digest) != digest:
         raise UserError(
             f"{where}: was measured by another version of the evaluation; {_checkout(line)}"
         )

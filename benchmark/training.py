@@ -150,7 +150,7 @@ class Training:
             if not math.isfinite(number):
                 told = " ".join(repr(given).split())[:60]
                 raise UserError(
-                    f"{self.config.id}: run.log({name}=...) at step {self.step}: {told} is no "
+                    f"{self.config.id}: run.log({name}=...) at step {self.step}: {told} is not a "
                     "finite number"
                 )
             self.logged[name] = number

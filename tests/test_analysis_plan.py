@@ -50,3 +50,9 @@ def test_the_contrasts_are_between_core_rows_of_main() -> None:
     assert len(contrasts) == 3
     core = study.load(ROOT / "paper" / "main.toml").labels[:7]
     assert {label for pair in contrasts for label in pair} <= set(core)
+
+
+def test_main_has_no_record_before_its_optimiser_is_decided() -> None:
+    if "Decision: not made yet" in PLAN:
+        assert not (ROOT / "results" / "main.jsonl").exists()
+        assert "not run yet" in PLAN

@@ -80,6 +80,14 @@ def test_records_of_two_evaluations_never_share_a_column() -> None:
     text = markdown("study", [older, newer])
     assert (cells(text, "a")["z_use"], cells(text, "a")["z_use (next)"]) == ("–", "3.30")
     assert (cells(text, "b")["z_use"], cells(text, "b")["z_use (next)"]) == ("3.90 (SE 0.05)", "–")
-    assert "1 of 2 records are of evaluation 1" in text
+    assert "1 of 2 records were measured before evaluation 2" in text
     assert "z_use" not in cells(markdown("study", [older]), "a")
     assert "z_use (next)" not in cells(markdown("study", [newer]), "b")
+
+
+def test_states_by_two_kinds_of_z_use_are_not_added_up() -> None:
+    lines = [line("a", 0, seed, z_use=3.0) for seed in range(3)]
+    del lines[0]["evaluation"]
+    found = cells(markdown("study", lines), "a")
+    assert found["z_use"] == found["z_use (next)"] == "–"
+    assert found["alive / undecided / collapsed"] == found["at 0.3 nats"] == "–"

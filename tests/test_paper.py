@@ -7,8 +7,10 @@ from pathlib import Path
 
 import pytest
 
+import baselines
 from benchmark.errors import UserError
-from benchmark.report import macros
+from benchmark.polyline import TOLERANCE, corners
+from benchmark.report import macros, quantities
 from benchmark.report.quantities import Quantities
 
 ROOT = Path(__file__).parent.parent
@@ -238,3 +240,29 @@ def test_each_reference_is_there_and_cited() -> None:
     cited = {key for keys in re.findall(r"\\cite\w*\{([^}]*)\}", TEXT) for key in keys.split(",")}
     assert sorted(keys) == sorted(cited)
     assert len(keys) == len(set(keys))
+
+
+@pytest.mark.parametrize(
+    ("name", "params", "total"),
+    [
+        ("monotonic", {"warmup": 0.225, "floor": 0.1}, 1049),
+        ("cyclical", {"ratio": 0.45, "floor": 0.1}, 2778),
+        ("cosine", {}, 52_600),
+        ("delayed_linear", {"delay": 0.75, "ramp": 0.1125, "floor": 0.1}, 2218),
+    ],
+)
+def test_the_share_at_weight_1_is_that_of_all_steps(
+    name: str, params: dict[str, float], total: int
+) -> None:
+    """Corners are kept to within a tolerance, also where the number of steps does not divide."""
+    method = baselines.load(name)(**params)
+    weights = [method.weight(step, total) for step in range(total)]
+    line = {
+        "id": name,
+        "steps": total,
+        "weight_path": corners(range(total), weights),
+        "curve": [{"step": total, "lr": 1e-3}],
+        "config": {"train": {"lr_schedule": "constant"}},
+    }
+    near_one = 100 * sum(weight >= 1 - 2 * TOLERANCE for weight in weights) / total
+    assert quantities._share_at_one(line) == pytest.approx(near_one, abs=0.1 + 200 / total)

@@ -156,3 +156,14 @@ def test_a_bounds_difference_is_a_bound() -> None:
     assert cell(found["ptb-minus-none"], "a", "MI (primary)").text.startswith("≥ 5.75")
     both = build(rows_of("none", 0, NONE[:3], **high), rows_of("a", 1, GOOD[:3], **high))
     assert "MI (primary)" not in both["ptb-minus-none"].columns
+
+
+def test_a_setting_younger_than_a_record_is_no_difference() -> None:
+    rows = [rows_of(label, row, GOOD) for row, label in enumerate("abcdefgh")]
+    for one in (run for runs in rows for run in runs):
+        young = {"span": 1.0} if one["row"] >= 4 else {}
+        one["config"] |= {"baseline": "m", "params": {"which": one["row"] % 4, **young}}
+        one["config"]["train"] = {"lr": one["row"] // 4}
+    pairs = {row.label for row in build(*rows)["ptb-pairs"].rows}
+    assert {"a − e", "b − f", "c − g", "d − h"} <= pairs
+    assert len(pairs) == 4 + 2 * 6

@@ -16,10 +16,10 @@ def stranger_within_length(lengths: Sequence[int] | NDArray[np.integer]) -> NDAr
     """Give each sentence a random other one of equal length, its stranger.
 
     Within a length the strangers form one random cycle (Sattolo 1986, "An algorithm to generate a
-    random cyclic permutation"), so nobody is his own. The draw depends on the lengths alone: every
-    method and every run is measured with the same strangers. Neighbours in a file will not do: text
-    in document order puts sentences of one article side by side, and z of the same topic costs less
-    than z of another.
+    random cyclic permutation"), so no sentence is its own stranger. The draw depends on the lengths
+    alone: every method and every run is measured with the same strangers. Neighbours in a file will
+    not do: text in document order puts sentences of one article side by side, and z of the same
+    topic costs less than z of another.
 
     Args:
         lengths: (N,) length of each sentence.

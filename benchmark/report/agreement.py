@@ -1,6 +1,6 @@
 """Does a run that was done again agree with its committed record? Metric by metric, test split.
 
-On equal torch, CPU capability, threads and precision the figures are equal to the bit. Elsewhere
+On equal torch, processor, threads and precision the figures are equal to the bit. Elsewhere
 other rounding grows in training, at most to what another seed would have made of it: the figure is
 then taken as one further draw of its row, and agrees when it lies in the 95 % prediction interval
 over all the row's committed seeds, the one done again among them. A re-run that has drifted less
@@ -63,11 +63,13 @@ def compare(
     """
     old, new = figures(line, "test"), figures(again, "test")
     names = [name for name in METRICS if old.get(name) is not None and name not in CONSTANT]
+    if line.get("evaluation", 1) != again.get("evaluation", 1):
+        names = [name for name in names if name != "z_use"]
     known = {name.removesuffix("_se"): e for name, e in old.items() if name.endswith("_se")}
     known |= errors or {}
     found = []
     for name in names:
-        values = [seed["metrics"]["test"].get(name) for seed in seeds]
+        values = [figures(seed, "test").get(name) for seed in seeds]
         there = [value for value in values if value is not None]
         verdict, reason = _judge(old[name], new.get(name), there, known.get(name), len(names))
         found.append(Figure(name, old[name], new.get(name), verdict, reason))

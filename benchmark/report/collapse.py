@@ -19,7 +19,7 @@ def state(test: Mapping[str, Any], threshold: float = THRESHOLD) -> State | None
     """Alive, collapsed or undecided; None where MI or z_use is not known.
 
     Alive: MI or z_use exceeds the threshold by more than 1.96 of its standard errors. Collapsed:
-    the upper ends of both lie below it. Records of before evaluation 2 hold no errors; theirs are
+    the upper ends of both lie below it. Records made before evaluation 2 hold no errors; theirs are
     taken as 0.
 
     Args:
@@ -36,9 +36,11 @@ def state(test: Mapping[str, Any], threshold: float = THRESHOLD) -> State | None
 
 def half(test: Mapping[str, Any], name: str, threshold: float = THRESHOLD) -> State | None:
     """The state of one half, ``mi`` or ``z_use``, by itself."""
-    value, error = test.get(name), test.get(f"{name}_se") or 0.0
+    value, error = test.get(name), test.get(f"{name}_se", 0.0)
     if value is None:
         return None
+    if error is None:  # of a single sentence
+        return "undecided"
     if value - ERRORS * error > threshold:
         return "alive"
     return "collapsed" if value + ERRORS * error < threshold else "undecided"

@@ -47,7 +47,7 @@ def groups(lines: Sequence[Record]) -> list[Group]:
     and precision; where there are none of these, with the other such runs.
     """
     named = [line for line in lines if line.get("row") is not None]
-    named = _languages(named)
+    named = languages_as_seeds(named)
     named.sort(key=lambda line: (line["row"], line["config"].get("seed", 0)))
     known: dict[tuple[object, ...], _Key] = {}
     for line in named:
@@ -62,10 +62,10 @@ def groups(lines: Sequence[Record]) -> list[Group]:
     return list(found.values())
 
 
-def _languages(lines: list[Record]) -> list[Record]:
-    """Draws of one exact language share a table, each in the place of a seed, with one run each.
+def languages_as_seeds(lines: list[Record]) -> list[Record]:
+    """Give each language of a study that draws several, with one run each, the place of a seed.
 
-    So differences are paired by language: the question is whether they hold beyond the one drawn.
+    Differences are then paired by language: the question is whether they hold beyond one draw.
     What is true of one language alone, such as its entropy, leaves the lines.
     """
     drawn: dict[str, Counter[str]] = defaultdict(Counter)

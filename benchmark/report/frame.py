@@ -3,7 +3,6 @@
 Figures are of the test split, in nats per sentence, natural logarithm.
 """
 
-import json
 import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
@@ -16,17 +15,17 @@ if TYPE_CHECKING:
 Record = dict[str, Any]
 
 FIRST_WORDS = 4  # positions whose loss stands in the tables
-LAST = ("elbo", "kl", "mi", "z_use")  # figures that the last weights have too
+LAST = ("elbo", "kl", "mi", "z_use", "z_use_next")  # figures that the last weights have too
 
 
 def frame(lines: Sequence[Record]) -> "pd.DataFrame":
     """One row a run of the study, with or without a record; metrics of the test split.
 
-    Columns: id, status, data, baseline, label, row, seed, error; ``method`` and ``settings`` as
-    text, to tell rows that differ in one of them; the metrics (``elbo`` is minus
+    Columns: id, status, data, baseline, label, row, seed, error; ``method`` and ``settings``,
+    tables of what the row's runs share; the metrics (``elbo`` is minus
     ``neg_elbo``), iw_upper_bound; ``state`` at each threshold of `collapse`, and that of each half
     at the first; first_words; ``last_`` metrics; best_step, steps; encoder, decoder (updates),
-    seconds. ``z_use`` of records of before evaluation 2 is another quantity, ``z_use_next``.
+    seconds. ``z_use`` of records made before evaluation 2 is another quantity, ``z_use_next``.
     """
     import pandas as pd
 
@@ -37,8 +36,8 @@ def frame(lines: Sequence[Record]) -> "pd.DataFrame":
         row |= {key: line.get("config", {}).get(key) for key in ("data", "baseline", "seed")}
         if row["status"] == "done":
             of = line["config"]
-            row["method"] = json.dumps([of.get("baseline"), of.get("params")], sort_keys=True)
-            row["settings"] = json.dumps([of.get("model"), of.get("train")], sort_keys=True)
+            row["method"] = {"baseline": of.get("baseline"), **of.get("params", {})}
+            row["settings"] = {**of.get("model", {}), **of.get("train", {})}
             test = figures(line, "test")
             row |= {k: v for k, v in test.items() if v is None or isinstance(v, int | float)}
             if test.get("mi") is None:  # no latent variable: a dash, not a KL of 0

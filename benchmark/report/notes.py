@@ -52,13 +52,15 @@ def _truth(done: Sequence[Record]) -> Iterator[str]:
 
 def _older(done: Sequence[Record]) -> Iterator[str]:
     """Records whose z_use is another quantity, and whose errors are not known."""
-    older = sum(line.get("evaluation", 1) < 2 for line in done)
+    older = [line for line in done if line.get("evaluation", 1) < 2]
     if older:
+        drawn = all("entropy" in line["data"] for line in older)  # sentences without an order
+        low = "" if drawn else ", often one of the same article, so that it is too low"
         yield (
-            f"{older} of {len(done)} records are of evaluation 1. Their z_use, in a column of its "
-            "own, is by the next sentence of equal length in the file, which on text in document "
-            "order is of the same article: it is too low. They hold no standard errors of MI and "
-            "z_use, so their latent's state is decided by the values alone."
+            f"{len(older)} of {len(done)} records were measured before evaluation 2. Their z_use, "
+            f"in a column of its own, takes the next sentence of equal length in the file{low}. "
+            "They hold no standard errors of MI and z_use, so the state of their latent is decided "
+            "by the values alone."
         )
 
 

@@ -151,8 +151,8 @@ def _ends(done: "pd.DataFrame") -> list[Cell]:
 
 
 def _states(done: "pd.DataFrame", name: str) -> Cell:
-    """How many seeds are in each state; the number alive sorts."""
-    if done[name].isna().any():
+    """How many seeds are in each state; the number alive sorts. A dash if by two kinds of z_use."""
+    if done[name].isna().any() or (_known(done, "z_use") and _known(done, "z_use_next")):
         return Cell(DASH, n=len(done))
     counts = [int((done[name] == state).sum()) for state in collapse.STATES]
     return Cell(" / ".join(map(str, counts)), counts[0], n=len(done))

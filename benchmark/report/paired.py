@@ -5,9 +5,9 @@ Only seeds that both rows have are paired: the same seed means the same batches 
 
 import itertools
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from benchmark.report.overview import COLUMNS, bound
 from benchmark.report.rules import SIGNS
@@ -92,8 +92,13 @@ def _couples(group: "pd.DataFrame") -> list[tuple[str, str]]:
     return [
         (a, b)
         for a, b in couples
-        if sum(first[a][name] != first[b][name] for name in ("method", "settings")) == 1
+        if sum(_differ(first[a][what], first[b][what]) for what in ("method", "settings")) == 1
     ]
+
+
+def _differ(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    """Whether a setting that both know differs: one that a record lacks is younger than it."""
+    return any(one[name] != other[name] for name in one.keys() & other.keys())
 
 
 def better(compared: Iterable[Compared]) -> set[str]:

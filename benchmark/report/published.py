@@ -121,6 +121,7 @@ def _idle(key: str, ours: Mapping[str, Any], theirs: Mapping[str, Any], baseline
     return (
         (key == "epochs" and ours[key] < theirs[key])
         or (key in _HALVING and schedules != ("halving", "halving"))
+        or (key == "cooldown" and schedules != ("cooldown", "cooldown"))
         or (key == "restart_epochs" and schedules != ("cosine_restarts", "cosine_restarts"))
         or (key in ("feed", "latent") and baseline == "lstm_lm")
     )

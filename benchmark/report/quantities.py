@@ -25,8 +25,10 @@ from pathlib import Path
 from typing import Any
 
 from benchmark.errors import UserError, suggest
+from benchmark.polyline import TOLERANCE
 from benchmark.records import is_done, read_jsonl
 from benchmark.report import collapse, facts, misprints
+from benchmark.report.comparable import languages_as_seeds
 from benchmark.report.facts import Quantity, plain, whole
 from benchmark.report.frame import FIRST_WORDS, figures, frame
 from benchmark.report.literature import Value, read
@@ -89,7 +91,8 @@ class Quantities:
         """The study's records."""
         path = self.results / f"{study}.jsonl"
         lines = read_jsonl(path) if path.exists() else []
-        return [line for line in lines if is_done(line) and line.get("row") is not None]
+        done = [line for line in lines if is_done(line) and line.get("row") is not None]
+        return languages_as_seeds(done)
 
     def _count(self, what: str) -> Quantity:
         import baselines
@@ -234,8 +237,11 @@ def _share_at_one(line: Record) -> float:
 
     if not line.get("weight_path"):
         raise LookupError(f"{line['id']} tells no weight_path")
+    if line["config"]["train"].get("lr_schedule") == "cooldown":
+        raise LookupError(f"{line['id']}: the curve does not tell the rate of each step")
     path = np.array(line["weight_path"])
-    at_one = np.interp(np.arange(line["steps"]), path[:, 0], path[:, 1]) >= 1
+    weights = np.interp(np.arange(line["steps"]), path[:, 0], path[:, 1])
+    at_one = weights >= 1 - 2 * TOLERANCE  # corners are kept to within it
     found, whole, start = 0.0, 0.0, 0
     for point in line["curve"]:  # its rate is that of the epoch that it ends
         steps = slice(start, point["step"])

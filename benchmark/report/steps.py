@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from benchmark.report.frame import LAST
 from benchmark.report.overview import COLUMNS, bound
 from benchmark.report.rules import SIGNS
-from benchmark.report.statistics import shown, summarise
+from benchmark.report.statistics import LEAST_T, shown, summarise
 from benchmark.report.table import DASH, Cell, Row, Table
 
 if TYPE_CHECKING:
@@ -41,8 +41,8 @@ def tables(title: str, group: "pd.DataFrame") -> list[Table]:
         columns += [f"{_TITLES[metric]}, chosen", f"{_TITLES[metric]}, last"]
     note = (
         "Test split: the weights that validation chose, and the last ones. Chosen at: the step, as "
-        "a share of training, mean over seeds. *: the two means differ by more than half the width "
-        "of the chosen one's interval over seeds (n ≥ 3). The last ELBO is of one draw of z a "
+        "a share of training, mean over seeds. *: the two means differ by more than one standard "
+        "deviation of the chosen one over seeds (n ≥ 3). The last ELBO is of one draw of z a "
         "sentence, the chosen one of the importance draws."
     )
     return [Table("steps", f"{title}: chosen and last step", (note,), tuple(columns), tuple(rows),
@@ -67,7 +67,8 @@ def _pair(runs: "pd.DataFrame", metric: str) -> list[Cell]:
     if runs[list(names)].isna().any(axis=None):
         return [Cell(DASH), Cell(DASH)]
     chosen, last = (summarise([float(value) for value in runs[name]]) for name in names)
-    apart = chosen.half is not None and abs(last.mean - chosen.mean) > chosen.half
+    spread = float(runs[metric].astype(float).std())  # nan for a single seed
+    apart = chosen.n >= LEAST_T and abs(last.mean - chosen.mean) > spread
     signs = [SIGNS[bound(runs.assign(**{metric: runs[name]}), metric)] for name in names]
     texts = [
         f"{sign} {shown(one)}".strip() for sign, one in zip(signs, (chosen, last), strict=True)

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from benchmark.records import METRICS, is_done
+from benchmark.report.frame import figures
 from benchmark.report.page.markup import anchor, code, figure, link, text
 
 Record = dict[str, Any]
@@ -110,7 +111,7 @@ def _facts(runs: Sequence[Record]) -> str:
     )
     told = {title: [tell(line) for line in runs] for title, tell in _FACTS.items()}
     rows = [_row(title, cells) for title, cells in told.items() if any(cells)]
-    tests = [line["metrics"]["test"] if is_done(line) else {} for line in runs]
+    tests = [figures(line, "test") if is_done(line) else {} for line in runs]
     names = {name for test in tests for name in test}
     ordered = [name for name in METRICS if name in names] + sorted(names - set(METRICS))
     if ordered:
@@ -188,11 +189,13 @@ _FACTS: dict[str, Callable[[Record], str]] = {
     "commit": _at("provenance", "commit", style=code),
     "uncommitted changes": _at("provenance", "dirty"),
     "code digest": _at("provenance", "code_sha256", style=code),
+    "method digest": _at("provenance", "method_sha256", style=code),
     "code digest when resumed": _at("provenance", "code_sha256_resumed", style=code),
     "times resumed": _at("provenance", "resumed"),
     "Python": _at("provenance", "python"),
     "torch": _at("provenance", "torch"),
-    "processor": _at("provenance", "cpu"),
+    "processor": _at("provenance", "processor"),
+    "vector instructions": _at("provenance", "cpu"),
     "threads": _at("provenance", "threads"),
     "device": _at("cost", "device"),
     "hours": _hours,
@@ -203,6 +206,7 @@ _FACTS: dict[str, Callable[[Record], str]] = {
     "updates (encoder / decoder)": _updates,
     "passes over the data": _at("updates", "passes"),
     "parameters": _at("parameters"),
+    "evaluation": _at("evaluation"),
     "data digest": _at("data", "sha256", style=code),
     "record digest": _at("digest", style=code),
 }
