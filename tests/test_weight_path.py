@@ -1,5 +1,7 @@
 """The weight that was used, and what a method logs: in the record as they were in training."""
 
+import csv
+import io
 import math
 from pathlib import Path
 from typing import Any
@@ -14,6 +16,8 @@ from benchmark import checkpoint, records
 from benchmark.config import RunConfig
 from benchmark.errors import UserError
 from benchmark.polyline import MOST, TOLERANCE, corners
+from benchmark.report import figures
+from benchmark.report.figures import schedules
 from benchmark.result import assemble
 from benchmark.run import run as whole_run
 from benchmark.training import Training
@@ -202,6 +206,22 @@ def test_a_record_with_logged_numbers_is_read_back(tmp_path: Path) -> None:
     assert {"target", "weight"} <= record["curve"][0].keys()
     again = assemble(run, record["provenance"], record["metrics"], {}, 0.0)
     assert again["weight_path"] == record["weight_path"]
+
+
+def test_the_figures_numbers_are_the_weights_of_feedback(tmp_path: Path) -> None:
+    """The csv beside the figure, not what the method's ``weight`` would be today: 1 throughout."""
+    config = made(tmp_path, train={"epochs": 3})
+    record = whole_run(config, tmp_path / "runs", tmp_path / "data", progress=False)
+    used = finished(config).memory["used"]
+    (picture,) = [
+        one
+        for one in figures.pictures("s", [record | {"label": "feedback", "row": 0}])
+        if one.figure is schedules
+    ]
+    rows = list(csv.DictReader(io.StringIO(picture.csv)))
+    drawn = [(float(row["fraction"]) * len(used), float(row["weight"])) for row in rows]
+    np.testing.assert_allclose(between(drawn, range(len(used))), used, atol=1e-4)
+    assert len({weight for _, weight in drawn}) > 5
 
 
 def test_a_method_that_stops_logging_its_weight_has_the_schedules_again(tmp_path: Path) -> None:
