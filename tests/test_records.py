@@ -108,7 +108,7 @@ def test_bad_records_are_refused(change: dict[str, object], message: str) -> Non
         records.validate(record() | change, "here")
 
 
-@pytest.mark.parametrize("key", sorted(record()))
+@pytest.mark.parametrize("key", sorted(record().keys() - {"evaluation", "steps"}))  # younger
 def test_every_key_is_needed(key: str) -> None:
     broken = record()
     del broken[key]
