@@ -59,7 +59,7 @@ class LSTM(nn.LSTM):
 
 
 def has_bf16() -> bool:
-    """Whether the CPU has bf16 arithmetic that oneDNN can use; without it bf16 is slow."""
+    """Whether the CPU has bf16 arithmetic that oneDNN can use."""
     known = getattr(torch.ops.mkldnn, "_is_mkldnn_bf16_supported", None)
     return bool(known and known())
 

@@ -86,8 +86,8 @@ def run(
     place = prepare_device(device, threads, config.precision)
     if progress and config.precision == "bf16" and place.type == "cpu" and not has_bf16():
         print(
-            "pcbench: warning: this processor has no bf16 arithmetic: bf16 works here, but many "
-            "times slower than fp32",
+            "pcbench: warning: this processor has no bf16 arithmetic: numbers are rounded to bf16 "
+            "and multiplied in fp32, no faster than fp32 itself",
             file=sys.stderr,
         )
     corpus = corpora.load(config.data, data)
