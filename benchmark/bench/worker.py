@@ -21,6 +21,7 @@ from benchmark.data.batches import Batch
 from benchmark.device import open_device, peak_mb, prepare_device
 from benchmark.encoding import Measured, encode
 from benchmark.evaluation import evaluate, measure_bucket, validate
+from benchmark.lstm import has_bf16
 from benchmark.provenance import checkout
 from benchmark.training import Training
 
@@ -88,8 +89,9 @@ class Ours:
         return len(self.test.split)
 
     def matrix(self) -> int:
-        """Matrix products in the run's precision, operations: what the machine can do."""
-        dtype = torch.bfloat16 if self.run.config.precision == "bf16" else torch.float32
+        """Matrix products as the run makes them, operations: what the machine can do."""
+        low = self.run.config.precision == "bf16" and (self.device.type != "cpu" or has_bf16())
+        dtype = torch.bfloat16 if low else torch.float32
         rows = MATRIX[self.device.type]
         square = torch.randn(rows, rows, device=self.device).to(dtype)
         for _ in range(4):
