@@ -29,7 +29,11 @@ def _split(done: Sequence[Record]) -> Iterator[str]:
         unit = "words" if data.get("segmentation") == "sentencepiece" else "tokens"
         samples = line["config"].get("evaluate", {}).get("iw_samples")
         if size and tokens:
-            told = f"N = {size:,} test sentences of {tokens / size:.3f} {unit}; MI can show at " \
+            length = f"{tokens / size:.3f}"
+            if str(line["config"]["data"]).endswith(", languages"):  # each has its own
+                lengths = [one["data"]["test_tokens"] / size for one in done]
+                length = f"{min(lengths):.1f} to {max(lengths):.1f}"
+            told = f"N = {size:,} test sentences of {length} {unit}; MI can show at " \
                    f"most ln N = {math.log(size):.2f} nats."  # fmt: skip
             yield told + (f" IW-NLL by {samples} importance samples." if samples else "")
             return
