@@ -91,3 +91,4 @@ def test_states_by_two_kinds_of_z_use_are_not_added_up() -> None:
     found = cells(markdown("study", lines), "a")
     assert found["z_use"] == found["z_use (next)"] == "–"
     assert found["alive / undecided / collapsed"] == found["at 0.3 nats"] == "–"
+    assert found["alive by MI, by z_use"] == "–"

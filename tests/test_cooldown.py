@@ -7,7 +7,6 @@ import pytest
 import tiny
 from test_learning_rate import Scripted
 
-from benchmark import checkpoint
 from benchmark.config import TrainConfig
 from benchmark.errors import UserError
 from benchmark.learning_rate import LearningRate, cooled
@@ -90,12 +89,7 @@ def test_resumed_in_the_middle_no_bit_differs(name: str, tmp_path: Path) -> None
     tiny.advance(whole)
     ends = whole.epochs.ends
     for step in (3, ends[1], ends[1] + 3, whole.total_steps - 2):
-        first = tiny.training(config)
-        tiny.until(first, step)
-        checkpoint.save(tmp_path / "checkpoint.pt", first.state())
-        again = tiny.training(config)
-        again.load_state(checkpoint.load(tmp_path / "checkpoint.pt"))
-        tiny.advance(again)
+        again = tiny.resumed(config, step, tmp_path)
         assert tiny.same(again.state() | {"seconds": 0}, whole.state() | {"seconds": 0})
 
 

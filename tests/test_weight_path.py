@@ -12,7 +12,7 @@ import tiny
 import torch
 from test_learning_rate import HALVING, Scripted
 
-from benchmark import checkpoint, records
+from benchmark import records
 from benchmark.config import RunConfig
 from benchmark.errors import UserError
 from benchmark.polyline import MOST, TOLERANCE, corners
@@ -187,12 +187,7 @@ def test_resumed_in_the_middle_it_is_the_same(tmp_path: Path) -> None:
     config = made(tmp_path, train={"epochs": 3})
     known = finished(config)
     for step in (1, known.epochs.ends[0], known.epochs.ends[0] + 4, known.total_steps - 1):
-        first = tiny.training(config)
-        tiny.until(first, step)
-        checkpoint.save(tmp_path / "checkpoint.pt", first.state())
-        again = tiny.training(config)
-        again.load_state(checkpoint.load(tmp_path / "checkpoint.pt"))
-        tiny.advance(again)
+        again = tiny.resumed(config, step, tmp_path)
         assert tiny.same(again.state() | {"seconds": 0}, known.state() | {"seconds": 0})
         assert again.weight_path() == known.weight_path()
 

@@ -2,11 +2,13 @@
 
 from collections.abc import Callable
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 
+from benchmark import checkpoint
 from benchmark.config import RunConfig, resolve
 from benchmark.data import settings
 from benchmark.data.catalogue import canonical, identity
@@ -101,6 +103,16 @@ def advance(run: Training, after_step: Callable[[], None] = lambda: None) -> Non
         run.train(after_step)
     except Enough:
         return
+
+
+def resumed(run: RunConfig, step: int, folder: Path) -> Training:
+    """A finished run that was saved to a file and loaded again after ``step`` steps."""
+    first, again = training(run), training(run)
+    until(first, step)
+    checkpoint.save(folder / "checkpoint.pt", first.state())
+    again.load_state(checkpoint.load(folder / "checkpoint.pt"))
+    advance(again)
+    return again
 
 
 def same(a: Any, b: Any) -> bool:

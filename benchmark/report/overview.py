@@ -138,21 +138,27 @@ def _ends(done: "pd.DataFrame") -> list[Cell]:
         return [Cell(DASH)] * len(_LAST)
     others = [f"state_{threshold}" for threshold in collapse.OTHER_THRESHOLDS]
     halves = [done[f"{half}_state"] for half in collapse.HALVES]
-    alive = [None if half.isna().any() else int((half == "alive").sum()) for half in halves]
+    unknown = _mixed(done) or any(half.isna().any() for half in halves)
+    alive = ", ".join(str(int((half == "alive").sum())) for half in halves)
     updates = [float(done[name].mean()) for name in ("encoder", "decoder")]
     hours = float(done["seconds"].mean()) / 3600
     return [
         _states(done, "state"),
-        Cell(DASH if None in alive else ", ".join(map(str, alive)), n=n),
+        Cell(DASH if unknown else alive, n=n),
         *(_states(done, name) for name in others),
         Cell(" / ".join(f"{number:,.0f}" for number in updates), math.fsum(updates), n=n),
         Cell(f"{hours:.3f}" if hours >= 5e-4 else "< 0.001", hours, n=n),
     ]
 
 
+def _mixed(done: "pd.DataFrame") -> bool:
+    """Whether the runs' states rest on two kinds of z_use, which are not to be added up."""
+    return _known(done, "z_use") and _known(done, "z_use_next")
+
+
 def _states(done: "pd.DataFrame", name: str) -> Cell:
-    """How many seeds are in each state; the number alive sorts. A dash if by two kinds of z_use."""
-    if done[name].isna().any() or (_known(done, "z_use") and _known(done, "z_use_next")):
+    """How many seeds are in each state; the number alive sorts."""
+    if done[name].isna().any() or _mixed(done):
         return Cell(DASH, n=len(done))
     counts = [int((done[name] == state).sum()) for state in collapse.STATES]
     return Cell(" / ".join(map(str, counts)), counts[0], n=len(done))
