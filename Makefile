@@ -24,7 +24,7 @@ demo:
 	@if [ -d .demo/runs ]; then echo "make demo: finished runs in .demo/ are kept; make clean-demo starts afresh"; fi
 	@set -e; start=$$(date +%s); \
 	$(MAKE) --silent --no-print-directory install; installed=$$(date +%s); \
-	$(BIN)/pcbench sweep $(DEMO_RUNS) --data .demo/data --jobs $(JOBS); trained=$$(date +%s); \
+	$(BIN)/pcbench sweep $(DEMO_RUNS) --fresh --data .demo/data --jobs $(JOBS); trained=$$(date +%s); \
 	$(BIN)/pcbench collect $(DEMO_RUNS) --results .demo/results; \
 	$(BIN)/pcbench report paper/quickstart.toml --results .demo/results --out .demo/tables --page .demo/quickstart.html; \
 	$(BIN)/pcbench plot schedules --out .demo/figures >/dev/null; reported=$$(date +%s); \

@@ -47,11 +47,31 @@ def digest(name: str, file: Path | None = None) -> str:
     Comments, layout and words leave it as it is, and so does the version of Python that parses.
 
     Raises:
-        UserError: see `load`.
+        UserError: the file cannot be read, or is no Python.
     """
-    version = load(name, file).version
-    tree = _tree(ast.parse(_read(file or FOLDER / f"{name}.py")))
-    return hashlib.sha256(repr((tree, version)).encode()).hexdigest()
+    path = file or FOLDER / f"{name}.py"
+    return digest_of(_read(path), _shown(path))
+
+
+def digest_of(source: bytes, where: str) -> str:
+    """`digest` of a file's content; nothing is imported.
+
+    Raises:
+        UserError: naming ``where``: it is no Python.
+    """
+    try:
+        module = ast.parse(source)
+    except (SyntaxError, ValueError) as error:
+        raise UserError(f"{where}: syntax error: {error}") from error
+    return hashlib.sha256(repr((_tree(module), _version(module))).encode()).hexdigest()
+
+
+def _version(module: ast.Module) -> int:
+    """The `Baseline.version` that a file states."""
+    for node in ast.walk(module):
+        if isinstance(node, ast.AnnAssign) and getattr(node.target, "id", "") == "version":
+            return int(ast.literal_eval(node.value)) if node.value else Baseline.version
+    return Baseline.version
 
 
 def _tree(node: object) -> object:

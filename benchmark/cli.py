@@ -21,13 +21,16 @@ from benchmark.options import (
     Commands,
     Parser,
     checkpoints,
+    chosen,
     command,
     count,
     device,
     folders,
+    fresh,
     results,
     retry,
     seeds,
+    settings,
 )
 from benchmark.report import commands as reports
 
@@ -149,12 +152,20 @@ def _sweep(sub: Commands) -> None:
     do = command(
         sub, "sweep", "run all of a study that has no record yet",
         "pcbench sweep paper/quickstart.toml --jobs 2",
-        "pcbench sweep paper/main.toml --seeds 0,1 --device cuda",
-        "pcbench sweep paper/main.toml --status",
+        "pcbench sweep main --seeds 0,1 --only cyclical --device cuda",
+        "pcbench sweep main --status",
+        "pcbench sweep main --redo cyclical",
     )  # fmt: skip
-    do.add_argument("study", type=Path, metavar="STUDY", help="a study file")
+    do.add_argument("study", type=Path, metavar="STUDY", help="a study file, or its name")
     do.add_argument("--jobs", type=int, default=1, metavar="N", help="runs at a time, default 1")
     do.add_argument("--seeds", type=seeds, metavar="0,1", help="only these seeds")
+    chosen(do)
+    do.add_argument(
+        "--redo", nargs="?", const="", metavar="ROW",
+        help="train a row, a run's id, or all stale records again; what is there stays until then",
+    )  # fmt: skip
+    results(do)
+    fresh(do)
     retry(do)
     device(do)
     checkpoints(do)
@@ -170,11 +181,17 @@ def _sweep(sub: Commands) -> None:
 def _collect(sub: Commands) -> None:
     do = command(
         sub, "collect", "gather a study's records in results/STUDY.jsonl",
-        "pcbench collect paper/quickstart.toml",
+        "pcbench collect paper/quickstart.toml", "pcbench collect quickstart --replace",
+        "pcbench collect quickstart --from theirs.jsonl",
     )  # fmt: skip
-    do.add_argument("study", type=Path, metavar="STUDY", help="a study file")
+    do.add_argument("study", type=Path, metavar="STUDY", help="a study file, or its name")
     do.add_argument("--seeds", type=seeds, metavar="0,1", help="only these seeds are expected")
+    settings(do)
     results(do)
+    do.add_argument("--from", type=Path, dest="other", metavar="FILE",
+                    help="also the records of another collected file, checked")  # fmt: skip
+    do.add_argument("--replace", action="store_true",
+                    help="take records that differ from collected ones")  # fmt: skip
     do.add_argument("--prune", action="store_true", help="drop records the study no longer names")
     folders(do, data=False)
     do.set_defaults(do=commands.collect)

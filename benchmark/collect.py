@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from benchmark import records, sentences, status
+from benchmark import plan, records, sentences, status
 from benchmark.data import recorded
 from benchmark.files import write_atomic
 from benchmark.leftovers import clear_finished
@@ -24,18 +24,20 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Collected:
-    """``path`` written, runs ``counts`` by status, and ``notes`` for the user."""
+    """``path`` written, runs by status, ``notes`` for the user, how many records were taken."""
 
     path: Path
     counts: dict[str, int]
     notes: list[str]
+    taken: dict[str, int]
 
     def show(self) -> None:
         """Print the notes on standard error, the counts on standard output."""
         for note in self.notes:
             print(f"pcbench: {note}", file=sys.stderr)
         counts = ", ".join(f"{number} {status}" for status, number in sorted(self.counts.items()))
-        print(f"{self.path}: {counts}", flush=True)
+        taken = ", ".join(f"{number} {how}" for how, number in self.taken.items())
+        print(f"{self.path}: {counts}{taken and f' ({taken})'}", flush=True)
 
 
 def collect(
@@ -44,39 +46,60 @@ def collect(
     results: Path,
     prune: bool = False,
     seeds: Sequence[int] | None = None,
+    replace: bool = False,
+    other: Path | None = None,
 ) -> Collected:
     """Write one line for each run of the study, sorted by id, atomically.
 
     A line is the run's record with ``status`` "done", or for a run without one its status alone;
     beside it the ``label`` and ``row`` (place in the study) of its table row. A record collected
-    before stays, also when the runs folder no longer has it; where both exist and their metrics
-    differ, the collected one stays and a note says so. Records of runs that the study no longer
-    names stay too, with ``row`` null, unless ``prune``. With ``seeds`` only these are looked for;
-    what was collected of the others stays. What killed processes left in finished runs' folders is
-    removed. What is known of each sentence goes into the study's ``sentences.npz``.
+    before stays, also when the runs folder no longer has it. Where another one's metrics differ, a
+    note says so, and ``replace`` takes the other one, unless it is of an older evaluation. Records
+    of runs that the study no longer names stay too, with ``row`` null, unless ``prune``. What
+    killed processes left in finished runs' folders is removed. What is known of each sentence goes
+    into the study's ``sentences.npz``.
+
+    Args:
+        study: all of it.
+        runs: the runs folder.
+        results: the folder of the file.
+        prune: drop records that the study no longer names.
+        seeds: look for these alone; what was collected of the others stays.
+        replace: take records whose metrics differ from collected ones.
+        other: a file collected elsewhere, whose records are taken like those of the runs folder.
 
     Raises:
         UserError: a record or a collected file is damaged, or a file cannot be written; the records
             collected before are unchanged then.
     """
     path = results / f"{study.name}.jsonl"
-    kept = {line["id"]: line for line in records.read_jsonl(path)} if path.exists() else {}
-    kept = {key: line for key, line in kept.items() if records.is_done(line)}
+    kept, theirs = _done(path) if path.exists() else {}, {} if other is None else _done(other)
     rows = {label: row for row, label in enumerate(study.labels)}
     lines: dict[str, Record] = {}
     notes: list[str] = []
+    if foreign := theirs.keys() - {run.id for run in study.configs}:
+        notes.append(f"{other}: {len(foreign)} records of runs that {study.path} does not name: "
+                     "left out")  # fmt: skip
+    taken = Counter[str]()
     for run in study.configs:
         base = {"label": run.label, "row": rows[run.label]}
-        file = runs / run.id / "record.json"
-        fresh = records.read(file) if file.exists() else None
-        if fresh is not None:
-            clear_finished(file.parent)
-        old = kept.pop(run.id, None)
-        if old is None and seeds is not None and run.config.seed not in seeds:
+        record = kept.pop(run.id, None)
+        if record is None and seeds is not None and run.config.seed not in seeds:
             continue
-        if old is not None and fresh is not None:
-            notes += _compare(old, fresh, path, file)
-        record = old or fresh
+        candidates = _of_folder(runs / run.id, record)
+        if run.id in theirs:
+            candidates.append((str(other), theirs[run.id]))
+        for where, fresh in candidates:
+            if record is None:
+                record = fresh
+                taken["new"] += 1
+            elif different := records.differences(record, fresh, "metrics"):
+                newer = fresh.get("evaluation", 1) >= record.get("evaluation", 1)
+                if replace and newer:
+                    record = fresh
+                    taken["replaced"] += 1
+                else:
+                    notes.append(_kept(where, different, path, newer))
         if record is not None:
             lines[run.id] = {**record, **base, "status": "done"}
         else:
@@ -93,15 +116,32 @@ def collect(
     notes += sentences.collect(sentences.path_of(results, study.name), [*lines.values()], runs)
     write_atomic(path, text.encode())
     counts = Counter(line["status"] for line in lines.values() if line["row"] is not None)
-    return Collected(path, dict(counts), notes)
+    return Collected(path, dict(counts), notes, dict(taken))
 
 
-def _compare(old: Record, fresh: Record, path: Path, file: Path) -> list[str]:
-    found = [text for text in records.differences(old, fresh) if text.startswith("metrics")]
-    if not found:
+def _done(path: Path) -> dict[str, Record]:
+    """The records of a collected file by id."""
+    return {line["id"]: line for line in records.read_jsonl(path) if records.is_done(line)}
+
+
+def _of_folder(folder: Path, collected: Record | None) -> list[tuple[str, Record]]:
+    """A run's records and their files: the one that was measured again counts as the newer."""
+    file, again = folder / "record.json", folder / plan.MEASURED
+    if not file.exists():
         return []
-    more = f" and {len(found) - 1} more" if len(found) > 1 else ""
-    return [f"{file}: differs from the record in {path}, which is kept: {found[0]}{more}"]
+    clear_finished(folder)
+    files = [again] if again.exists() else []
+    if collected is None or not files:
+        files.insert(0, file)
+    return [(str(one), records.read(one)) for one in files]
+
+
+def _kept(where: str, different: Sequence[str], path: Path, newer: bool) -> str:
+    """What to say of a record that differs from the collected one and is not taken."""
+    more = f" and {len(different) - 1} more" if len(different) > 1 else ""
+    mend = "--replace takes it" if newer else "it is of an older evaluation"
+    return (f"{where}: differs from the record in {path}, which is kept ({mend}): "
+            f"{different[0]}{more}")  # fmt: skip
 
 
 def _absent(run: "Labelled", runs: Path) -> Record:

@@ -14,6 +14,7 @@ from benchmark.errors import UserError, suggest
 
 if TYPE_CHECKING:
     from benchmark.config import RunConfig
+    from benchmark.study import Study
 
 RESUMABLE = 75
 
@@ -182,46 +183,81 @@ def data_root(arguments: Namespace) -> Path:
 
 def sweep(arguments: Namespace) -> int:
     """``pcbench sweep``."""
-    from benchmark import pool, status, study
+    from benchmark import plan, pool, status
+    from benchmark import sweep as sweeping
     from benchmark.manifest import Options
-    from benchmark.sweep import sweep as train
-    from benchmark.sweep import tried
 
-    loaded = study.load(arguments.study, arguments.seeds)
-    runs = runs_folder(arguments)
+    loaded = chosen_study(arguments).only(arguments.only)
+    runs, results = runs_folder(arguments), None if arguments.fresh else arguments.results
+    again = arguments.redo is not None
+    if again:
+        loaded = plan.again(loaded, runs, results, list(filter(None, [arguments.redo])))
+    if arguments.status:
+        print(status.table(loaded, runs, results))
+        return 0
     for note in status.edited(loaded, runs):
         print(f"pcbench: {note}", file=sys.stderr)
     if arguments.list:
         print("\n".join(run.id for run in loaded.configs))
-    elif arguments.pending:
-        sys.stdout.write("".join(f"{run.id}\n" for run in status.pending(loaded, runs)))
-    elif arguments.status:
-        print(status.table(loaded, runs))
-    elif arguments.dry_run:
-        todo = tried(status.pending(loaded, runs), runs, arguments.retry_failed)
+        return 0
+    if not again:
+        for note in plan.remarks(loaded, plan.standings(loaded, runs, results), results):
+            print(f"pcbench: {note}", file=sys.stderr)
+    todo = [*loaded.configs] if again else plan.pending(loaded, runs, results)
+    if arguments.pending:
+        sys.stdout.write("".join(f"{run.id}\n" for run in todo))
+        return 0
+    if arguments.dry_run:
+        home = runs / plan.AGAIN if again else runs
+        todo = sweeping.tried(todo, home, arguments.retry_failed)
         for run in todo:
-            print(f"would run {run.id} ({run.label}) in {runs / run.id}")
+            print(f"would run {run.id} ({run.label}) in {home / run.id}")
         print(f"{len(todo)} of {len(loaded.configs)} runs, {arguments.jobs} at a time")
-    else:
-        options = Options(
-            data=str(data_root(arguments).absolute()),
-            device=arguments.device,
-            checkpoint_seconds=arguments.checkpoint_seconds,
-            retry_failed=arguments.retry_failed,
+        return 0
+    options = Options(
+        data=str(data_root(arguments).absolute()),
+        results=str(results.absolute()) if results is not None else "",
+        device=arguments.device,
+        checkpoint_seconds=arguments.checkpoint_seconds,
+        retry_failed=arguments.retry_failed,
+    )
+    train = sweeping.sweep_again if again else sweeping.sweep
+    return train(loaded, runs, options, arguments.jobs, pool.visible_devices())
+
+
+def chosen_study(arguments: Namespace) -> "Study":
+    """The study that was named, with the seeds and ``--set`` of a command."""
+    from benchmark import study
+
+    params, sections = _settings(arguments.set)
+    if params:
+        raise UserError(
+            f"--set {next(iter(params))}: in a study each row has its own; give SECTION.KEY=VALUE, "
+            "such as train.epochs=3"
         )
-        return train(loaded, runs, options, arguments.jobs, pool.visible_devices())
-    return 0
+    return study.load(arguments.study, arguments.seeds, sections)
 
 
 def collect(arguments: Namespace) -> int:
     """``pcbench collect``."""
     from benchmark import collect as collecting
-    from benchmark import study
+    from benchmark.plan import adopt
 
-    loaded = study.load(arguments.study)
+    if arguments.set and arguments.results.absolute() == Path("results").absolute():
+        raise UserError("collect: --set makes another study; --results names a folder for it")
+    loaded = chosen_study(Namespace(**{**vars(arguments), "seeds": None}))
     loaded.of_seeds(arguments.seeds)  # refuses seeds that the study lacks
-    folders = runs_folder(arguments), arguments.results
-    collecting.collect(loaded, *folders, arguments.prune, arguments.seeds).show()
+    runs = runs_folder(arguments)
+    adopt(runs)
+    collecting.collect(
+        loaded,
+        runs,
+        arguments.results,
+        arguments.prune,
+        arguments.seeds,
+        replace=arguments.replace,
+        other=arguments.other,
+    ).show()
     return 0
 
 

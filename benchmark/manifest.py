@@ -65,6 +65,7 @@ class Options:
     checkpoint_seconds: float = 60.0
     seeds: Sequence[int] | None = None  # what the report expects; None: all of the study
     retry_failed: bool = False
+    fresh: bool = False  # whether runs with a collected record are run as well
 
 
 @dataclass(frozen=True)

@@ -76,6 +76,28 @@ def retry(do: Parser) -> None:
     )
 
 
+def settings(do: Parser) -> None:
+    """``--set``."""
+    do.add_argument(
+        "--set", action="append", default=[], metavar="KEY=VALUE",
+        help="of all rows: train.epochs=3, model.latent=16, evaluate.iw_samples=50",
+    )  # fmt: skip
+
+
+def chosen(do: Parser) -> None:
+    """``--only`` and ``--set``."""
+    do.add_argument("--only", action="append", default=[], metavar="ROW",
+                    help="only this row, or run's id; may be given again")  # fmt: skip
+    settings(do)
+
+
+def fresh(do: Parser) -> None:
+    """``--fresh``."""
+    do.add_argument(
+        "--fresh", action="store_true", help="train also what --results holds collected records of"
+    )
+
+
 def results(do: Parser) -> None:
     """``--results``."""
     do.add_argument("--results", type=Path, default=Path("results"), metavar="DIR",

@@ -9,7 +9,7 @@ import os
 import re
 import tempfile
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from benchmark.errors import UserError
 from benchmark.files import sha256_bytes
@@ -23,6 +23,7 @@ from benchmark.schema import is_done as is_done
 from benchmark.schema import validate as validate
 from benchmark.schema import validate_line as validate_line
 
+_CONFLICT = (b"<<<<<<< ", b"=======", b">>>>>>> ", b"||||||| ")  # git's marks
 # HTML, or what steers a terminal; the tokens that begin and end a sentence are neither.
 _MARKUP = re.compile(r"<(?!/?s>|unk>)[!/?]?[a-z]|[\x00-\x08\x0b-\x1f\x7f]", re.IGNORECASE)
 
@@ -100,6 +101,12 @@ def read_jsonl(path: Path) -> list[Record]:
     raws = content.removesuffix(b"\n").split(b"\n") if content else []
     for number, raw in enumerate(raws, start=1):
         where = f"{path}:{number}"
+        if raw.startswith(_CONFLICT):
+            raise UserError(
+                f"{where}: git left a conflict here; keep one side and collect the other: "
+                f"git show :3:./{path.name} >/tmp/theirs.jsonl; git checkout --ours {path.name} "
+                f"(both in {path.parent}); pcbench collect {path.stem} --from /tmp/theirs.jsonl"
+            )
         line = loads(_decoded(raw, where), where)
         validate_line(line, where)
         if line["id"] in seen:
@@ -126,8 +133,12 @@ def _decoded(content: bytes, where: str) -> str:
         raise UserError(f"{where}: damaged ({reason}); restore the file") from None
 
 
-def differences(first: Record, second: Record) -> list[str]:
+def differences(
+    first: Record, second: Record, *parts: Literal["id", "config", "metrics"]
+) -> list[str]:
     """What differs between two records of one run, in what is deterministic: id, config, metrics.
+
+    ``parts`` restricts the comparison to some of the three.
 
     Returns:
         One text a difference, "metrics.test.kl: 1.0 against 1.1"; empty when they agree.
@@ -141,7 +152,7 @@ def differences(first: Record, second: Record) -> list[str]:
         elif a != b:
             found.append(f"{name}: {a} against {b}")
 
-    for key in ("id", "config", "metrics"):
+    for key in parts or ("id", "config", "metrics"):
         compare(first.get(key), second.get(key), key)
     return found
 

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 Record = dict[str, Any]
 
 METRICS = ("rec", "kl", "iw_nll")
+FILES = ("sentences.npz", "evaluated.npz")  # in a run's folder: of its record, of a new measure
 ROUNDING = 1e-3  # nats between a record's figure and the mean of its sentences
 
 
@@ -89,17 +90,17 @@ def collect(path: Path, lines: Sequence[Record], runs: Path) -> list[str]:
         if not is_done(line):
             continue
         own = {name: kept[key] for name in METRICS if (key := f"{line['id']}/{name}") in kept}
-        file = runs / line["id"] / "sentences.npz"
-        if not own and file.exists():
-            try:
-                own = {name: array for name, array in read(file).items() if name in METRICS}
-            except UserError:
-                notes.append(f"{file}: damaged, left out")
+        for file in (runs / line["id"] / name for name in FILES):
+            if (not own or unlike(line, own)) and file.exists():
+                try:
+                    own = {name: array for name, array in read(file).items() if name in METRICS}
+                except UserError:
+                    notes.append(f"{file}: damaged, left out")
         if problem := unlike(line, own):
             notes.append(f"{file}: left out: {problem}")
             continue
         found |= {f"{line['id']}/{name}": array for name, array in own.items()}
-    if found.keys() != kept.keys():
+    if found.keys() != kept.keys() or any(found[key] is not kept[key] for key in kept):
         _write(path, found)
     return notes
 

@@ -8,13 +8,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from benchmark import claims, failures
+from benchmark import claims, failures, plan
 
 if TYPE_CHECKING:
-    from benchmark.study import Labelled, Study
+    from benchmark.study import Study
 
 
-_ORDER = ("done", "running", "queued", "submitted", "stopped", "failed", "missing")
+_ORDER = ("done", "collected", "stale", "running", "queued", "submitted", "stopped", "failed",
+          "missing")  # fmt: skip
 
 _PLACES = {"data": None, "file": None}  # settings that hold paths; the id tells the data
 
@@ -23,8 +24,9 @@ _PLACES = {"data": None, "file": None}  # settings that hold paths; the id tells
 class State:
     """One run's ``status`` and what there is to say about it.
 
-    By its files one of `records.STATUSES`; in the table also "queued" (Slurm says so) or
-    "submitted" (it cannot be asked, but a submission was noted).
+    By its files one of `records.STATUSES`; in the table also "collected" (its record stands in the
+    results alone), "stale" (see `benchmark.plan`), "queued" (Slurm says so) or "submitted" (it
+    cannot be asked, but a submission was noted).
     """
 
     status: str
@@ -75,18 +77,13 @@ def duration(seconds: float) -> str:
     return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
 
 
-def pending(study: "Study", runs: Path) -> list["Labelled"]:
-    """The runs without a record, in the study's order."""
-    return [run for run in study.configs if not (runs / run.id / "record.json").exists()]
-
-
 def edited(study: "Study", runs: Path) -> list[str]:
     """A line for each outside baseline that was another file when earlier runs began.
 
     Its content enters the id, so that those runs are no longer the study's.
     """
     earlier: Counter[str] = Counter()
-    for run in pending(study, runs):
+    for run in plan.pending(study, runs):
         if run.config.file is not None:
             alike = runs.glob(f"{glob.escape(run.id.rpartition('-')[0])}-*/config.json")
             others = [_settings(path) for path in alike if path.parent.name != run.id]
@@ -106,12 +103,16 @@ def _settings(path: Path) -> dict[str, Any] | None:
         return None
 
 
-def table(study: "Study", runs: Path) -> str:
-    """A grid of baselines by data sets: how many runs are in which state; then the particulars."""
+def table(study: "Study", runs: Path, results: Path | None = None) -> str:
+    """A grid of baselines by data sets: how many runs are in which state; then the particulars.
+
+    ``results`` as in `plan.standings`.
+    """
     from benchmark.cluster.held import held
 
     elsewhere = held(study, runs)
-    states = {run.id: _with_queue(run.id, runs, elsewhere.runs) for run in study.configs}
+    standings = plan.standings(study, runs, results)
+    states = {one.run.id: _standing(one, runs, elsewhere.runs) for one in standings}
     counts: dict[str, dict[str, Counter[str]]] = {}
     for run in study.configs:
         row = counts.setdefault(run.label, {})
@@ -131,7 +132,18 @@ def table(study: "Study", runs: Path) -> str:
     for run in study.configs:
         if (now := states[run.id]).status in ("running", "queued", "submitted", "failed"):
             lines.append(f"{now.status}: {run.id}{f': {now.detail}' if now.detail else ''}")
+    lines += plan.remarks(study, standings, results)
+    again = [path for path in (runs / plan.AGAIN).glob("*-*") if path.is_dir()]
+    lines += [f"{len(again)} runs are being trained again in {runs / plan.AGAIN}"] if again else []
     return "\n".join([*lines, *elsewhere.notes])
+
+
+def _standing(one: plan.Standing, runs: Path, queue: Mapping[str, State]) -> State:
+    """The state of a run, also by its collected record."""
+    now = _with_queue(one.run.id, runs, queue)
+    if one.stale and now.status in ("done", "missing"):
+        return State("stale")
+    return State("collected") if one.place == "results" and now.status == "missing" else now
 
 
 def _with_queue(run_id: str, runs: Path, queue: Mapping[str, State]) -> State:

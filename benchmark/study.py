@@ -18,13 +18,14 @@
 
 import tomllib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import baselines
 from benchmark.config import SECTIONS, RunConfig, resolve
 from benchmark.errors import UserError, suggest
+from benchmark.provenance import checkout
 from benchmark.records import marked
 
 _TABLES = ("study", "baseline", *SECTIONS)
@@ -79,19 +80,46 @@ class Study:
             raise UserError(f"{self.path}: no run '{run_id}'; {suggest(run_id, list(ids))}")
         return ids[run_id]
 
+    def only(self, names: Sequence[str]) -> "Study":
+        """The part of the study that rows, or ids of runs, name; all of it for no name.
 
-def load(path: Path | str, seeds: Sequence[int] | None = None) -> Study:
+        Raises:
+            UserError: a name is neither.
+        """
+        known = {*self.labels, *(run.id for run in self.configs)}
+        for name in names:
+            if name not in known:
+                raise UserError(f"{self.path}: no row '{name}'; {suggest(name, self.labels)}")
+        chosen = (run for run in self.configs if not names or {run.label, run.id} & {*names})
+        return replace(self, configs=tuple(chosen))
+
+
+def locate(named: Path | str) -> Path:
+    """The file of a study: a path, or the name of one in ``paper/`` here or in the checkout."""
+    if Path(named).exists() or Path(named).name != str(named):
+        return Path(named)
+    places = (Path("paper"), checkout() / "paper")
+    files = (place / f"{str(named).removesuffix('.toml')}.toml" for place in places)
+    return next((file for file in files if file.exists()), Path(named))
+
+
+def load(
+    path: Path | str,
+    seeds: Sequence[int] | None = None,
+    settings: Mapping[str, Mapping[str, Any]] | None = None,
+) -> Study:
     """Read a study, strictly.
 
     Args:
-        path: the TOML file; its stem is the study's name.
+        path: the TOML file, or its name, see `locate`; its stem is the study's name.
         seeds: keep only these of the study's seeds; None keeps all.
+        settings: of the sections ``model``, ``train``, ``evaluate``, in place of the study's.
 
     Raises:
         UserError: naming file, key and nearest valid name: damaged TOML, anything unknown or of a
             wrong type, an empty study, a label used twice, two rows that are one run.
     """
-    path = Path(path)
+    path = locate(path)
     table = _read(path)
     _known(table, _TABLES, str(path))
     head, rows = table.get("study", {}), table.get("baseline", [])
@@ -107,6 +135,8 @@ def load(path: Path | str, seeds: Sequence[int] | None = None) -> Study:
     named = [_row(row, number, path) for number, row in enumerate(rows, start=1)]
     _unique([label for label, _ in named], "label", path, "give one of the rows another label")
     sections = {name: _section(table, name, path) for name in SECTIONS if name in table}
+    for name, values in (settings or {}).items():
+        sections[name] = {**sections.get(name, {}), **values}
     common = {key: _text(head, key, path) for key in ("preset", "precision") if key in head}
     configs = tuple(
         Labelled(label, _resolve(row, corpus, seed, common, sections, path))
@@ -122,7 +152,9 @@ def _read(path: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise UserError(f"{path}: no such study file") from None
+        here = sorted(file.stem for file in Path("paper").glob("*.toml"))
+        near = f"; {suggest(path.stem, here)}" if path.name == str(path) and here else ""
+        raise UserError(f"{path}: no such study file{near}") from None
     except OSError as error:
         raise UserError(f"{path}: cannot be read ({error.strerror})") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:

@@ -2,14 +2,14 @@
 
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
-from benchmark import failures, manifest
+from benchmark import failures, manifest, plan
 from benchmark.errors import UserError
 from benchmark.files import check_writable
 from benchmark.pool import INTERRUPTED, LAUNCHER, Display, Pool, signals
-from benchmark.status import pending
 
 if TYPE_CHECKING:
     from benchmark.study import Labelled, Study
@@ -31,7 +31,7 @@ def sweep(
     Args:
         study: what to run.
         runs: the runs folder.
-        options: of the runs.
+        options: of the runs; records collected in their ``results`` count as done.
         jobs: processes at a time.
         devices: see `benchmark.pool.Pool`.
         out: where progress goes; standard error by default.
@@ -46,7 +46,9 @@ def sweep(
     if jobs < 1:
         raise UserError(f"--jobs: {jobs} is not at least 1")
     check_writable(runs, "--runs")
-    unfinished = pending(study, runs)
+    plan.adopt(runs)
+    results = Path(options.results) if options.results else None
+    unfinished = plan.pending(study, runs, results)
     todo = tried(unfinished, runs, options.retry_failed)
     frozen = manifest.build(study, todo, runs, options)
     if todo:
@@ -65,6 +67,30 @@ def sweep(
     if pool.asked:
         return INTERRUPTED
     return 1 if pool.failed or given_up else 0
+
+
+def sweep_again(
+    study: "Study",
+    runs: Path,
+    options: manifest.Options,
+    jobs: int = 1,
+    devices: Sequence[str] = (),
+    out: TextIO | None = None,
+    launcher: Sequence[str] = LAUNCHER,
+) -> int:
+    """Train runs again beside what is there, which each complete one replaces.
+
+    Args: see `sweep`; ``study`` is what `plan.again` chose.
+    """
+    fresh = replace(options, results="")
+    code = sweep(study, runs / plan.AGAIN, fresh, jobs, devices, out, launcher)
+    moved = plan.adopt(runs)
+    display = Display(out or sys.stderr, len(study.configs))
+    display.finish([
+        f"{len(moved)} runs trained again; what was there lies in {runs / plan.REPLACED}; "
+        f"`pcbench collect {study.path} --replace` takes the new records"
+    ] if moved else [])  # fmt: skip
+    return code
 
 
 def tried(unfinished: Sequence["Labelled"], runs: Path, retry_failed: bool) -> list["Labelled"]:

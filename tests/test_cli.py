@@ -60,7 +60,7 @@ def test_a_study_from_file_to_table(tmp_path: Path) -> None:
     assert swept.returncode == 0, swept.stderr
     assert swept.stderr.rstrip().endswith("2/2 done")
     collected = process("collect", "mine.toml", folder=tmp_path)
-    assert collected.stdout == "results/mine.jsonl: 2 done\n"
+    assert collected.stdout == "results/mine.jsonl: 2 done (2 new)\n"
     reported = process("report", "mine.toml", "--out", "tables", folder=tmp_path)
     assert reported.returncode == 0, reported.stderr
     assert reported.stdout == (tmp_path / "tables" / "mine.md").read_text()

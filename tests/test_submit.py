@@ -2,6 +2,7 @@
 
 import os
 import shlex
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from benchmark import claims, cli, failures, manifest, records, study
 from benchmark.cluster import estimate, slurm
 from benchmark.cluster.submit import plan
 
+PLAIN = manifest.Options("data")
 TOML = """[study]
 data = ["exact_small"]
 seeds = [0, 1, 2]
@@ -116,10 +118,10 @@ def test_what_needs_no_run_is_left_out(place: Place) -> None:
     failures.add(place.runs / place.ids[2], "once only")
     queue = slurm.Queue(frozenset({"7"}), {place.ids[3]: "PENDING"})
     with claims.claim(place.runs / place.ids[4]):
-        planned = plan(place.study.configs, place.runs, False, queue)
+        planned = plan(place.study, place.runs, PLAIN, queue)
         assert [run.id for run in planned.todo] == [place.ids[2], place.ids[5]]
         assert list(planned.left_out.values()) == [1, 1, 1, 1]
-        again = plan(place.study.configs, place.runs, True, queue)
+        again = plan(place.study, place.runs, replace(PLAIN, retry_failed=True), queue)
         assert [run.id for run in again.todo] == [place.ids[1], place.ids[2], place.ids[5]]
 
 
@@ -129,9 +131,9 @@ def test_the_claim_of_a_job_that_left_the_queue_is_dead(
     monkeypatch.setenv("SLURM_JOB_ID", "7")
     with claims.claim(place.runs / place.ids[0]):
         here, gone = slurm.Queue(frozenset({"7"})), slurm.Queue(frozenset({"8"}))
-        assert len(plan(place.study.configs, place.runs, False, here).todo) == 5
-        assert len(plan(place.study.configs, place.runs, False, gone).todo) == 6
-        assert len(plan(place.study.configs, place.runs, False, None).todo) == 5
+        assert len(plan(place.study, place.runs, PLAIN, here).todo) == 5
+        assert len(plan(place.study, place.runs, PLAIN, gone).todo) == 6
+        assert len(plan(place.study, place.runs, PLAIN, None).todo) == 5
 
 
 def test_the_queue_tells_runs_by_manifest_and_index(place: Place) -> None:

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 from made_up import record
 
-from benchmark import claims, collect, manifest, records, status, study, sweep
+from benchmark import claims, collect, manifest, plan, records, status, study, sweep
 from benchmark.errors import UserError
 
 TESTS = Path(__file__).parent
@@ -97,7 +97,7 @@ def test_all_runs_are_done_once_in_order(place: Place) -> None:
     assert place.started() == place.ids
     assert {line.split()[1] for line in (place.root / "started").read_text().splitlines()} == {"1"}
     assert "4/4 done: cyclical, exact_small, seed 1" in said
-    assert status.pending(place.study, place.runs) == []
+    assert plan.pending(place.study, place.runs) == []
     assert place.sweep()[0] == 0  # nothing is left to do
     assert len(place.started()) == 4
 
@@ -115,7 +115,7 @@ def test_failing_runs_stop_no_others(place: Place) -> None:
     assert said.count("failed: none, exact_small, seed") == 2
     assert f"failed: {place.ids[0]}: ValueError: no luck" in said
     assert "Traceback" in (place.runs / place.ids[0] / "log.txt").read_text()
-    assert [run.label for run in status.pending(place.study, place.runs)] == ["none", "none"]
+    assert [run.label for run in plan.pending(place.study, place.runs)] == ["none", "none"]
     place.order("none", "go")
     assert place.sweep()[0] == 0
 
@@ -310,7 +310,11 @@ def test_collect_never_loses_a_record(place: Place) -> None:
     records.write_exclusive(elsewhere / place.ids[0], record(place.ids[0], kl=2.0))
     done = collect.collect(place.study, elsewhere, place.results)
     assert done.path.read_bytes() == before
-    assert "which is kept: metrics.test.kl: 1.5 against 2.0" in done.notes[0]
+    kept = "which is kept (--replace takes it): metrics.test.kl: 1.5 against 2.0 and 1 more"
+    assert done.notes[0].endswith(kept)
+    done = collect.collect(place.study, elsewhere, place.results, replace=True)
+    assert (done.notes, done.taken) == ([], {"replaced": 1})
+    assert {r["id"]: r["metrics"]["test"]["kl"] for r in place.collected()}[place.ids[0]] == 2.0
 
 
 def test_records_the_study_no_longer_names_stay_until_pruned(place: Place) -> None:

@@ -5,7 +5,17 @@ from pathlib import Path
 
 from benchmark import commands
 from benchmark.errors import UserError
-from benchmark.options import Commands, checkpoints, command, device, folders, retry, seeds
+from benchmark.options import (
+    Commands,
+    checkpoints,
+    chosen,
+    command,
+    device,
+    folders,
+    fresh,
+    retry,
+    seeds,
+)
 
 
 def add(sub: Commands) -> None:
@@ -24,6 +34,8 @@ def _add_submit(sub: Commands) -> None:
     do.add_argument("--pack", type=int, default=1, metavar="K", help="runs a task, default 1")
     do.add_argument("--limit", type=int, metavar="N", help="tasks at a time")
     do.add_argument("--seeds", type=seeds, metavar="0,1", help="only these seeds")
+    chosen(do)
+    fresh(do)
     retry(do)
     device(do)
     checkpoints(do)
@@ -51,15 +63,18 @@ def _add_task(sub: Commands) -> None:
 
 def submit(arguments: Namespace) -> int:
     """``pcbench submit``."""
-    from benchmark import study
     from benchmark.cluster.submit import Wish
     from benchmark.cluster.submit import submit as send
     from benchmark.manifest import Options
+    from benchmark.study import locate
 
-    if not arguments.study.exists() and any(word.endswith(".toml") for word in arguments.sbatch):
+    toml = any(word.endswith(".toml") for word in arguments.sbatch)
+    if toml and not locate(arguments.study).exists():
         raise UserError(f"submit: '{arguments.study}' is no study file; STUDY comes first, before "
                         "the options of sbatch")  # fmt: skip
-    loaded = study.load(arguments.study)
+    if arguments.set and arguments.results is None:
+        raise UserError("submit: --set makes another study; --results names a folder for it")
+    loaded = commands.chosen_study(Namespace(**{**vars(arguments), "seeds": None}))
     results = arguments.results or Path("results")
     tables = Path("paper/tables") if arguments.results is None else results / "tables"
     options = Options(
@@ -70,6 +85,7 @@ def submit(arguments: Namespace) -> int:
         checkpoint_seconds=arguments.checkpoint_seconds,
         seeds=arguments.seeds,
         retry_failed=arguments.retry_failed,
+        fresh=arguments.fresh,
     )
     wish = Wish(
         arguments.pack,
@@ -77,6 +93,7 @@ def submit(arguments: Namespace) -> int:
         arguments.dry_run,
         arguments.test_only,
         arguments.sbatch,
+        arguments.only,
     )
     return send(loaded, commands.runs_folder(arguments), options, wish)
 

@@ -10,7 +10,7 @@ import shlex
 import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,6 +20,7 @@ from benchmark.cluster import estimate, slurm
 from benchmark.cluster.held import JOBS
 from benchmark.errors import UserError
 from benchmark.files import check_writable, write_atomic
+from benchmark.plan import pending, remarks, standings
 
 if TYPE_CHECKING:
     from benchmark.study import Labelled, Study
@@ -39,6 +40,7 @@ class Wish:
         dry_run: print the commands; write and submit nothing.
         test_only: ask sbatch whether it would take them; write and submit nothing.
         sbatch: options for sbatch, unchanged.
+        only: rows or ids; all where there is none.
     """
 
     pack: int = 1
@@ -46,6 +48,7 @@ class Wish:
     dry_run: bool = False
     test_only: bool = False
     sbatch: Sequence[str] = ()
+    only: Sequence[str] = ()
 
     def check(self) -> None:
         """Refuse what cannot be done.
@@ -73,21 +76,23 @@ class Plan:
     left_out: Counter[str]
 
 
-def plan(
-    wanted: Sequence["Labelled"], runs: Path, retry_failed: bool, queue: slurm.Queue | None
-) -> Plan:
+def plan(wanted: "Study", runs: Path, options: manifest.Options, queue: slurm.Queue | None) -> Plan:
     """Leave out what is done, at work, in the queue, or failed too often."""
     left_out: Counter[str] = Counter()
     todo = []
-    for run in wanted:
+    results = None if options.fresh or not options.results else Path(options.results)
+    unfinished = {run.id for run in pending(wanted, runs, results)}
+    for run in wanted.configs:
         folder = runs / run.id
         if (folder / "record.json").exists():
             left_out["done"] += 1
+        elif run.id not in unfinished:
+            left_out["collected already (--fresh submits them)"] += 1
         elif queue is not None and run.id in queue.runs:
             left_out["queued or running"] += 1
         elif _at_work(folder, queue):
             left_out["at work outside the queue"] += 1
-        elif failures.given_up(folder) and not retry_failed:
+        elif failures.given_up(folder) and not options.retry_failed:
             left_out[f"failed {failures.LIMIT} times (--retry-failed submits them)"] += 1
         else:
             todo.append(run)
@@ -119,7 +124,7 @@ def submit(study: "Study", runs: Path, options: manifest.Options, wish: Wish) ->
             written, data not prepared, or sbatch's own refusal.
     """
     wish.check()
-    wanted = study.of_seeds(options.seeds)
+    wanted = replace(study, configs=tuple(study.of_seeds(options.seeds))).only(wish.only)
     dry = wish.dry_run or wish.test_only
     if not wish.dry_run:
         slurm.require()
@@ -128,12 +133,18 @@ def submit(study: "Study", runs: Path, options: manifest.Options, wish: Wish) ->
     queue = slurm.queue()
     if queue is None and not wish.dry_run:
         print("squeue does not answer: what is in the queue cannot be left out")
-    planned = plan(wanted, runs, options.retry_failed, queue)
+    planned = plan(wanted, runs, options, queue)
     others = ", ".join(f"{number} {why}" for why, number in planned.left_out.items())
     print(
-        f"{study.name}: {len(planned.todo)} of {len(wanted)} runs to submit"
+        f"{study.name}: {len(planned.todo)} of {len(wanted.configs)} runs to submit"
         f"{others and f' ({others})'}"
     )
+    listed = standings(wanted, runs, Path(options.results))
+    for line in remarks(wanted, [one for one in listed if one.stale], None):
+        print(line)
+    if options.fresh and any(one.place == "results" for one in listed):
+        print(f"{options.results} holds records of these runs and keeps them; --results DIR makes "
+              "a table of your own")  # fmt: skip
     if not planned.todo:
         return 0
     for line in estimate.lines(study, planned.todo, runs, options, wish.pack):
