@@ -199,10 +199,11 @@ def _collect(sub: Commands) -> None:
 
 def _evaluate(sub: Commands) -> None:
     do = command(
-        sub, "evaluate", "measure a finished run's weights again; its record stays",
-        "pcbench evaluate exact_small-none-0-1234abcd",
+        sub, "evaluate", "measure the weights of a finished run, or of a study's runs, again",
+        "pcbench evaluate exact_small-none-0-1234abcd", "pcbench evaluate quickstart",
     )  # fmt: skip
-    do.add_argument("id", metavar="ID")
+    do.add_argument("id", metavar="ID", help="a run: prints its figures; or a study: measures the "
+                    "runs whose record is of other settings or an older evaluation")  # fmt: skip
     device(do)
     folders(do)
     do.set_defaults(do=commands.evaluate)

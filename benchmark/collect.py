@@ -93,7 +93,7 @@ def collect(
             if record is None:
                 record = fresh
                 taken["new"] += 1
-            elif different := records.differences(record, fresh, "metrics"):
+            elif different := _differences(record, fresh):
                 newer = fresh.get("evaluation", 1) >= record.get("evaluation", 1)
                 if replace and newer:
                     record = fresh
@@ -134,6 +134,13 @@ def _of_folder(folder: Path, collected: Record | None) -> list[tuple[str, Record
     if collected is None or not files:
         files.insert(0, file)
     return [(str(one), records.read(one)) for one in files]
+
+
+def _differences(record: Record, fresh: Record) -> list[str]:
+    """In what figures, or in what way of measuring, two records of one run differ."""
+    ways = [one.get("evaluation_digest", "none") for one in (record, fresh)]
+    other = [] if ways[0] == ways[1] else [f"evaluation_digest: {ways[0]} against {ways[1]}"]
+    return records.differences(record, fresh, "metrics") + other
 
 
 def _kept(where: str, different: Sequence[str], path: Path, newer: bool) -> str:

@@ -263,6 +263,15 @@ def collect(arguments: Namespace) -> int:
 
 def evaluate(arguments: Namespace) -> int:
     """``pcbench evaluate``."""
+    from benchmark.study import load, locate
+
+    if locate(arguments.id).suffix == ".toml":
+        from benchmark.remeasure import measure_study
+
+        folders = runs_folder(arguments), data_root(arguments)
+        number = measure_study(load(arguments.id), *folders, arguments.device)
+        print(f"{number} records measured; `pcbench collect {arguments.id} --replace` takes them")
+        return 0
     from benchmark.finished import evaluate_run
 
     found = evaluate_run(

@@ -1,0 +1,123 @@
+"""Measure the kept weights of a study's runs again: records beside the old ones.
+
+Each goes into its run's folder as `plan.MEASURED`; `pcbench collect --replace` takes it.
+"""
+
+import io
+import sys
+import time
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmark import checkpoint, metrics, plan, records
+from benchmark.config import EVALUATION
+from benchmark.encoding import Measured
+from benchmark.evaluation import evaluate, recovery, validate
+from benchmark.files import write_atomic
+from benchmark.finished import LoadedRun, load_run
+from benchmark.records import Record
+from benchmark.study import Study
+
+
+def measure_study(study: Study, runs: Path, data: Path, device: str = "cpu") -> int:
+    """Measure each run whose record today's code would measure otherwise, and whose weights remain.
+
+    Args:
+        study: tells the settings of evaluation.
+        runs: the runs folder.
+        data: the folder of prepared data.
+        device: where to measure.
+
+    Returns:
+        How many records were written.
+
+    Raises:
+        UserError: see `finished.load_run`; or there is no sacrebleu for BLEU.
+    """
+    listed = [one for one in plan.standings(study, runs, None) if one.measured_otherwise]
+    todo = [one for one in listed if (runs / one.run.id / "best.pt").exists()]
+    for number, one in enumerate(todo, start=1):
+        assert one.record is not None
+        run = load_run(one.run.id, runs, data, device)
+        run.config = replace(run.config, evaluate=one.run.config.evaluate)
+        begin = time.monotonic()
+        found = measure(run, one.record, runs / one.run.id)
+        test = found["metrics"]["test"]
+        said = ", ".join(f"{k} {test[k]:.2f}" for k in ("neg_elbo", "kl", "mi") if test.get(k))
+        print(f"{number}/{len(todo)} {one.run.id}: {said} ({time.monotonic() - begin:.0f} s)",
+              file=sys.stderr, flush=True)  # fmt: skip
+    if len(listed) > len(todo):
+        print(
+            f"{len(listed) - len(todo)} others kept no weights in {runs}; "
+            f"`pcbench sweep {study.path} --redo` trains them again",
+            file=sys.stderr,
+        )
+    return len(todo)
+
+
+def measure(run: LoadedRun, old: Record, folder: Path) -> Record:
+    """Measure a run's best weights, and its last where they were kept; write the new record.
+
+    What was measured while it trained, its curve, stays. Without the last weights the figures of
+    the last step that an older evaluation may have meant otherwise are left out.
+    """
+    config, settings, place = run.config, run.config.evaluate, next(run.model.parameters()).device
+    prior = config.method().selection_weight > 0
+    if settings.bleu and run.model.latent:
+        metrics.scorer()
+    test, valid = (
+        Measured(name, run.corpus.splits[name], config.seed, place) for name in ("test", "valid")
+    )
+    greedy = settings.max_length if settings.bleu else 0
+    begin = time.monotonic()
+    with run.autocast():
+        scores = {"valid": validate(run.model, valid, prior), "last": _last(old)}
+        scores["test"], details = evaluate(
+            run.model, run.corpus, test, settings.iw_samples, greedy, prior
+        )
+        scores["test"] |= recovery(run.model, run.corpus, test)
+        if (folder / "last.pt").exists():
+            run.model.load_state_dict(checkpoint.load(folder / "last.pt")["weights"])
+            scores["last"], _ = evaluate(run.model, run.corpus, test, 0, 0, prior)
+    seconds = time.monotonic() - begin
+    sentences = {k: details.pop(k) for k in ("rec", "kl", "iw_nll")}
+    record: dict[str, Any] = {
+        **old,
+        **details,
+        "evaluation": EVALUATION,
+        "evaluation_digest": config.evaluation_digest,
+        "config": old["config"] | {"evaluate": config.to_dict()["evaluate"]},
+        "metrics": scores,
+        "cost": old["cost"] | {
+            "seconds": old["cost"].get("train_seconds", 0.0) + seconds,
+            "evaluate_seconds": seconds,
+        },
+        "provenance": old["provenance"] | {"measured": _provenance()},
+    }  # fmt: skip
+    record["digest"] = records.digest(record)
+    records.validate(record, str(folder / plan.MEASURED))
+    _write_sentences(folder, sentences)
+    write_atomic(folder / plan.MEASURED, (records.dumps(record) + "\n").encode())
+    return record
+
+
+def _last(old: Record) -> dict[str, Any]:
+    """The figures of the last step that mean what they meant."""
+    known: dict[str, Any] = old["metrics"]["last"]
+    same = old.get("evaluation", 1) == EVALUATION
+    return known if same else {name: known[name] for name in ("neg_elbo", "rec", "kl")}
+
+
+def _provenance() -> dict[str, Any]:
+    """Where the new figures come from, and when."""
+    return records.provenance() | {"finished": datetime.now(UTC).isoformat(timespec="seconds")}
+
+
+def _write_sentences(folder: Path, arrays: dict[str, Any]) -> None:
+    buffer = io.BytesIO()
+    np.savez(buffer, **{k: v.astype(np.float32) for k, v in arrays.items() if v is not None})
+    write_atomic(folder / "evaluated.npz", buffer.getvalue())

@@ -1,0 +1,216 @@
+"""What counts as done, what is stale, and training again without losing what is there."""
+
+import io
+import json
+import shutil
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from made_up import record
+from test_sweep import Place
+
+import baselines
+from benchmark import cli, collect, manifest, plan, records, sweep
+from benchmark.errors import UserError
+
+
+@pytest.fixture
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Place:
+    monkeypatch.chdir(tmp_path)
+    return Place(tmp_path)
+
+
+def made(place: Place, run_id: str, **changes: Any) -> dict[str, Any]:
+    """A record of the study's run as today's code would write it."""
+    config = place.study.find(run_id).config
+    found = record(run_id) | {"evaluation_digest": config.evaluation_digest}
+    found["provenance"] |= {"method_sha256": config.method_sha256}
+    return found | changes
+
+
+def collected(place: Place, *lines: dict[str, Any]) -> None:
+    for line in lines:
+        records.write_exclusive(place.root / "others" / line["id"], line)
+    collect.collect(place.study, place.root / "others", place.results)
+
+
+def pending(place: Place, capsys: pytest.CaptureFixture[str], *more: str) -> tuple[list[str], str]:
+    assert cli.main(["sweep", "mine.toml", "--runs", "runs", "--pending", *more]) == 0
+    said = capsys.readouterr()
+    return said.out.split(), said.err
+
+
+def test_a_collected_record_counts_as_done(
+    place: Place, capsys: pytest.CaptureFixture[str]
+) -> None:
+    collected(place, *(made(place, run_id) for run_id in place.ids[:3]))
+    ids, said = pending(place, capsys)
+    assert ids == place.ids[3:]
+    assert "3 of 4 runs count as done by results/mine.jsonl; --fresh trains them" in said
+    assert pending(place, capsys, "--fresh")[0] == place.ids
+    assert pending(place, capsys, "--results", "elsewhere")[0] == place.ids
+    assert place.sweep(results=str(place.results))[0] == 0
+    assert place.started() == place.ids[3:]
+
+
+def test_one_new_row_is_one_pending_row(place: Place, capsys: pytest.CaptureFixture[str]) -> None:
+    collected(place, *(made(place, run_id) for run_id in place.ids))
+    text = place.study.path.read_text()
+    place.study.path.write_text(text + '[[baseline]]\nname = "cosine"\nwarmup = 0.5\n')
+    ids, _ = pending(place, capsys)
+    assert [run_id.split("-")[1] for run_id in ids] == ["cosine", "cosine"]
+
+
+def test_only_a_row_or_a_run(place: Place, capsys: pytest.CaptureFixture[str]) -> None:
+    by_row, by_id = (pending(place, capsys, "--only", name)[0] for name in ("none", place.ids[1]))
+    assert (by_row, by_id) == ([place.ids[0], place.ids[2]], [place.ids[1]])
+    assert cli.main(["sweep", "mine.toml", "--only", "nome"]) == 2
+    assert "no row 'nome'; did you mean 'none'?" in capsys.readouterr().err
+
+
+def test_set_makes_other_runs_of_every_row(
+    place: Place, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ids, _ = pending(place, capsys, "--set", "train.epochs=2")
+    assert len(ids) == 4
+    assert not {*ids} & {*place.ids}
+    assert cli.main(["sweep", "mine.toml", "--set", "cycles=2"]) == 2
+    assert "--set cycles: in a study each row has its own" in capsys.readouterr().err
+    assert cli.main(["collect", "mine.toml", "--set", "train.epochs=2"]) == 2
+    assert "--set makes another study; --results names a folder" in capsys.readouterr().err
+
+
+def test_an_edited_method_is_named(
+    place: Place, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    collected(place, *(made(place, run_id) for run_id in place.ids))
+    assert "changed" not in pending(place, capsys)[1]
+    folder = place.root / "edited"
+    shutil.copytree(baselines.FOLDER, folder)
+    monkeypatch.setattr(baselines, "FOLDER", folder)
+    plan._digest_now.cache_clear()
+    source = folder / "cyclical.py"
+    source.write_text(source.read_text().replace('"""', '"""Other words. ', 1) + "# a remark\n")
+    assert "changed" not in pending(place, capsys)[1]  # it does what it did
+    plan._digest_now.cache_clear()
+    source.write_text(source.read_text().replace("self.cycles", "2 * self.cycles", 1))
+    ids, said = pending(place, capsys)
+    assert ids == []
+    redo = "pcbench sweep mine.toml --redo cyclical"
+    assert f"cyclical.py changed since these 2 runs; `{redo}` trains them again" in said
+    assert cli.main(["sweep", "mine.toml", "--runs", "runs", "--status"]) == 0
+    shown = capsys.readouterr().out
+    assert shown.splitlines()[1].split() == ["none", "2", "collected"]
+    assert shown.splitlines()[2].split() == ["cyclical", "2", "stale"]
+    plan._digest_now.cache_clear()
+
+
+def test_a_record_without_digest_is_compared_by_its_commit(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    line = record(place.ids[1])
+    line["provenance"]["commit"] = "c" * 40
+    assert not plan.method_changed(line)  # git does not have it
+    source = (baselines.FOLDER / "cyclical.py").read_bytes()
+    for then, changed in ((source, False), (source + b"x = 1\n", True)):
+        digest = baselines.digest_of(then, "then")
+        monkeypatch.setattr(plan, "_digest_at", lambda commit, name, digest=digest: digest)
+        assert plan.method_changed(line) is changed
+
+
+def test_records_measured_otherwise_are_stale(
+    place: Place, capsys: pytest.CaptureFixture[str]
+) -> None:
+    old, other, good, _ = (made(place, run_id) for run_id in place.ids)
+    del old["evaluation"]
+    collected(place, old, other | {"evaluation_digest": "0" * 8}, good)
+    ids, said = pending(place, capsys)
+    assert ids == place.ids[3:]
+    assert "1 record was measured by evaluation 1, today's is 2; `pcbench evaluate" in said
+    assert "1 record was measured by other [evaluate] settings than the study's" in said
+
+
+def again(place: Place, *names: str) -> int:
+    chosen = plan.again(place.study, place.runs, None, names)
+    launcher = (sys.executable, str(place.root / "stand_in.py"))
+    options = manifest.Options(str(place.root))
+    return sweep.sweep_again(chosen, place.runs, options, out=io.StringIO(), launcher=launcher)
+
+
+def test_training_again_keeps_what_is_there_until_it_is_done(place: Place) -> None:
+    for run_id in place.ids:
+        place.write(run_id, kl=2.0)
+    place.order("cyclical", "fail")
+    assert again(place, "cyclical") == 1
+    kl = {i: plan.latest(place.runs / i)["metrics"]["test"]["kl"] for i in place.ids}  # type: ignore[index]
+    assert set(kl.values()) == {2.0}
+    place.order("cyclical", "go")
+    assert again(place, "cyclical") == 0
+    kl = {i: plan.latest(place.runs / i)["metrics"]["test"]["kl"] for i in place.ids}  # type: ignore[index]
+    assert list(kl.values()) == [2.0, 1.5, 2.0, 1.5]
+    before = sorted((place.runs / plan.REPLACED).glob("*/record.json"))
+    assert [json.loads(p.read_text())["metrics"]["test"]["kl"] for p in before] == [2.0, 2.0]
+    assert again(place, place.ids[1]) == 0  # by its id, and once more
+    assert len(list((place.runs / plan.REPLACED).iterdir())) == 3
+
+
+def test_there_must_be_something_to_train_again(place: Place) -> None:
+    with pytest.raises(UserError, match="nothing of these runs has a record"):
+        plan.again(place.study, place.runs, None, ["none"])
+    records.write_exclusive(place.runs / place.ids[0], made(place, place.ids[0]))
+    with pytest.raises(UserError, match="nothing has a stale record"):
+        plan.again(place.study, place.runs, None, [])
+
+
+def test_records_of_two_people(place: Place, capsys: pytest.CaptureFixture[str]) -> None:
+    mine, theirs = place.results / "mine.jsonl", place.root / "theirs.jsonl"
+    collected(place, made(place, place.ids[0]))
+    both = [made(place, place.ids[0]), made(place, place.ids[1])]
+    both[0]["metrics"]["test"]["bleu"] = 9.0
+    lines = [one | {"status": "done", "label": "x", "row": 0} for one in both]
+    theirs.write_text("".join(records.dumps(line) + "\n" for line in lines))
+    command = ["collect", "mine.toml", "--from", "theirs.jsonl"]
+    assert cli.main(command) == 0
+    said = capsys.readouterr()
+    assert f"{mine.relative_to(place.root)}: 2 done, 2 missing (1 new)" in said.out
+    assert "which is kept (--replace takes it): metrics.test.bleu: 2.5 against 9.0" in said.err
+    assert {line.get("label") for line in place.collected()} == {"none", "cyclical"}
+    assert cli.main([*command, "--replace"]) == 0
+    assert "(1 replaced)" in capsys.readouterr().out
+
+
+def test_an_older_evaluation_replaces_nothing(
+    place: Place, capsys: pytest.CaptureFixture[str]
+) -> None:
+    collected(place, made(place, place.ids[0]))
+    old = made(place, place.ids[0])
+    del old["evaluation"]
+    old["metrics"]["test"]["bleu"] = 9.0
+    records.write_exclusive(place.runs / place.ids[0], old)
+    assert cli.main(["collect", "mine.toml", "--runs", "runs", "--replace"]) == 0
+    said = capsys.readouterr()
+    assert "which is kept (it is of an older evaluation)" in said.err
+    assert "replaced" not in said.out
+
+
+def test_a_conflict_of_git_is_named(place: Place, capsys: pytest.CaptureFixture[str]) -> None:
+    collected(place, made(place, place.ids[0]))
+    path = place.results / "mine.jsonl"
+    path.write_bytes(b"<<<<<<< HEAD\n" + path.read_bytes() + b"=======\n>>>>>>> theirs\n")
+    before = path.read_bytes()
+    assert cli.main(["collect", "mine.toml"]) == 2
+    said = capsys.readouterr().err
+    assert "results/mine.jsonl:1: git left a conflict here" in said
+    assert "pcbench collect mine --from /tmp/theirs.jsonl" in said
+    assert path.read_bytes() == before
+
+
+def test_a_study_by_its_name(place: Place, capsys: pytest.CaptureFixture[str]) -> None:
+    (place.root / "paper").mkdir()
+    place.study.path.rename(place.root / "paper" / "v1.5.toml")
+    assert cli.main(["sweep", "v1.5", "--list"]) == 0
+    assert capsys.readouterr().out.split() == place.ids
+    assert cli.main(["sweep", "v1.6", "--list"]) == 2
+    assert "v1.6: no such study file; " in capsys.readouterr().err
