@@ -73,7 +73,8 @@ def _settings(line: records.Record, config: RunConfig) -> Iterator[str]:
     if told["data"] == corpora.recorded(config.data):
         told["data"] = config.data  # with the folder of a reader's own text
     try:
-        if RunConfig.from_dict(told).to_dict() != config.to_dict():
+        written = RunConfig.from_dict(told).to_dict()
+        if written | {"preset": config.preset} != config.to_dict():  # a preset is a mere name
             yield f"config: its settings are not those of its id; {RESTORE}"
     except UserError as error:
         yield f"{error}; {RESTORE}"

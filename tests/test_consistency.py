@@ -8,7 +8,7 @@ import pytest
 from made_up import line, missing
 
 from benchmark import records
-from benchmark.report import consistency, report
+from benchmark.report import agreement, consistency, report
 
 TOKENS = 82430 / 3761  # a sentence
 
@@ -100,7 +100,6 @@ def test_words_that_cannot_be_those_of_the_tokens_are_named() -> None:
     [
         (("config", "train"), {"lr": 0.5}, "train.lr is 0.5 against 0.1"),
         (("config", "file_sha256"), "ab", "file_sha256 is ab against None"),
-        (("config", "preset"), "he2019_yahoo", "preset is he2019_yahoo against None"),
         (("data", "sha256"), "1" * 64, "the data differ"),
     ],
 )
@@ -115,6 +114,14 @@ def test_two_protocols_in_one_row_are_named(
     assert wrong(lines) == [("ptb-none-2-0123abcd", 3, told)]
     lines[2]["row"] = None  # shown nowhere
     assert wrong(lines) == []
+
+
+def test_the_name_of_the_preset_is_no_setting() -> None:
+    """A run by flags and one of a study have one id where their settings are equal."""
+    lines = [line("none", 0, seed) for seed in range(2)]
+    lines[1]["config"]["preset"] = "fu2019_ptb"
+    assert remarks(lines) == []
+    assert agreement.row(lines[0], lines) == lines
 
 
 def test_a_setting_that_older_records_do_not_name_is_no_difference() -> None:

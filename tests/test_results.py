@@ -176,6 +176,11 @@ def test_settings_that_are_not_those_of_the_id(repository: Repository) -> None:
     repository.one("'fast' is not of type float", "take its line")
 
 
+def test_equal_settings_may_come_from_another_preset(repository: Repository) -> None:
+    repository.change(at("config", "preset", value="fu2019_ptb"), wrote=True)
+    assert problems(repository.file, repository.root) == []
+
+
 def test_another_evaluation_than_the_studys(repository: Repository) -> None:
     name = repository.change(at("evaluation_digest", value="01234567"), wrote=True)
     repository.one(f"{name}: was measured by other [evaluate] settings", "sweep and collect again")

@@ -185,10 +185,11 @@ def differences(known: Record, line: Record) -> Iterator[str]:
     """In what the settings and data of two runs differ beside their seeds.
 
     A setting that one record does not name is younger than that record, whose run had its default.
+    A preset only tells where the settings come from; they are all in the record.
     """
     for key in sorted(known["config"].keys() | line["config"].keys()):
         there, here = known["config"].get(key), line["config"].get(key)
-        if key == "seed" or here == there:
+        if key in ("seed", "preset") or here == there:
             continue
         if isinstance(here, dict) and isinstance(there, dict):
             for name in sorted(here.keys() & there.keys()):
