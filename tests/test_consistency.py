@@ -159,8 +159,8 @@ def test_several_versions_of_the_code_are_remarked() -> None:
     lines[0]["provenance"] |= {"commit": "c" * 40, "code_sha256": "1" * 64}
     lines[1]["provenance"] |= {"code_sha256_resumed": ["0" * 64, "2" * 64]}
     assert remarks(lines) == [
-        (None, "records of several versions of the code: 2 of commit none (code 000000000000), "
-               "1 of commit cccccccccccc (code 111111111111)"),
+        (None, "records of several versions of the code: 2 of commit 000000000000 (code "
+               "000000000000), 1 of commit cccccccccccc (code 111111111111)"),
         ("ptb-a-1-0123abcd", "provenance: began with code 000000000000, resumed with 222222222222"),
     ]  # fmt: skip
 
@@ -169,11 +169,12 @@ def test_uncommitted_code_and_several_machines_are_remarked() -> None:
     lines = [line("a", 0, seed) for seed in range(4)]
     for one in lines:
         one["provenance"]["dirty"] = True
-    lines[3]["provenance"]["dirty"] = None  # no git: not known
+    lines[3]["provenance"] |= {"commit": None, "dirty": None}  # no git: not known
     lines[3]["cost"] = lines[3]["cost"] | {"device": "cuda"}
     told = "ptb-a-0-0123abcd, ptb-a-1-0123abcd, ptb-a-2-0123abcd"
     assert remarks(lines) == [
         (None, f"3 records of code that was not committed: {told}"),
+        (None, "1 records that name no commit: ptb-a-3-0123abcd"),
         (None, "records of several machines: 3 of torch 2.13 on cpu, 1 of torch 2.13 on cuda"),
     ]
 

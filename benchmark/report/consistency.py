@@ -245,11 +245,15 @@ def _resumed(done: Numbered) -> Iterator[Finding]:
 
 
 def _dirty(done: Numbered) -> Iterator[Finding]:
-    """Figures of code that nobody else can have; without git it is not known."""
-    names = [line["id"] for _, line in done if line["provenance"]["dirty"]]
-    if names:
-        text = f"{len(names)} records of code that was not committed: {_listed(names, _NAMED)}"
-        yield Finding(None, text, False)
+    """Figures of code that nobody else can have, or that git did not name where it ran."""
+    for names, what in (
+        ([line["id"] for _, line in done if line["provenance"]["dirty"]],
+         "of code that was not committed"),
+        ([line["id"] for _, line in done if line["provenance"]["commit"] is None],
+         "that name no commit"),
+    ):  # fmt: skip
+        if names:
+            yield Finding(None, f"{len(names)} records {what}: {_listed(names, _NAMED)}", False)
 
 
 def _machines(done: Numbered) -> Iterator[Finding]:
