@@ -32,6 +32,7 @@ from benchmark.options import (
     seeds,
     settings,
 )
+from benchmark.provenance import warn_of_other_baselines
 from benchmark.report import commands as reports
 
 
@@ -45,7 +46,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if isinstance(sys.stdout, io.TextIOWrapper):  # a letter that it cannot show is no error
         sys.stdout.reconfigure(errors="backslashreplace")
     try:
-        commands.warn_of_other_baselines()
+        warn_of_other_baselines()
         status: int = arguments.do(arguments)
         if sys.stdout is not None:  # closed by `>&-`
             sys.stdout.flush()

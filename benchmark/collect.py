@@ -109,9 +109,13 @@ def collect(
         notes.append(f"{path}: {len(kept)} records of runs that the study no longer names: {fate}")
     if not prune:
         lines |= {key: {**line, "row": None} for key, line in kept.items()}
-    dirty = sum(bool(line.get("provenance", {}).get("dirty")) for line in lines.values())
-    if dirty:
-        notes.append(f"{path}: {dirty} records of code that was not committed: not to contribute")
+    origins = [line["provenance"] for line in lines.values() if records.is_done(line)]
+    for number, what in (
+        (sum(bool(origin["dirty"]) for origin in origins), "of code that was not committed"),
+        (sum(origin["commit"] is None for origin in origins), "that name no commit"),
+    ):
+        if number:
+            notes.append(f"{path}: {number} records {what}: not to contribute")
     text = "".join(records.dumps(lines[key]) + "\n" for key in sorted(lines))
     notes += sentences.collect(sentences.path_of(results, study.name), [*lines.values()], runs)
     write_atomic(path, text.encode())

@@ -10,6 +10,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from benchmark import provenance
 from benchmark.errors import UserError, suggest
 
 if TYPE_CHECKING:
@@ -26,19 +27,6 @@ def status_of(error: UserError) -> int:
     return RESUMABLE if isinstance(error, Claimed) else 2
 
 
-def warn_of_other_baselines() -> None:
-    """Say so when the current folder holds other ``baselines/`` than the imported ones."""
-    from benchmark.provenance import checkout
-
-    here, used = Path("baselines"), checkout() / "baselines"
-    if (here / "__init__.py").is_file() and here.resolve() != used:
-        print(
-            f"pcbench: warning: this folder's baselines/ is not the one in use, {used}; "
-            "install this checkout with `pip install -e .`",
-            file=sys.stderr,
-        )
-
-
 def run(arguments: Namespace) -> int:
     """``pcbench run``."""
     config = _config(arguments)
@@ -50,6 +38,7 @@ def run(arguments: Namespace) -> int:
     from benchmark.run import Interrupted, refuse_done
     from benchmark.run import run as train
 
+    provenance.warn_of_no_commit()
     refuse_done(folder)  # before _noted: this is no failure of the run
     with _noted(folder):
         try:
@@ -221,6 +210,7 @@ def sweep(arguments: Namespace) -> int:
         checkpoint_seconds=arguments.checkpoint_seconds,
         retry_failed=arguments.retry_failed,
     )
+    provenance.warn_of_no_commit()
     train = sweeping.sweep_again if again else sweeping.sweep
     return train(loaded, runs, options, arguments.jobs, pool.visible_devices())
 

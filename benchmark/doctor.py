@@ -16,10 +16,11 @@ _PACKAGES = (
 
 def examine(runs: Path, root: Path) -> list[tuple[str, str]]:
     """Pairs of a name and what was found; never fails because something is absent."""
-    from benchmark.provenance import provenance
+    from benchmark.provenance import checkout, provenance, refusal
 
     where = provenance()
-    commit = where["commit"] or "unknown (no git; set PCBENCH_COMMIT)"
+    refused = refusal().replace(f"'{checkout()}'", '"$PWD"').replace(str(checkout()), '"$PWD"')
+    commit = where["commit"] or f"unknown ({refused or 'no git clone; set PCBENCH_COMMIT'})"
     found = [("pcbench", _version("posterior-collapse-benchmark"))]
     found += [("commit", f"{commit}{' with changes' if where['dirty'] else ''}")]
     found += [("code", where["code_sha256"][:16])]

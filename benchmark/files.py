@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import re
 import tempfile
 from pathlib import Path
 
@@ -49,6 +50,15 @@ def sha256_file(path: Path) -> str:
     """Hexadecimal sha256 of a file's content."""
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def plain(name: str) -> str:
+    """A file's or folder's name as UTF-8 text that a record or a page may hold.
+
+    Bytes that are not UTF-8, control characters and ``<`` become escapes, such as ``\\xfc``.
+    """
+    text = name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+    return re.sub(r"[\x00-\x1f\x7f<]", lambda sign: f"\\x{ord(sign[0]):02x}", text)
 
 
 def check_writable(folder: Path, option: str) -> None:

@@ -2,7 +2,9 @@
 
 import os
 import platform
+import re
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -39,9 +41,9 @@ def provenance() -> dict[str, Any]:
     import torch
 
     root = checkout()
-    commit = _git(root, "rev-parse", "HEAD") if (root / ".git").exists() else None
+    commit, _ = _git(root, "rev-parse", "HEAD")
     code = (":(glob)benchmark/**/*.py", ":(glob)baselines/*.py", "constraints.txt")
-    changed = _git(root, "status", "--porcelain", "--untracked-files=all", "--", *code)
+    changed, _ = _git(root, "status", "--porcelain", "--untracked-files=all", "--", *code)
     return {
         "commit": commit or os.environ.get("PCBENCH_COMMIT") or None,
         "dirty": bool(changed) if commit and changed is not None else None,
@@ -54,6 +56,38 @@ def provenance() -> dict[str, Any]:
     }
 
 
+def refusal(root: Path | None = None) -> str:
+    """Why git does not tell the commit of a clone, and the command that mends it, in one line.
+
+    Empty where git does tell it, and outside a clone. A clone that belongs to another user is
+    refused by git until it is named as safe.
+    """
+    root = root or checkout()
+    commit, said = _git(root, "rev-parse", "HEAD")
+    if commit or not said:
+        return ""
+    mend = re.search(r"git config --global --add safe\.directory .+", said)
+    reason = said.splitlines()[0].removeprefix("fatal: ")
+    return f"git: {reason}" + (f"; run: {mend[0]}" if mend else "")
+
+
+def warn_of_no_commit() -> None:
+    """Say so when git refuses to tell the commit that records will need."""
+    if not os.environ.get("PCBENCH_COMMIT") and (why := refusal()):
+        print(f"pcbench: warning: the records will name no commit: {why}", file=sys.stderr)
+
+
+def warn_of_other_baselines() -> None:
+    """Say so when the current folder holds other ``baselines/`` than the imported ones."""
+    here, used = Path("baselines"), checkout() / "baselines"
+    if (here / "__init__.py").is_file() and here.resolve() != used:
+        print(
+            f"pcbench: warning: this folder's baselines/ is not the one in use, {used}; "
+            "install this checkout with `pip install -e .`",
+            file=sys.stderr,
+        )
+
+
 def processor() -> str:
     """The processor's name: kernels of one instruction set still differ from maker to maker."""
     try:
@@ -64,11 +98,17 @@ def processor() -> str:
     return next(named, "") or platform.processor() or platform.machine()
 
 
-def _git(root: Path, *arguments: str) -> str | None:
+def _git(root: Path, *arguments: str) -> tuple[str | None, str]:
+    """What git prints on a clone, None where it fails or there is none; and why it failed."""
+    if not (root / ".git").exists():  # else git would take a clone around it
+        return None, ""
     try:
         done = subprocess.run(
-            ["git", "-C", str(root), *arguments], capture_output=True, text=True, timeout=30
-        )
-    except (OSError, subprocess.TimeoutExpired):
-        return None
-    return done.stdout.strip() if done.returncode == 0 else None
+            ["git", "-C", str(root), *arguments], capture_output=True, text=True, timeout=30,
+            errors="surrogateescape", env={**os.environ, "LC_ALL": "C"},
+        )  # fmt: skip
+    except FileNotFoundError:
+        return None, "not on the PATH; install it"
+    except (OSError, subprocess.TimeoutExpired) as error:
+        return None, str(error)
+    return (done.stdout.strip(), "") if done.returncode == 0 else (None, done.stderr.strip())

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from benchmark import commands
 from benchmark.errors import UserError, suggest
+from benchmark.files import plain
 from benchmark.options import Commands, checkpoints, command, folders, results
 
 if TYPE_CHECKING:
@@ -171,7 +172,7 @@ def _data(name: str, where: str, text: Path | None) -> str:
     known, comma, settings = name.removeprefix("text:").partition(",")
     if text is None:
         raise UserError(f"{where}: is on somebody's own text; name its folder: --text .../{known}")
-    if text.absolute().name != known:  # it is part of the id
+    if plain(text.absolute().name) != known:  # it is part of the id
         raise UserError(f"--text {text}: the folder must be called '{known}', as in the record")
     return f"text:{text}{comma}{settings}"
 

@@ -8,6 +8,7 @@ from benchmark import data as corpora
 from benchmark.config import EVALUATION, RunConfig
 from benchmark.data.corpus import Corpus
 from benchmark.device import device_name, peak_mb
+from benchmark.files import plain
 from benchmark.records import SCHEMA, Record, digest
 from benchmark.training import Training
 
@@ -64,7 +65,7 @@ def describe_config(config: RunConfig) -> dict[str, Any]:
     """All settings; of what lies outside the checkout the name and digest, no path."""
     out = config.to_dict() | {"data": corpora.recorded(config.data)}
     if config.file is not None:
-        out["file"] = Path(config.file).name
+        out["file"] = plain(Path(config.file).name)
         out["file_sha256"] = config.file_sha256
     return out
 

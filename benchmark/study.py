@@ -25,6 +25,7 @@ from typing import Any
 import baselines
 from benchmark.config import SECTIONS, RunConfig, resolve
 from benchmark.errors import UserError, suggest
+from benchmark.files import plain
 from benchmark.provenance import checkout
 from benchmark.records import marked
 
@@ -145,7 +146,7 @@ def load(
         for label, row in named
     )
     _one_id_each(configs, path)
-    return Study(path.stem, path, configs)
+    return Study(plain(path.stem), path, configs)
 
 
 def _read(path: Path) -> dict[str, Any]:

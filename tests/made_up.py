@@ -47,7 +47,7 @@ def record(run_id: str = "ptb-none-0-0123abcd", **metrics: Any) -> dict[str, Any
             "device": "cpu",
         },
         "provenance": {
-            "commit": None, "code_sha256": "0" * 64, "dirty": None, "python": "3.11", "torch":
+            "commit": "0" * 40, "code_sha256": "0" * 64, "dirty": False, "python": "3.11", "torch":
             "2.13", "cpu": "AVX2", "threads": 1,
         },
     }  # fmt: skip

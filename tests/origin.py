@@ -16,7 +16,7 @@ from benchmark import data as corpora
 from benchmark import records, study
 from benchmark.config import RunConfig
 from benchmark.errors import UserError
-from benchmark.provenance import code_sha256
+from benchmark.provenance import code_sha256, refusal
 from benchmark.report import consistency
 
 ROOT = Path(__file__).parent.parent
@@ -44,7 +44,9 @@ def problems(file: Path, root: Path = ROOT) -> list[str]:
         for one in reversed(consistency.check(lines))
         if one.wrong and not one.text.startswith("config: ")
     }
-    history = History(root) if (root / ".git").exists() else None
+    refused = refusal(root)
+    found += [f"{here}: the commits of its records cannot be checked: {refused}"] if refused else []
+    history = History(root) if (root / ".git").exists() and not refused else None
     for line in done:
         texts = [f"{doubts[line['id']]}; {RESTORE}"] if line["id"] in doubts else []
         if line["id"] in configs:
@@ -73,7 +75,8 @@ def _settings(line: records.Record, config: RunConfig) -> Iterator[str]:
     if told["data"] == corpora.recorded(config.data):
         told["data"] = config.data  # with the folder of a reader's own text
     try:
-        if RunConfig.from_dict(told).to_dict() != config.to_dict():
+        written = RunConfig.from_dict(told).to_dict()
+        if written | {"preset": config.preset} != config.to_dict():  # a preset is a mere name
             yield f"config: its settings are not those of its id; {RESTORE}"
     except UserError as error:
         yield f"{error}; {RESTORE}"
@@ -93,7 +96,10 @@ class History:
         """What is wrong with where a record says it comes from; the first reason alone."""
         commit, digest = origin["commit"], origin["code_sha256"]
         if commit is None:
-            yield f"names no commit, so it ran outside a git clone; in a clone, {AGAIN}"
+            yield (
+                "names no commit: it ran outside a git clone, or where git refuses the clone "
+                f"(`pcbench doctor` tells why); with that mended, {AGAIN}"
+            )
         elif origin["dirty"] is not False:
             yield f"ran with changes to the code that were not committed; {AGAIN}"
         elif not self._git("cat-file", "-e", f"{commit}^{{commit}}"):

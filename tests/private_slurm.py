@@ -224,8 +224,8 @@ class PrivateSlurm:
         options.setdefault("env", self.environment)
         try:
             return subprocess.run(
-                command, capture_output=True, text=True, timeout=seconds, stdin=subprocess.DEVNULL,
-                **options,
+                command, capture_output=True, text=True, errors="surrogateescape",
+                timeout=seconds, stdin=subprocess.DEVNULL, **options,
             )  # fmt: skip
         except subprocess.TimeoutExpired as error:
             raise TimeoutError(

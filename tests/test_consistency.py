@@ -8,7 +8,7 @@ import pytest
 from made_up import line, missing
 
 from benchmark import records
-from benchmark.report import consistency, report
+from benchmark.report import agreement, consistency, report
 
 TOKENS = 82430 / 3761  # a sentence
 
@@ -100,7 +100,6 @@ def test_words_that_cannot_be_those_of_the_tokens_are_named() -> None:
     [
         (("config", "train"), {"lr": 0.5}, "train.lr is 0.5 against 0.1"),
         (("config", "file_sha256"), "ab", "file_sha256 is ab against None"),
-        (("config", "preset"), "he2019_yahoo", "preset is he2019_yahoo against None"),
         (("data", "sha256"), "1" * 64, "the data differ"),
     ],
 )
@@ -115,6 +114,14 @@ def test_two_protocols_in_one_row_are_named(
     assert wrong(lines) == [("ptb-none-2-0123abcd", 3, told)]
     lines[2]["row"] = None  # shown nowhere
     assert wrong(lines) == []
+
+
+def test_the_name_of_the_preset_is_no_setting() -> None:
+    """A run by flags and one of a study have one id where their settings are equal."""
+    lines = [line("none", 0, seed) for seed in range(2)]
+    lines[1]["config"]["preset"] = "fu2019_ptb"
+    assert remarks(lines) == []
+    assert agreement.row(lines[0], lines) == lines
 
 
 def test_a_setting_that_older_records_do_not_name_is_no_difference() -> None:
@@ -152,8 +159,8 @@ def test_several_versions_of_the_code_are_remarked() -> None:
     lines[0]["provenance"] |= {"commit": "c" * 40, "code_sha256": "1" * 64}
     lines[1]["provenance"] |= {"code_sha256_resumed": ["0" * 64, "2" * 64]}
     assert remarks(lines) == [
-        (None, "records of several versions of the code: 2 of commit none (code 000000000000), "
-               "1 of commit cccccccccccc (code 111111111111)"),
+        (None, "records of several versions of the code: 2 of commit 000000000000 (code "
+               "000000000000), 1 of commit cccccccccccc (code 111111111111)"),
         ("ptb-a-1-0123abcd", "provenance: began with code 000000000000, resumed with 222222222222"),
     ]  # fmt: skip
 
@@ -162,11 +169,12 @@ def test_uncommitted_code_and_several_machines_are_remarked() -> None:
     lines = [line("a", 0, seed) for seed in range(4)]
     for one in lines:
         one["provenance"]["dirty"] = True
-    lines[3]["provenance"]["dirty"] = None  # no git: not known
+    lines[3]["provenance"] |= {"commit": None, "dirty": None}  # no git: not known
     lines[3]["cost"] = lines[3]["cost"] | {"device": "cuda"}
     told = "ptb-a-0-0123abcd, ptb-a-1-0123abcd, ptb-a-2-0123abcd"
     assert remarks(lines) == [
         (None, f"3 records of code that was not committed: {told}"),
+        (None, "1 records that name no commit: ptb-a-3-0123abcd"),
         (None, "records of several machines: 3 of torch 2.13 on cpu, 1 of torch 2.13 on cuda"),
     ]
 

@@ -103,7 +103,7 @@ TEST = ("metrics", "test")
         (at("label", value="<img src=x onerror=alert(1)>"), "label: holds markup: '<img src=x"),
         (at("cost", "device", value="<script>"), "cost.device: holds markup: '<script>'"),
         (at("label", value="\x1b[2Jb"), "label: holds markup: '\\x1b[2Jb'"),
-        (at("config", "preset", value="he2019_yahoo"), "but"),
+        (at("data", "sha256", value="1" * 64), "but"),
     ],
 )
 def test_figures_that_cannot_be(

@@ -3,16 +3,19 @@
 import json
 import os
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from benchmark import cli, data, manifest, study
+from benchmark import cli, data, manifest, records, study
 from benchmark.errors import UserError
 from benchmark.finished import load_run
 from benchmark.result import describe_data
 
+ROOT = Path(__file__).parent.parent
 TEXT = {
     "train": "the cat sat on the mat\n\n  the\tdog sat \r\nthe cat ate a fish\n" * 5,
     "valid": "the dog ate the fish\na heron sat\n",
@@ -189,6 +192,32 @@ def test_a_run_on_own_text_leaves_no_path_in_its_record(
     with pytest.raises(UserError, match=r"there is no test\.txt"):
         load_run(folder.name, runs, tmp_path / "root")
     capsys.readouterr()
+
+
+def test_whatever_a_folder_and_a_file_are_called_their_run_has_a_record(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Bytes that are not UTF-8, letters that the locale does not know, and signs of markup."""
+    name, told = b"B\xfcch " + "ü".encode() + b"<b>\x1bc", "B\\xfcch ü\\x3cb>\\x1bc"
+    monkeypatch.chdir(tmp_path)
+    write(Path(os.fsdecode(name)))
+    shutil.copy(ROOT / "baselines" / "none.py", Path(os.fsdecode(name + b".py")))
+    lines = ["--set train.epochs=1", "--quiet", "--data-dir d", "--runs r", "--baseline none"]
+    sets = [f"--set {key}={value}" for key, value in SMALL.items() if key != "train.epochs"]
+    words = [word.encode() for line in [*lines, *sets] for word in line.split()]
+    shell = {**os.environ, "PYTHONPATH": str(ROOT), "LC_ALL": "C", "PYTHONUTF8": "0"}
+    for command in (
+        [b"data", b"prepare", b"text:" + name, b"--data", b"d"],
+        [b"run", b"--data", b"text:" + name, b"--file", name + b".py", *words],
+    ):
+        done = subprocess.run([sys.executable, "-m", "benchmark", *command], env=shell)
+        assert done.returncode == 0
+    (file,) = Path("r").glob("*/record.json")
+    record = records.read(file)
+    assert record["config"]["data"] == record["data"]["name"] == f"text:{told}"
+    assert record["config"]["file"] == f"{told}.py"
+    assert load_run(file.parent.name, Path("r"), Path("d")).config.id == record["id"]
+    assert not records.marked(told)
 
 
 def test_a_studys_folder_is_found_from_elsewhere_once_its_runs_are_resolved(

@@ -26,7 +26,9 @@ def test_settings_of_some_rows_are_told() -> None:
         "Rows differ in settings too, not in the method alone: "
         "c: lr 0.5 (others 0.001), schedule cosine (others constant)."
     )
-    assert not any("differ" in note for note in table(line("a", 0), line("b", 1)).notes)
+    same = line("b", 1)
+    same["config"]["preset"] = None  # tells where the settings come from, and is none itself
+    assert not any("differ" in note for note in table(line("a", 0), same).notes)
 
 
 def test_hours_of_two_devices_do_not_compare() -> None:

@@ -11,7 +11,7 @@ import pytest
 import tiny
 from origin import ROOT, problems
 
-from benchmark import provenance, records, study
+from benchmark import cli, provenance, records, study
 from benchmark.collect import collect
 from benchmark.config import EVALUATION, RunConfig
 from benchmark.run import run
@@ -176,6 +176,11 @@ def test_settings_that_are_not_those_of_the_id(repository: Repository) -> None:
     repository.one("'fast' is not of type float", "take its line")
 
 
+def test_equal_settings_may_come_from_another_preset(repository: Repository) -> None:
+    repository.change(at("config", "preset", value="fu2019_ptb"), wrote=True)
+    assert problems(repository.file, repository.root) == []
+
+
 def test_another_evaluation_than_the_studys(repository: Repository) -> None:
     name = repository.change(at("evaluation_digest", value="01234567"), wrote=True)
     repository.one(f"{name}: was measured by other [evaluate] settings", "sweep and collect again")
@@ -210,7 +215,43 @@ def test_a_dirty_tree(repository: Repository) -> None:
 
 def test_no_commit(repository: Repository) -> None:
     name = repository.change(at("provenance", "commit", value=None), wrote=True)
-    repository.one(f"{name}: names no commit", "in a clone, take its line out")
+    repository.one(f"{name}: names no commit", "with that mended, take its line out")
+
+
+@pytest.fixture
+def refused(repository: Repository, monkeypatch: pytest.MonkeyPatch) -> str:
+    """What git says of a repository that belongs to another user, and the command that mends it."""
+    monkeypatch.chdir(repository.root.parent)
+    monkeypatch.setattr(provenance, "checkout", lambda: repository.root)
+    monkeypatch.setenv("GIT_TEST_ASSUME_DIFFERENT_OWNER", "1")
+    monkeypatch.setenv("GIT_CONFIG_NOSYSTEM", "1")
+    monkeypatch.setenv("GIT_CONFIG_GLOBAL", "/dev/null")
+    monkeypatch.delenv("PCBENCH_COMMIT", raising=False)
+    return (
+        f"git: detected dubious ownership in repository at '{repository.root}'; "
+        f"run: git config --global --add safe.directory '{repository.root}'"
+    )
+
+
+def test_a_clone_that_git_refuses_makes_no_record_bad(repository: Repository, refused: str) -> None:
+    repository.one(f"mine.jsonl: the commits of its records cannot be checked: {refused}")
+    repository.change(at("metrics", "test", "mi", value=0.001))
+    assert len(problems(repository.file, repository.root)) == 2
+
+
+def test_a_clone_that_git_refuses_is_told_before_training(
+    repository: Repository, refused: str, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    mine, runs = str(repository.root / "paper" / "mine.toml"), str(tmp_path / "runs")
+    told = f"pcbench: warning: the records will name no commit: {refused}\n"
+    assert cli.main(["sweep", mine, "--runs", runs]) == 0
+    assert capsys.readouterr().err.startswith(told)
+    assert cli.main(["run", mine, "--id", repository.lines[0]["id"], "--runs", runs]) == 2
+    assert capsys.readouterr().err.startswith(told)
+    assert cli.main(["doctor"]) == 0
+    said = capsys.readouterr().out
+    assert 'unknown (git: detected dubious ownership in repository at "$PWD"; run: git c' in said
+    assert str(repository.root) not in said
 
 
 def test_an_unknown_commit(repository: Repository, tmp_path: Path) -> None:
@@ -260,6 +301,9 @@ def test_collecting_says_what_cannot_be_contributed(repository: Repository, tmp_
     loaded = study.load(repository.root / "paper" / "mine.toml")
     (note,) = collect(loaded, tmp_path / "runs", repository.file.parent).notes
     assert note.endswith("mine.jsonl: 1 records of code that was not committed: not to contribute")
+    repository.change(at("provenance", "commit", value=None), wrote=True)
+    _, note = collect(loaded, tmp_path / "runs", repository.file.parent).notes
+    assert note.endswith("mine.jsonl: 1 records that name no commit: not to contribute")
 
 
 def test_a_file_that_collect_did_not_write(repository: Repository) -> None:

@@ -35,7 +35,7 @@ class Place:
     def command(self, name: str, script: str) -> None:
         path = self.root / "bin" / name
         path.parent.mkdir(exist_ok=True)
-        path.write_text(f"#!/bin/sh\n{script}\n")
+        path.write_bytes(os.fsencode(f"#!/bin/sh\n{script}\n"))
         path.chmod(0o755)
 
     def finish(self, run_id: str) -> None:
@@ -138,7 +138,8 @@ def test_the_claim_of_a_job_that_left_the_queue_is_dead(
 
 def test_the_queue_tells_runs_by_manifest_and_index(place: Place) -> None:
     options = manifest.Options("data")
-    runs = place.root / "a folder"
+    runs = place.root / os.fsdecode(b"a f\xf6lder")
+    foreign = os.fsdecode(b"/home/B\xfccher.sh")  # no UTF-8 either
     frozen = manifest.build(place.study, place.study.configs, runs, options)
     manifest.write(frozen, place.study)
     script = "/repository/slurm/array.sbatch /repository /bin/python"
@@ -152,11 +153,14 @@ def test_the_queue_tells_runs_by_manifest_and_index(place: Place) -> None:
 12|N/A|PENDING|{script} task {frozen.path} --report
 13|5|PENDING|{script} task /gone.json --pack 2 --offset 0
 14|0|RUNNING|/home/other.sh
+15|N/A|RUNNING|{foreign}
+16|N/A|RUNNING|/home/of two
+lines.sh
 END""",
     )
     queue = slurm.queue()
     assert queue is not None
-    assert queue.jobs == {"9", "10", "12", "13", "14"}
+    assert queue.jobs == {"9", "10", "12", "13", "14", "15", "16"}
     assert queue.runs == dict(zip(place.ids[2:], ["RUNNING"] * 2 + ["PENDING"] * 2, strict=True))
     place.command("squeue", "echo 'Unable to contact slurm controller' >&2; exit 1")
     assert slurm.queue() is None

@@ -3,7 +3,7 @@
 from argparse import Namespace
 from pathlib import Path
 
-from benchmark import commands
+from benchmark import commands, provenance
 from benchmark.errors import UserError
 from benchmark.options import (
     Commands,
@@ -95,6 +95,7 @@ def submit(arguments: Namespace) -> int:
         arguments.sbatch,
         arguments.only,
     )
+    provenance.warn_of_no_commit()
     return send(loaded, commands.runs_folder(arguments), options, wish)
 
 

@@ -4,6 +4,7 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -100,9 +101,9 @@ def _queue(text: str) -> Queue:
     jobs: set[str] = set()
     runs: dict[str, str] = {}
     known: dict[Path, manifest.Manifest] = {}
-    for line in text.splitlines():
-        job, index, state, command = line.split("|", 3)
-        if state == "COMPLETING":
+    for line in text.split("\n"):
+        job, index, state, command = [*line.split("|", 3), "", "", ""][:4]
+        if not job.isdigit() or state == "COMPLETING":  # the rest of a command of several lines
             continue
         jobs.add(job)
         found = _COMMAND.match(command)
@@ -147,7 +148,8 @@ def _call(command: Sequence[str], clean: bool = True) -> "subprocess.CompletedPr
         return subprocess.run(
             command,
             capture_output=True,
-            text=True,
+            encoding=sys.getfilesystemencoding(),  # the output holds paths: any bytes
+            errors=sys.getfilesystemencodeerrors(),
             timeout=_SECONDS,
             stdin=subprocess.DEVNULL,
             env=environment() if clean else None,

@@ -21,6 +21,7 @@ from benchmark.data.settings import ExactSettings
 from benchmark.data.streams import TEST, TRAIN, VALID
 from benchmark.data.vocabulary import Vocabulary
 from benchmark.errors import UserError, suggest
+from benchmark.files import plain
 
 
 @dataclass(frozen=True)
@@ -180,7 +181,7 @@ class Own(Source):
     @property
     def name(self) -> str:
         """With the folder's name in place of its path: a record may hold it."""
-        return self.folder.spec(self.folder.absolute.name)
+        return self.folder.spec(plain(self.folder.absolute.name))
 
     @property
     def slug(self) -> str:

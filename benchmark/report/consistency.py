@@ -185,10 +185,11 @@ def differences(known: Record, line: Record) -> Iterator[str]:
     """In what the settings and data of two runs differ beside their seeds.
 
     A setting that one record does not name is younger than that record, whose run had its default.
+    A preset only tells where the settings come from; they are all in the record.
     """
     for key in sorted(known["config"].keys() | line["config"].keys()):
         there, here = known["config"].get(key), line["config"].get(key)
-        if key == "seed" or here == there:
+        if key in ("seed", "preset") or here == there:
             continue
         if isinstance(here, dict) and isinstance(there, dict):
             for name in sorted(here.keys() & there.keys()):
@@ -244,11 +245,15 @@ def _resumed(done: Numbered) -> Iterator[Finding]:
 
 
 def _dirty(done: Numbered) -> Iterator[Finding]:
-    """Figures of code that nobody else can have; without git it is not known."""
-    names = [line["id"] for _, line in done if line["provenance"]["dirty"]]
-    if names:
-        text = f"{len(names)} records of code that was not committed: {_listed(names, _NAMED)}"
-        yield Finding(None, text, False)
+    """Figures of code that nobody else can have, or that git did not name where it ran."""
+    for names, what in (
+        ([line["id"] for _, line in done if line["provenance"]["dirty"]],
+         "of code that was not committed"),
+        ([line["id"] for _, line in done if line["provenance"]["commit"] is None],
+         "that name no commit"),
+    ):  # fmt: skip
+        if names:
+            yield Finding(None, f"{len(names)} records {what}: {_listed(names, _NAMED)}", False)
 
 
 def _machines(done: Numbered) -> Iterator[Finding]:

@@ -76,7 +76,7 @@ def _settings(done: Sequence[Record]) -> Iterator[str]:
     rows: dict[str, dict[str, Any]] = {}
     for line in done:
         of = line["config"]
-        rows[line["label"]] = {"preset": of.get("preset"), **of["model"], **of["train"]}
+        rows[line["label"]] = {**of["model"], **of["train"]}
     shared = [
         key for key in next(iter(rows.values()), {}) if all(key in row for row in rows.values())
     ]
