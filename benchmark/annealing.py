@@ -6,7 +6,8 @@ before training starts and a resumed run needs the step alone.
 
 import math
 from collections.abc import Callable
-from typing import Any, TypeVar, cast
+from numbers import Integral, Real
+from typing import Any, TypeGuard, TypeVar, cast
 
 Shape = Callable[[float, float], float]
 T = TypeVar("T")
@@ -101,6 +102,19 @@ SHAPES: dict[str, Shape] = {
 }
 
 
+def number(value: object) -> float:
+    """A schedule's value as a float; NumPy's numbers are numbers.
+
+    Raises:
+        ValueError: it is no number; the message goes on after "returned".
+    """
+    if _is_number(value):
+        return float(value)
+    if type(value).__module__.partition(".")[0] == "torch":
+        raise ValueError("a tensor; return float(...)")
+    raise ValueError(f"{value!r}; return a number")
+
+
 class Annealer:
     """Multiplies the KL term by the schedule's weight, and counts the steps.
 
@@ -121,7 +135,8 @@ class Annealer:
         delay: steps before the rise begins, at least 0.
 
     Raises:
-        ValueError: an argument is out of its range or of the wrong type.
+        ValueError: an argument is out of its range or of the wrong type; later, a shape function
+            that returns no number.
 
     References:
         The interface is that of the small library vae-annealing (MIT licence); CHANGELOG.md tells
@@ -144,7 +159,7 @@ class Annealer:
         ratio: float = 1.0,
         delay: int = 0,
     ) -> None:
-        if type(total_steps) is not int or total_steps < 1:
+        if not _is_integer(total_steps) or total_steps < 1:
             raise ValueError(f"total_steps must be an integer of at least 1, not {total_steps!r}")
         if not callable(shape) and (not isinstance(shape, str) or shape not in SHAPES):
             raise ValueError(
@@ -155,16 +170,16 @@ class Annealer:
             raise ValueError(f"baseline must be a number between 0 and 1, not {baseline!r}")
         if not _is_number(ratio) or not 0 < ratio <= 1:
             raise ValueError(f"ratio must be a number above 0 and at most 1, not {ratio!r}")
-        if type(delay) is not int or delay < 0:
+        if not _is_integer(delay) or delay < 0:
             raise ValueError(f"delay must be an integer of at least 0, not {delay!r}")
         if type(disable) is not bool:
             raise ValueError(f"disable must be True or False, not {disable!r}")
-        self.total_steps = total_steps
+        self.total_steps = int(total_steps)
         self.shape = shape
         self.baseline = float(baseline)
         self.disable = disable
         self.ratio = float(ratio)
-        self.delay = delay
+        self.delay = int(delay)
         self.current_step = 0
         self._waited = 0
         self.set_cyclical(cyclical)
@@ -185,8 +200,20 @@ class Annealer:
         if self.ratio < 1 and self.current_step >= rise:
             value = 1.0
         else:
-            value = float(shape(self.current_step, self.total_steps if self.ratio == 1 else rise))
+            total = self.total_steps if self.ratio == 1 else rise
+            value = shape(self.current_step, total)
+            try:
+                value = number(value)
+            except ValueError as error:
+                raise ValueError(f"shape at step {self.current_step} returned {error}") from None
         return lifted(value, self.baseline)
+
+    def __repr__(self) -> str:
+        """The arguments of construction and where it stands."""
+        shape = getattr(self.shape, "__qualname__", repr(self.shape))
+        names = ("baseline", "cyclical", "disable", "ratio", "delay")
+        rest = ", ".join(f"{name}={getattr(self, name)!r}" for name in names)
+        return f"Annealer({self.total_steps}, shape={shape}, {rest}) at step {self.current_step}"
 
     def step(self) -> None:
         """Move on by one step; to be called once after each optimiser step."""
@@ -225,12 +252,12 @@ class Annealer:
         if missing:
             raise ValueError(f"annealer state lacks {', '.join(sorted(missing))}")
         current, waited = state["current_step"], state["waited"]
-        if type(current) is not int or not 0 <= current <= self.total_steps:
+        if not _is_integer(current) or not 0 <= current <= self.total_steps:
             raise ValueError(f"current_step {current!r} is outside 0 to {self.total_steps}")
-        if type(waited) is not int or not 0 <= waited <= self.delay:
+        if not _is_integer(waited) or not 0 <= waited <= self.delay:
             raise ValueError(f"waited {waited!r} is outside 0 to {self.delay}")
         self.set_cyclical(state["cyclical"])
-        self.current_step, self._waited = current, waited
+        self.current_step, self._waited = int(current), int(waited)
 
 
 def _expit(x: float) -> float:
@@ -240,5 +267,9 @@ def _expit(x: float) -> float:
     return math.exp(x) / (1 + math.exp(x))
 
 
-def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
+def _is_number(value: object) -> TypeGuard[float]:
+    return isinstance(value, Real) and not isinstance(value, bool)
+
+
+def _is_integer(value: object) -> TypeGuard[int]:
+    return isinstance(value, Integral) and not isinstance(value, bool)

@@ -263,3 +263,41 @@ def test_disable_returns_the_very_same_object() -> None:
     for value in (torch.ones(2), np.ones(2), 3.0):
         assert annealer(value) is value
         annealer.step()
+
+
+def test_numbers_of_numpy_are_numbers() -> None:
+    annealer = Annealer(
+        np.int64(4), baseline=np.float32(0.5), ratio=np.float64(1), delay=np.int32(1)
+    )
+    assert (type(annealer.total_steps), type(annealer.delay)) == (int, int)
+    annealer.load_state_dict({"current_step": np.int64(2), "waited": 1, "cyclical": False})
+    assert annealer.weight == 0.75
+    halves = Annealer(4, shape=lambda step, total: np.float32(step / total))
+    halves.step()
+    assert (type(halves.weight), halves.weight) == (float, 0.25)
+    with pytest.raises(ValueError, match="delay"):
+        Annealer(4, delay=np.bool_(True))
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        (torch.tensor(0.5), r"shape at step 0 returned a tensor; return float\(\.\.\.\)"),
+        (None, "shape at step 0 returned None; return a number"),
+        (True, "returned True"),
+        ("0.5", "returned '0.5'"),
+    ],
+)
+def test_a_shape_must_return_a_number(value: object, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        _ = Annealer(4, shape=lambda step, total: value).weight
+
+
+def test_it_shows_its_arguments_and_its_step() -> None:
+    annealer = Annealer(4, "cosine", ratio=0.5)
+    annealer.step()
+    assert repr(annealer) == (
+        "Annealer(4, shape='cosine', baseline=0.0, cyclical=False, disable=False, ratio=0.5, "
+        "delay=0) at step 1"
+    )
+    assert "shape=steep," in repr(Annealer(4, steep))

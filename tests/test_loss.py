@@ -166,3 +166,84 @@ def test_bad_input_is_refused() -> None:
         VAELoss()(torch.full((2, 4), 0.5), torch.zeros(2, 5), zero, zero)
     with pytest.raises(ValueError, match=r"\(2, 4, 5\).*\(2, 3\)"):
         VAELoss()(torch.zeros(2, 4, 5), torch.zeros(2, 3, dtype=torch.int64), zero, zero)
+
+
+@pytest.mark.parametrize(
+    ("penalty", "returned"),
+    [
+        (lambda kl: kl.clamp(min=0.5), r"\(2, 3\)"),
+        (lambda kl: kl.sum(), r"\(\)"),
+        (lambda kl: kl.mean(), r"\(\)"),
+        (lambda kl: kl.sum(0), r"\(3,\)"),
+        (lambda kl: kl.sum(-1, keepdim=True), r"\(2, 1\)"),
+        (lambda kl: None, "None"),
+    ],
+)
+def test_a_penalty_of_another_shape_is_refused(penalty: Any, returned: str) -> None:
+    logits, tokens = torch.zeros(2, 4, 5), torch.ones(2, 4, dtype=torch.int64)
+    with pytest.raises(ValueError, match=rf"penalty returned {returned}; wanted \(2,\)"):
+        VAELoss(penalty=penalty)(logits, tokens, torch.ones(2, 3), torch.zeros(2, 3))
+
+
+def test_mu_and_logvar_of_unlike_shapes_are_refused() -> None:
+    logits, tokens = torch.zeros(2, 4, 5), torch.ones(2, 4, dtype=torch.int64)
+    for shape in [(1, 3), (2, 1), (3,)]:  # each would be broadcast
+        with pytest.raises(ValueError, match=r"mu \(2, 3\) and logvar .* differ in shape"):
+            VAELoss()(logits, tokens, torch.ones(2, 3), torch.zeros(shape))
+
+
+@pytest.mark.parametrize("reduction", ["sum", "mean"])
+@pytest.mark.parametrize("dtype", [torch.int32, torch.int16, torch.int8, torch.uint8])
+def test_tokens_of_any_integer_type(reduction: str, dtype: torch.dtype) -> None:
+    torch.manual_seed(0)
+    logits, tokens = torch.randn(2, 4, 160), torch.tensor([[1, 2, 0, 0], [3, 100, 2, 0]])
+    zero = torch.zeros(2, 3)
+    for ignored in (0, -100):  # -100 wraps around to 156 in uint8, a word like any other
+        criterion = VAELoss(reduction, ignore_index=ignored)
+        again = criterion(logits, tokens.to(dtype), zero, zero)[0]
+        assert torch.equal(again, criterion(logits, tokens, zero, zero)[0])
+    tokens[0, 0] = 156
+    if dtype is torch.uint8:
+        criterion = VAELoss(reduction, ignore_index=-100)
+        again = criterion(logits, tokens.to(dtype), zero, zero)[0]
+        assert torch.equal(again, criterion(logits, tokens, zero, zero)[0])
+    assert torch.equal(token_nll(logits, tokens.int()), token_nll(logits, tokens))
+
+
+def test_logits_where_probabilities_are_wanted() -> None:
+    zero = torch.zeros(1, 2)
+    for x in ([[0.5, 1.5]], [[-3.0, 0.5]]):
+        with pytest.raises(ValueError, match=r"probabilities from 0 to 1: .* torch\.sigmoid\(x\)"):
+            VAELoss()(torch.tensor(x, requires_grad=True), zero, zero, zero)
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_halves_are_summed_and_averaged_in_float32(dtype: torch.dtype) -> None:
+    rng = np.random.default_rng(3)
+    for scale in (0.005, 1.0):  # near collapse 1 - exp(logvar) loses most of its digits
+        mu, logvar = (tensor(scale * a).to(dtype) for a in rng.normal(size=(2, 64, 32)))
+        p = torch.full((64, 7), 0.3, dtype=dtype)
+        bce, kld = VAELoss()(p, torch.ones_like(p), mu, logvar)
+        right = numpy_kl(mu.double().numpy(), logvar.double().numpy()).sum(-1).mean()
+        assert (bce.dtype, kld.dtype) == (torch.float32, torch.float32)
+        assert kld.item() == pytest.approx(right, rel=1e-5)
+        assert bce.item() == pytest.approx(-7 * np.log(p[0, 0].item()), rel=1e-5)
+    mixed = VAELoss()(p, torch.ones(64, 7), mu, logvar)[0]
+    assert torch.equal(mixed, bce)
+
+
+def test_under_autocast_the_kl_is_that_of_the_same_numbers_in_float32() -> None:
+    torch.manual_seed(0)
+    linear, state = torch.nn.Linear(8, 12), torch.randn(16, 8)
+    logits, tokens = torch.randn(16, 4, 5), torch.ones(16, 4, dtype=torch.int64)
+    criterion = VAELoss(penalty=lambda kl: kl @ torch.ones(6))  # a product that autocast rounds
+    with torch.autocast("cpu", torch.bfloat16):
+        mu, logvar = linear(state).chunk(2, -1)
+        kld = criterion(logits, tokens, mu, logvar)[1]
+    assert (mu.dtype, kld.dtype) == (torch.bfloat16, torch.float32)
+    right = VAELoss()(logits, tokens, mu.float(), logvar.float())[1].item()
+    assert kld.item() == pytest.approx(right, rel=1e-6)
+
+
+def test_it_shows_its_arguments() -> None:
+    assert repr(VAELoss("mean")) == "VAELoss('mean', penalty=total_kl, ignore_index=0)"
