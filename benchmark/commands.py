@@ -73,7 +73,10 @@ def run(arguments: Namespace) -> int:
 
 @contextmanager
 def _noted(folder: Path) -> Iterator[None]:
-    """Leave the reason of a failure in the run's error.txt; remove that of an earlier one."""
+    """Leave the reason of a failure in the run's error.txt; remove that of an earlier one.
+
+    A run that could not begin has no folder, and gets none.
+    """
     from benchmark.claims import Claimed
 
     path = folder / "error.txt"
@@ -84,8 +87,7 @@ def _noted(folder: Path) -> Iterator[None]:
     except Exception as error:
         if not isinstance(error, Claimed):
             line = " ".join(str(error).split()) + "\n"
-            with suppress(OSError):  # the error itself may be that nothing can be written
-                folder.mkdir(parents=True, exist_ok=True)
+            with suppress(OSError):  # no folder, or the error is that nothing can be written
                 path.write_text(line if isinstance(error, UserError) else traceback.format_exc())
         raise
 

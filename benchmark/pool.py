@@ -129,11 +129,11 @@ class Pool:
 
     def _start(self, entry: "Entry", folder: Path) -> None:
         slot = min(set(range(self.jobs)) - {process.slot for process in self.active.values()})
-        environment = _environment()
+        variables = environment()
         where = ""
         if self.devices:
-            environment["CUDA_VISIBLE_DEVICES"] = self.devices[slot % len(self.devices)]
-            where = f" with CUDA_VISIBLE_DEVICES={environment['CUDA_VISIBLE_DEVICES']}"
+            variables["CUDA_VISIBLE_DEVICES"] = self.devices[slot % len(self.devices)]
+            where = f" with CUDA_VISIBLE_DEVICES={variables['CUDA_VISIBLE_DEVICES']}"
         try:
             folder.mkdir(parents=True, exist_ok=True)
             (folder / "error.txt").unlink(missing_ok=True)
@@ -143,7 +143,7 @@ class Pool:
                     stdin=subprocess.DEVNULL,
                     stdout=log,
                     stderr=subprocess.STDOUT,
-                    env=environment,
+                    env=variables,
                     # At a terminal Ctrl-C reaches it through us alone; in a job it stays in our
                     # group, so that it ends with us.
                     start_new_session="SLURM_JOB_ID" not in os.environ,
@@ -205,13 +205,13 @@ def visible_devices() -> list[str]:
     return [name for name in os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",") if name]
 
 
-def _environment() -> dict[str, str]:
+def environment() -> dict[str, str]:
     """Of a run's process: one thread, and this checkout's code wherever it is started."""
-    environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
+    variables = {**os.environ, "PYTHONUNBUFFERED": "1"}
     for name, value in ENVIRONMENT.items():
-        environment.setdefault(name, value)
+        variables.setdefault(name, value)
     path = [str(provenance.checkout()), *filter(None, [os.environ.get("PYTHONPATH")])]
-    return environment | {"PYTHONPATH": os.pathsep.join(path)}
+    return variables | {"PYTHONPATH": os.pathsep.join(path)}
 
 
 def _reason(folder: Path, code: int, before: tuple[int, ...]) -> str:

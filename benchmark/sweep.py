@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
-from benchmark import failures, manifest
+from benchmark import failures, manifest, ready
 from benchmark.errors import UserError
 from benchmark.files import check_writable
 from benchmark.pool import INTERRUPTED, LAUNCHER, Display, Pool, signals
@@ -41,13 +41,17 @@ def sweep(
         0 when all are done (or at work elsewhere), 1 when a run failed, 75 when interrupted.
 
     Raises:
-        UserError: ``jobs`` below 1, or the runs folder cannot be written.
+        UserError: ``jobs`` below 1, the runs folder cannot be written, data is not prepared, or
+            the device cannot be used.
     """
     if jobs < 1:
         raise UserError(f"--jobs: {jobs} is not at least 1")
     check_writable(runs, "--runs")
     unfinished = pending(study, runs)
     todo = tried(unfinished, runs, options.retry_failed)
+    if todo:
+        ready.prepare(todo, Path(options.data))
+        ready.try_device(options.device, todo, devices[: min(jobs, len(todo))])
     frozen = manifest.build(study, todo, runs, options)
     if todo:
         manifest.write(frozen, study)

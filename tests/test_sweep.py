@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 from made_up import record
 
-from benchmark import claims, collect, manifest, records, status, study, sweep
+from benchmark import claims, cli, collect, data, manifest, ready, records, status, study, sweep
 from benchmark.errors import UserError
 
 TESTS = Path(__file__).parent
@@ -157,6 +157,48 @@ def test_bad_sweeps_are_refused(place: Place) -> None:
     with pytest.raises(UserError, match="runs: cannot be written"):
         place.sweep()
     assert place.started() == []
+
+
+@pytest.mark.parametrize(
+    ("corpus", "device", "said"),
+    [
+        ("ptb", "cpu", "pcbench: ptb: not prepared in "),
+        ("exact_small", "cuda", "pcbench: --device cuda: cannot be used ("),
+    ],
+)
+def test_what_no_run_can_begin_without_is_told_once(
+    place: Place,
+    corpus: str,
+    device: str,
+    said: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")  # also where there is a GPU
+    (place.root / "mine.toml").write_text(TOML.replace('["exact_small"]', f'["{corpus}"]'))
+    options = ["--runs", str(place.runs), "--data", str(place.root / "data"), "--device", device]
+    assert cli.main(["sweep", str(place.root / "mine.toml"), *options]) == 2
+    error = capsys.readouterr().err
+    assert error.startswith(said)
+    assert error.count("\n") == 1
+    assert list(place.runs.iterdir()) == []
+
+
+def test_each_visible_device_is_tried(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    script = place.root / "python"
+    script.write_text(
+        '#!/bin/sh\n[ "$CUDA_VISIBLE_DEVICES" = 3 ] || { echo "no such card"; exit 1; }'
+    )
+    script.chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(script))
+    with pytest.raises(UserError, match=r"^CUDA_VISIBLE_DEVICES=MIG-7: no such card$"):
+        ready.try_device("cuda", place.study.configs, ["3", "MIG-7"])
+    ready.try_device("cuda", place.study.configs, ["3"])
+
+
+def test_a_language_is_generated_before_the_first_run(place: Place) -> None:
+    assert place.sweep()[0] == 0
+    assert data.is_prepared("exact_small", place.root)
 
 
 @contextmanager

@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from benchmark import claims, failures, manifest, provenance
+from benchmark import claims, failures, manifest, provenance, ready
 from benchmark.cluster import estimate, slurm
 from benchmark.cluster.held import JOBS
 from benchmark.errors import UserError
@@ -139,22 +139,13 @@ def submit(study: "Study", runs: Path, options: manifest.Options, wish: Wish) ->
     for line in estimate.lines(study, planned.todo, runs, options, wish.pack):
         print(line)
     if not dry:
-        _prepare(planned.todo, Path(options.data))
+        ready.prepare(planned.todo, Path(options.data))
     frozen = manifest.build(study, planned.todo, runs, options)
     if not dry:
         manifest.write(frozen, study)
         slurm.logs(runs).mkdir(exist_ok=True)
     _send(frozen, wish)
     return 0
-
-
-def _prepare(todo: Sequence["Labelled"], root: Path) -> None:
-    """See that the data is there before any job waits for it; exact languages are generated."""
-    from benchmark import data
-
-    for name in sorted({run.config.data for run in todo}):
-        if not data.is_prepared(name, root):
-            data.load(name, root)
 
 
 def _send(frozen: manifest.Manifest, wish: Wish) -> None:
