@@ -207,6 +207,7 @@ def sweep(arguments: Namespace) -> int:
     else:
         options = Options(
             data=str(data_root(arguments).absolute()),
+            results=str(Path("results").absolute()),
             device=arguments.device,
             checkpoint_seconds=arguments.checkpoint_seconds,
             retry_failed=arguments.retry_failed,

@@ -59,6 +59,15 @@ def progress(folder: Path) -> str:
         return ""
 
 
+def pace(folder: Path) -> tuple[str, float] | None:
+    """The phase of a run and its seconds left, or None where the run has not said."""
+    try:
+        said: dict[str, Any] = json.loads((folder / "progress.json").read_text())
+        return str(said["phase"]), float(said["seconds_left"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
 def last_line(path: Path) -> str:
     """The last line of a text file that is not blank, or nothing."""
     try:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
-from benchmark import failures, manifest, ready
+from benchmark import costs, failures, manifest, ready
 from benchmark.errors import UserError
 from benchmark.files import check_writable
 from benchmark.pool import INTERRUPTED, LAUNCHER, Display, Pool, signals
@@ -57,7 +57,11 @@ def sweep(
         manifest.write(frozen, study)
     done = len(study.configs) - len(unfinished)
     display = Display(out or sys.stderr, len(study.configs))
-    pool = Pool(frozen, list(frozen.entries), jobs, display, devices, done, launcher)
+    forecast = None
+    if display.live:
+        earlier = costs.known(study, runs, Path(options.results), options.device)
+        forecast = costs.Forecast(earlier)
+    pool = Pool(frozen, list(frozen.entries), jobs, display, devices, done, launcher, forecast)
     with signals(pool.asked):
         pool.work()
     given_up = len(unfinished) - len(todo)

@@ -68,8 +68,10 @@ class Place:
     def order(self, baseline: str, word: str) -> None:
         (self.root / baseline).write_text(word)
 
-    def sweep(self, jobs: int = 2, **chosen: Any) -> tuple[int, str]:
-        out = io.StringIO()
+    def sweep(
+        self, jobs: int = 2, out: io.StringIO | None = None, **chosen: Any
+    ) -> tuple[int, str]:
+        out = out or io.StringIO()
         launcher = (sys.executable, str(self.root / "stand_in.py"))
         options = manifest.Options(str(self.root), **chosen)
         code = sweep.sweep(self.study, self.runs, options, jobs, out=out, launcher=launcher)
@@ -100,6 +102,26 @@ def test_all_runs_are_done_once_in_order(place: Place) -> None:
     assert status.pending(place.study, place.runs) == []
     assert place.sweep()[0] == 0  # nothing is left to do
     assert len(place.started()) == 4
+
+
+class Terminal(io.StringIO):
+    """A stream that is one."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+def test_a_terminal_shows_what_is_done_and_the_time_left(place: Place) -> None:
+    place.results.mkdir()
+    lines = [record(run.id) | {"config": run.config.to_dict()} for run in place.study.configs[:2]]
+    for line, seconds in zip(lines, (3600.0, 7200.0), strict=True):
+        line["cost"]["seconds"] = seconds
+        line |= {"label": "x", "row": 0, "status": "done"}
+    (place.results / "mine.jsonl").write_text("".join(records.dumps(x) + "\n" for x in lines))
+    out = Terminal()
+    assert place.sweep(out=out, results=str(place.results))[0] == 0
+    first = out.getvalue().split("\x1b[K")[1]
+    assert first.startswith("0/4 done, about 4.0 h left | none 0 | cyclical 0")
 
 
 def test_a_run_that_is_done_is_skipped(place: Place) -> None:
