@@ -137,6 +137,11 @@ def table(study: "Study", runs: Path) -> str:
             *([label, *(_cell(row[c]) for c in columns)] for label, row in rows.items()),
         ]
     )
+    seeds = elsewhere.seeds
+    chosen = [run for run in study.configs if seeds is not None and run.config.seed in seeds]
+    if seeds and len(chosen) < len(study.configs):
+        count = Counter(states[run.id].status for run in chosen)
+        lines.append(f"submitted with --seeds {','.join(map(str, sorted(seeds)))}: {_cell(count)}")
     for run in study.configs:
         if (now := states[run.id]).status in ("running", "queued", "submitted", "failed"):
             lines.append(f"{now.status}: {run.id}{f': {now.detail}' if now.detail else ''}")
