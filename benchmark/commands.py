@@ -63,7 +63,10 @@ def run(arguments: Namespace) -> int:
 
 @contextmanager
 def _noted(folder: Path) -> Iterator[None]:
-    """Leave the reason of a failure in the run's error.txt; remove that of an earlier one."""
+    """Leave the reason of a failure in the run's error.txt; remove that of an earlier one.
+
+    A run that could not begin has no folder, and gets none.
+    """
     from benchmark.claims import Claimed
 
     path = folder / "error.txt"
@@ -74,8 +77,7 @@ def _noted(folder: Path) -> Iterator[None]:
     except Exception as error:
         if not isinstance(error, Claimed):
             line = " ".join(str(error).split()) + "\n"
-            with suppress(OSError):  # the error itself may be that nothing can be written
-                folder.mkdir(parents=True, exist_ok=True)
+            with suppress(OSError):  # no folder, or the error is that nothing can be written
                 path.write_text(line if isinstance(error, UserError) else traceback.format_exc())
         raise
 
@@ -205,10 +207,11 @@ def sweep(arguments: Namespace) -> int:
         return 0
     options = Options(
         data=str(data_root(arguments).absolute()),
-        results=str(results.absolute()) if results is not None else "",
+        results=str(arguments.results.absolute()),
         device=arguments.device,
         checkpoint_seconds=arguments.checkpoint_seconds,
         retry_failed=arguments.retry_failed,
+        fresh=arguments.fresh,
     )
     provenance.warn_of_no_commit()
     train = sweeping.sweep_again if again else sweeping.sweep

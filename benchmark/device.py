@@ -3,6 +3,8 @@
 import ctypes
 import os
 import platform
+import sys
+from collections.abc import Sequence
 
 import torch
 
@@ -42,6 +44,24 @@ def open_device(name: str, precision: str = "fp32") -> torch.device:
         # Where it is forbidden, cuDNN is asked for an LSTM without tensor cores, in bf16 too.
         torch.backends.cudnn.allow_tf32 = precision == "bf16"
     return place
+
+
+def try_out(name: str, precisions: Sequence[str]) -> None:
+    """Multiply on the device in each precision; exit with the reason where that fails."""
+    try:
+        for precision in precisions:
+            place = open_device(name, precision)
+            kind = torch.bfloat16 if precision == "bf16" else torch.float32
+            one = torch.ones(1, 1, device=place, dtype=kind)
+            try:
+                (one @ one).item()
+            except RuntimeError as error:
+                reason = str(error).splitlines()[0]
+                raise UserError(
+                    f"--device {name}: cannot compute in {precision} ({reason}); there is cpu"
+                ) from error
+    except UserError as error:
+        sys.exit(str(error))
 
 
 def keep_freed_memory() -> None:

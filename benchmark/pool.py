@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, TextIO
 from benchmark import claims, failures, provenance, status
 
 if TYPE_CHECKING:
+    from benchmark.costs import Forecast
     from benchmark.manifest import Entry, Manifest
 
 INTERRUPTED = 75  # "try again": the run keeps its checkpoint
@@ -59,6 +60,7 @@ class Pool:
         devices: values of CUDA_VISIBLE_DEVICES, given to the processes in turn.
         done: how many of the display's total were done before.
         launcher: what stands before ``run --manifest ...`` in each command.
+        forecast: of the time left, for a display that changes.
     """
 
     manifest: "Manifest"
@@ -68,6 +70,7 @@ class Pool:
     devices: Sequence[str] = ()
     done: int = 0
     launcher: Sequence[str] = LAUNCHER
+    forecast: "Forecast | None" = None
     failed: dict[str, str] = field(default_factory=dict)
     elsewhere: list[str] = field(default_factory=list)
     active: dict[str, Process] = field(default_factory=dict)
@@ -129,11 +132,11 @@ class Pool:
 
     def _start(self, entry: "Entry", folder: Path) -> None:
         slot = min(set(range(self.jobs)) - {process.slot for process in self.active.values()})
-        environment = _environment()
+        variables = environment()
         where = ""
         if self.devices:
-            environment["CUDA_VISIBLE_DEVICES"] = self.devices[slot % len(self.devices)]
-            where = f" with CUDA_VISIBLE_DEVICES={environment['CUDA_VISIBLE_DEVICES']}"
+            variables["CUDA_VISIBLE_DEVICES"] = self.devices[slot % len(self.devices)]
+            where = f" with CUDA_VISIBLE_DEVICES={variables['CUDA_VISIBLE_DEVICES']}"
         try:
             folder.mkdir(parents=True, exist_ok=True)
             (folder / "error.txt").unlink(missing_ok=True)
@@ -143,7 +146,7 @@ class Pool:
                     stdin=subprocess.DEVNULL,
                     stdout=log,
                     stderr=subprocess.STDOUT,
-                    env=environment,
+                    env=variables,
                     # At a terminal Ctrl-C reaches it through us alone; in a job it stays in our
                     # group, so that it ends with us.
                     start_new_session="SLURM_JOB_ID" not in os.environ,
@@ -168,7 +171,10 @@ class Pool:
         folder = self.manifest.runs / entry.id
         self.moved |= failures.mark(folder) != process.mark
         if (folder / "record.json").exists() and not (folder / "error.txt").exists():
-            self._note_done(entry, status.duration(time.monotonic() - process.started))
+            seconds = time.monotonic() - process.started
+            if self.forecast is not None:
+                self.forecast.learn(folder, seconds)
+            self._note_done(entry, status.duration(seconds))
         elif code in _STOPPED or (self.asked and code < 0):
             self.elsewhere.append(entry.id)
         else:
@@ -180,10 +186,17 @@ class Pool:
         self.display.note(f"{self.done}/{self.display.total} done: {entry.name} ({how})")
 
     def _line(self) -> str:
-        parts = [f"{self.done}/{self.display.total} done"]
+        """Runs done, the time left for all, and each run at work."""
+        runs, now = self.manifest.runs, time.monotonic()
+        left = None
+        if self.forecast is not None and not self.asked:
+            active = [(p.entry, now - p.started, runs / p.entry.id) for p in self.active.values()]
+            left = self.forecast.left(self.waiting, active, self.jobs)
+        about = "" if left is None else f", about {status.duration(left)} left"
+        parts = [f"{self.done}/{self.display.total} done{about}"]
         for process in self.active.values():
             entry = process.entry
-            step = status.progress(self.manifest.runs / entry.id)
+            step = status.progress(runs / entry.id)
             seed = entry.config["seed"]
             parts.append(f"{entry.label} {seed}{f': {step}' if step else ''}")
         return " | ".join(parts)
@@ -205,13 +218,13 @@ def visible_devices() -> list[str]:
     return [name for name in os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",") if name]
 
 
-def _environment() -> dict[str, str]:
+def environment() -> dict[str, str]:
     """Of a run's process: one thread, and this checkout's code wherever it is started."""
-    environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
+    variables = {**os.environ, "PYTHONUNBUFFERED": "1"}
     for name, value in ENVIRONMENT.items():
-        environment.setdefault(name, value)
+        variables.setdefault(name, value)
     path = [str(provenance.checkout()), *filter(None, [os.environ.get("PYTHONPATH")])]
-    return environment | {"PYTHONPATH": os.pathsep.join(path)}
+    return variables | {"PYTHONPATH": os.pathsep.join(path)}
 
 
 def _reason(folder: Path, code: int, before: tuple[int, ...]) -> str:

@@ -61,6 +61,15 @@ def progress(folder: Path) -> str:
         return ""
 
 
+def pace(folder: Path) -> tuple[str, float] | None:
+    """The phase of a run and its seconds left, or None where the run has not said."""
+    try:
+        said: dict[str, Any] = json.loads((folder / "progress.json").read_text())
+        return str(said["phase"]), float(said["seconds_left"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
 def last_line(path: Path) -> str:
     """The last line of a text file that is not blank, or nothing."""
     try:
@@ -129,6 +138,11 @@ def table(study: "Study", runs: Path, results: Path | None = None) -> str:
             *([label, *(_cell(row[c]) for c in columns)] for label, row in rows.items()),
         ]
     )
+    seeds = elsewhere.seeds
+    chosen = [run for run in study.configs if seeds is not None and run.config.seed in seeds]
+    if seeds and len(chosen) < len(study.configs):
+        count = Counter(states[run.id].status for run in chosen)
+        lines.append(f"submitted with --seeds {','.join(map(str, sorted(seeds)))}: {_cell(count)}")
     for run in study.configs:
         if (now := states[run.id]).status in ("running", "queued", "submitted", "failed"):
             lines.append(f"{now.status}: {run.id}{f': {now.detail}' if now.detail else ''}")

@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
-from benchmark import failures, manifest, plan
+from benchmark import costs, failures, manifest, plan, ready
 from benchmark.errors import UserError
 from benchmark.files import check_writable
 from benchmark.pool import INTERRUPTED, LAUNCHER, Display, Pool, signals
@@ -31,7 +31,8 @@ def sweep(
     Args:
         study: what to run.
         runs: the runs folder.
-        options: of the runs; records collected in their ``results`` count as done.
+        options: of the runs; records collected in their ``results`` count as done, unless
+            ``fresh``.
         jobs: processes at a time.
         devices: see `benchmark.pool.Pool`.
         out: where progress goes; standard error by default.
@@ -41,21 +42,29 @@ def sweep(
         0 when all are done (or at work elsewhere), 1 when a run failed, 75 when interrupted.
 
     Raises:
-        UserError: ``jobs`` below 1, or the runs folder cannot be written.
+        UserError: ``jobs`` below 1, the runs folder cannot be written, data is not prepared, or
+            the device cannot be used.
     """
     if jobs < 1:
         raise UserError(f"--jobs: {jobs} is not at least 1")
     check_writable(runs, "--runs")
     plan.adopt(runs)
-    results = Path(options.results) if options.results else None
+    results = None if options.fresh or not options.results else Path(options.results)
     unfinished = plan.pending(study, runs, results)
     todo = tried(unfinished, runs, options.retry_failed)
+    if todo:
+        ready.prepare(todo, Path(options.data))
+        ready.try_device(options.device, todo, devices[: min(jobs, len(todo))])
     frozen = manifest.build(study, todo, runs, options)
     if todo:
         manifest.write(frozen, study)
     done = len(study.configs) - len(unfinished)
     display = Display(out or sys.stderr, len(study.configs))
-    pool = Pool(frozen, list(frozen.entries), jobs, display, devices, done, launcher)
+    forecast = None
+    if display.live:
+        earlier = costs.known(study, runs, Path(options.results), options.device)
+        forecast = costs.Forecast(earlier)
+    pool = Pool(frozen, list(frozen.entries), jobs, display, devices, done, launcher, forecast)
     with signals(pool.asked):
         pool.work()
     given_up = len(unfinished) - len(todo)
@@ -82,7 +91,7 @@ def sweep_again(
 
     Args: see `sweep`; ``study`` is what `plan.again` chose.
     """
-    fresh = replace(options, results="")
+    fresh = replace(options, fresh=True)
     code = sweep(study, runs / plan.AGAIN, fresh, jobs, devices, out, launcher)
     moved = plan.adopt(runs)
     display = Display(out or sys.stderr, len(study.configs))

@@ -244,7 +244,11 @@ def test_a_failure_is_noted_until_the_next_try(
     flags = ["run", "--data", TINY, "--baseline", "none", "--runs", "runs"]
     assert cli.main(flags) == 2
     assert capsys.readouterr().err == "pcbench: no luck\n"
-    (note,) = (here / "runs").glob("*/error.txt")
+    assert not (here / "runs").exists()  # it did not begin
+    assert cli.main([*flags, "--dry-run"]) == 0
+    note = here / "runs" / json.loads(capsys.readouterr().out)["id"] / "error.txt"
+    note.parent.mkdir(parents=True)
+    assert cli.main(flags) == 2
     assert note.read_text() == "no luck\n"
     monkeypatch.setattr("benchmark.run.run", lambda *a, **b: record())
     assert cli.main(flags) == 0

@@ -56,7 +56,14 @@ def test_without_sacrebleu_nothing_begins_that_would_end_in_it(runs: Path) -> No
         "; pip install sacrebleu, or leave BLEU out: evaluate.bleu = false\n"
     )
     assert done.stderr.count("\n") == 1
-    assert [path.name for path in runs.glob("*/*")] == ["error.txt"]
+    assert not runs.exists()
+    study = runs.parent / "mine.toml"
+    study.write_text(
+        f'[study]\ndata = ["{tiny.SPEC}"]\nseeds = [0, 1]\n[[baseline]]\nname = "none"\n'
+    )
+    swept = pcbench(runs, "sweep", str(study))
+    assert (swept.returncode, swept.stderr) == (2, done.stderr)
+    assert list(runs.iterdir()) == []
 
 
 def test_a_language_model_needs_none(runs: Path) -> None:

@@ -49,6 +49,7 @@ def checkout(tmp_path: Path) -> Path:
 def call(checkout: Path, *words: str) -> "subprocess.CompletedProcess[str]":
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
     environment["TELLING"] = str(checkout.parent / "telling")
+    environment["PATH"] = f"{checkout.parent / 'bin'}:/usr/bin:/bin"
     return subprocess.run(
         words, capture_output=True, text=True, cwd=checkout.parent, env=environment
     )
@@ -69,12 +70,34 @@ def test_submit_passes_all_on(checkout: Path) -> None:
     )
 
 
+def test_submit_takes_pcbench_else_the_checkout_s_environment(checkout: Path) -> None:
+    """Through a link, so that the checkout is not the folder of the script that was called."""
+    script = checkout.parent / "submit"
+    script.symlink_to(checkout / "slurm" / "submit.sh")
+    (checkout / "slurm" / "site.sh").write_text("export SITE=linked\n")
+    done = call(checkout, str(script), "mine.toml")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == (
+        f"pcbench: no pcbench on the PATH and no {checkout}/.venv; "
+        f"run: make -C '{checkout}' install\n"
+    )
+    for place, words in [
+        (checkout / ".venv" / "bin" / "python", ["-m", "benchmark", "submit", "mine.toml"]),
+        (checkout.parent / "bin" / "pcbench", ["submit", "mine.toml"]),
+    ]:
+        place.parent.mkdir(parents=True)
+        shutil.copy(checkout.parent / "telling", place)
+        done = call(checkout, str(script), "mine.toml")
+        assert done.stdout.splitlines()[:-2] == words
+        assert f"site=linked path={checkout}" in done.stdout
+
+
 def test_a_job_starts_from_a_copy_with_the_site_s_settings(checkout: Path, tmp_path: Path) -> None:
     copy = tmp_path / "slurm_script"  # as Slurm's spool folder holds it
     shutil.copy(checkout / "slurm" / "array.sbatch", copy)
-    words = ["task", "/my runs/manifests/x.json", "--pack", "2", "--offset", "0"]
+    words = ["-m", "benchmark", "task", "/my runs/manifests/x.json", "--pack", "2"]
     done = call(checkout, "bash", str(copy), str(checkout), "/submitting/python", *words)
-    assert done.stdout.splitlines()[:-2] == ["-m", "benchmark", *words]
+    assert done.stdout.splitlines()[:-2] == words
     assert f"site=here path={checkout}" in done.stdout
     ignored = int(done.stdout.split("SigIgn:")[1], 16)
     assert ignored >> 9 & 1  # SIGUSR1, 10, which may come before Python takes it
@@ -83,7 +106,7 @@ def test_a_job_starts_from_a_copy_with_the_site_s_settings(checkout: Path, tmp_p
     own.write_text('#!/bin/sh\necho submitted by "$@"\n')
     own.chmod(0o755)
     plain = call(checkout, "bash", str(copy), str(checkout), str(own), "--version")
-    assert plain.stdout == "submitted by -m benchmark --version\n"
+    assert plain.stdout == "submitted by --version\n"
 
 
 @pytest.mark.parametrize(

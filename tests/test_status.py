@@ -101,3 +101,23 @@ def test_what_was_handed_over_is_told_where_slurm_cannot_be_asked(place: Place) 
     assert lines[-1].startswith("squeue is not to be asked here")
     frozen.path.with_suffix(".jobs.json").write_text("[{")  # copied by half
     assert "submitted" not in place.table()[1]
+
+
+def test_chosen_seeds_are_told_apart(place: Place) -> None:
+    def submit(seeds: list[int] | None) -> None:
+        chosen, options = place.study.of_seeds(seeds), manifest.Options("data", seeds=seeds)
+        frozen = manifest.build(place.study, chosen, place.runs, options)
+        manifest.write(frozen, place.study)
+        note = {"job": "41", "offset": 0, "tasks": len(chosen), "pack": 1, "time": "now"}
+        frozen.path.with_suffix(".jobs.json").write_text(json.dumps([note]))
+
+    submit([2])
+    run_id = place.id("ptb", "none", 2)
+    records.write_exclusive(place.runs / run_id, record(run_id))
+    lines = place.table()
+    assert lines[3] == "all       2 submitted, 4 missing  1 done, 1 submitted, 4 missing"
+    assert lines[4] == "submitted with --seeds 2: 1 done, 3 submitted"
+    submit([0])
+    assert place.table()[4] == "submitted with --seeds 0,2: 1 done, 7 submitted"
+    submit(None)
+    assert not any("--seeds" in line for line in place.table())

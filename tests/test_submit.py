@@ -2,13 +2,15 @@
 
 import os
 import shlex
+import shutil
+import sys
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from made_up import record
 
-from benchmark import claims, cli, failures, manifest, records, study
+from benchmark import claims, cli, failures, manifest, provenance, records, study
 from benchmark.cluster import estimate, slurm
 from benchmark.cluster.submit import plan
 
@@ -211,6 +213,42 @@ def test_data_must_be_there_before_anything_is_submitted(
     assert cli.main(["submit", "mine.toml", "--runs", "runs", "--data", "data"]) == 2
     said = capsys.readouterr().err
     assert said.startswith("pcbench: ptb: not prepared in ")
+    assert said.count("\n") == 1
+    assert not (place.root / "called").exists()
+    assert not list(place.runs.glob("manifests/*"))
+
+
+@pytest.mark.parametrize(
+    ("script", "reason"),
+    [
+        ('exec {python} -S -I "$@"', "{python}: ModuleNotFoundError: No module named 'torch'"),
+        (
+            'PYTHONPATH={root}/other exec {python} "$@"',
+            "{python}: imports the code of another checkout",
+        ),
+        (None, "No such file or directory"),
+    ],
+)
+def test_the_interpreter_of_the_jobs_is_tried_first(
+    place: Place,
+    script: str | None,
+    reason: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    for name in ("benchmark", "baselines"):  # another checkout
+        shutil.copytree(provenance.checkout() / name, place.root / "other" / name)
+    place.command("sbatch", f"touch {place.root / 'called'}")
+    place.command("squeue", "exit 0")
+    known = {"python": sys.executable, "root": place.root}
+    if script is not None:
+        place.command("jobs", script.format(**known))
+    monkeypatch.setattr(sys, "executable", str(place.root / "bin" / "jobs"))
+    command = ["submit", "mine.toml", "--runs", "runs", "--data", "data"]
+    assert cli.main(command) == 2
+    said = capsys.readouterr().err
+    assert said.startswith("pcbench: the jobs' interpreter: ")
+    assert reason.format(**known) in said
     assert said.count("\n") == 1
     assert not (place.root / "called").exists()
     assert not list(place.runs.glob("manifests/*"))

@@ -16,7 +16,19 @@ from typing import Any
 import pytest
 from made_up import record
 
-from benchmark import claims, collect, manifest, plan, records, status, study, sweep
+from benchmark import (
+    claims,
+    cli,
+    collect,
+    data,
+    manifest,
+    plan,
+    ready,
+    records,
+    status,
+    study,
+    sweep,
+)
 from benchmark.errors import UserError
 
 TESTS = Path(__file__).parent
@@ -68,8 +80,10 @@ class Place:
     def order(self, baseline: str, word: str) -> None:
         (self.root / baseline).write_text(word)
 
-    def sweep(self, jobs: int = 2, **chosen: Any) -> tuple[int, str]:
-        out = io.StringIO()
+    def sweep(
+        self, jobs: int = 2, out: io.StringIO | None = None, **chosen: Any
+    ) -> tuple[int, str]:
+        out = out or io.StringIO()
         launcher = (sys.executable, str(self.root / "stand_in.py"))
         options = manifest.Options(str(self.root), **chosen)
         code = sweep.sweep(self.study, self.runs, options, jobs, out=out, launcher=launcher)
@@ -100,6 +114,26 @@ def test_all_runs_are_done_once_in_order(place: Place) -> None:
     assert plan.pending(place.study, place.runs) == []
     assert place.sweep()[0] == 0  # nothing is left to do
     assert len(place.started()) == 4
+
+
+class Terminal(io.StringIO):
+    """A stream that is one."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+def test_a_terminal_shows_what_is_done_and_the_time_left(place: Place) -> None:
+    place.results.mkdir()
+    lines = [record(run.id) | {"config": run.config.to_dict()} for run in place.study.configs[:2]]
+    for line, seconds in zip(lines, (3600.0, 7200.0), strict=True):
+        line["cost"]["seconds"] = seconds
+        line |= {"label": "x", "row": 0, "status": "done"}
+    (place.results / "mine.jsonl").write_text("".join(records.dumps(x) + "\n" for x in lines))
+    out = Terminal()
+    assert place.sweep(out=out, results=str(place.results))[0] == 0
+    first = out.getvalue().split("\x1b[K")[1]
+    assert first.startswith("0/4 done, about 4.0 h left | none 0 | cyclical 0")
 
 
 def test_a_run_that_is_done_is_skipped(place: Place) -> None:
@@ -157,6 +191,48 @@ def test_bad_sweeps_are_refused(place: Place) -> None:
     with pytest.raises(UserError, match="runs: cannot be written"):
         place.sweep()
     assert place.started() == []
+
+
+@pytest.mark.parametrize(
+    ("corpus", "device", "said"),
+    [
+        ("ptb", "cpu", "pcbench: ptb: not prepared in "),
+        ("exact_small", "cuda", "pcbench: --device cuda: cannot be used ("),
+    ],
+)
+def test_what_no_run_can_begin_without_is_told_once(
+    place: Place,
+    corpus: str,
+    device: str,
+    said: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")  # also where there is a GPU
+    (place.root / "mine.toml").write_text(TOML.replace('["exact_small"]', f'["{corpus}"]'))
+    options = ["--runs", str(place.runs), "--data", str(place.root / "data"), "--device", device]
+    assert cli.main(["sweep", str(place.root / "mine.toml"), *options]) == 2
+    error = capsys.readouterr().err
+    assert error.startswith(said)
+    assert error.count("\n") == 1
+    assert list(place.runs.iterdir()) == []
+
+
+def test_each_visible_device_is_tried(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    script = place.root / "python"
+    script.write_text(
+        '#!/bin/sh\n[ "$CUDA_VISIBLE_DEVICES" = 3 ] || { echo "no such card"; exit 1; }'
+    )
+    script.chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(script))
+    with pytest.raises(UserError, match=r"^CUDA_VISIBLE_DEVICES=MIG-7: no such card$"):
+        ready.try_device("cuda", place.study.configs, ["3", "MIG-7"])
+    ready.try_device("cuda", place.study.configs, ["3"])
+
+
+def test_a_language_is_generated_before_the_first_run(place: Place) -> None:
+    assert place.sweep()[0] == 0
+    assert data.is_prepared("exact_small", place.root)
 
 
 @contextmanager

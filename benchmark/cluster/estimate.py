@@ -4,11 +4,9 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from statistics import median
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from benchmark import records
-from benchmark.data import recorded
-from benchmark.errors import UserError
+from benchmark import costs
 from benchmark.manifest import Options
 from benchmark.status import duration
 
@@ -24,53 +22,21 @@ def lines(
     study: "Study", todo: Sequence["Labelled"], runs: Path, options: Options, pack: int
 ) -> list[str]:
     """Time and disk for ``todo``, as a user reads them; what is unknown is said to be."""
-    known = _known(study, runs, options)
-    found = [_like(run, known) for run in todo]
-    parts = [f"{len(todo)} runs in {-(-len(todo) // pack)} tasks"]
-    costs = [cost for cost in found if cost is not None]
-    if not costs:
-        return [f"{parts[0]}; time and disk: unknown, no run like these has finished yet"]
-    seconds = [cost[0] for cost in costs]
-    guess = len(todo) / len(costs)
+    known = costs.known(study, runs, Path(options.results), options.device)
+    found = [near for run in todo if (near := costs.alike(run.config.to_dict(), known))]
+    head = f"{len(todo)} runs in {-(-len(todo) // pack)} tasks"
+    if not found:
+        return [f"{head}; time and disk: unknown, no run like these has finished yet"]
+    seconds = [median(record["cost"]["seconds"] for record in near) for near in found]
+    guess = len(todo) / len(found)
     total = sum(seconds) * guess
     said = f"about {duration(median(seconds))} a run, {duration(total)} in all, one after another"
-    if len(costs) < len(todo):
-        said += f" (unknown for {len(todo) - len(costs)} of them, taken like the others)"
-    peak = sum(cost[1] for cost in costs) * guess
+    if len(found) < len(todo):
+        said += f" (unknown for {len(todo) - len(found)} of them, taken like the others)"
+    peak = sum(near[0]["parameters"] for near in found) * guess
     free = shutil.disk_usage(next(p for p in (runs, *runs.absolute().parents) if p.exists())).free
     disk = f"up to {_size(peak * _TRAINING)} while they train, {_size(peak * _KEPT)} kept"
-    return [f"{parts[0]}; time: {said}", f"disk: {disk}; {_size(free)} free in {runs}"]
-
-
-def _known(study: "Study", runs: Path, options: Options) -> list[dict[str, Any]]:
-    """The study's records, in the runs folder and collected, from the same kind of device."""
-    found = {}
-    try:
-        for line in records.read_jsonl(Path(options.results) / f"{study.name}.jsonl"):
-            found[line["id"]] = line
-    except UserError:
-        pass  # nothing collected yet
-    for run in study.configs:
-        try:
-            found[run.id] = records.read(runs / run.id / "record.json")
-        except UserError:
-            continue
-    gpu = options.device != "cpu"
-    costly = [record for record in found.values() if "cost" in record]
-    return [record for record in costly if (record["cost"]["device"] != "cpu") == gpu]
-
-
-def _like(run: "Labelled", known: Sequence[dict[str, Any]]) -> tuple[float, int] | None:
-    """Median seconds and parameters of finished runs with this data, precision and training."""
-    settings = run.config.to_dict() | {"data": recorded(run.config.data)}
-    same = ("data", "precision", "model", "train")
-    near = [
-        record for record in known if all(record["config"][key] == settings[key] for key in same)
-    ]
-    own = [record for record in near if record["config"]["baseline"] == run.config.baseline] or near
-    if not own:
-        return None
-    return median(record["cost"]["seconds"] for record in own), own[0]["parameters"]
+    return [f"{head}; time: {said}", f"disk: {disk}; {_size(free)} free in {runs}"]
 
 
 def _size(count: float) -> str:

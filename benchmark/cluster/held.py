@@ -1,7 +1,7 @@
 """Which runs of a study Slurm holds: asked of the queue, else by the notes of submissions."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,10 +19,14 @@ JOBS = ".jobs.json"
 
 @dataclass(frozen=True)
 class Held:
-    """The state of each run that Slurm holds, and what a reader must know of how that was found."""
+    """The state of each run that Slurm holds, and what a reader must know of how that was found.
+
+    ``seeds`` are those of all submissions; None where one was of the whole study.
+    """
 
     runs: Mapping[str, State] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
+    seeds: Collection[int] | None = None
 
 
 def held(study: "Study", runs: Path) -> Held:
@@ -30,24 +34,32 @@ def held(study: "Study", runs: Path) -> Held:
     notes = sorted((runs / manifest.FOLDER).glob(f"{study.name}-*{JOBS}"))
     if not notes:
         return Held()
+    frozen = [_manifest(path) for path in notes]
+    chosen = [None if known is None else known.options.seeds for known in frozen]
+    seeds = None if None in chosen else {seed for some in chosen for seed in some or ()}
     queue = slurm.queue()
     if queue is not None:
-        return Held(
-            {i: State("queued", f"Slurm: {state.lower()}") for i, state in queue.runs.items()}
-        )
+        queued = {i: State("queued", f"Slurm: {state.lower()}") for i, state in queue.runs.items()}
+        return Held(queued, seeds=seeds)
     found: dict[str, State] = {}
-    for path in notes:
-        found |= _submitted(path)
-    return Held(
-        found, ["squeue is not to be asked here: 'submitted' is what was once handed to it"]
-    )
+    for path, known in zip(notes, frozen, strict=True):
+        found |= {} if known is None else _submitted(path, known)
+    note = "squeue is not to be asked here: 'submitted' is what was once handed to it"
+    return Held(found, [note], seeds)
 
 
-def _submitted(path: Path) -> dict[str, State]:
+def _manifest(notes: Path) -> manifest.Manifest | None:
+    """What the notes of a submission are about, or None where it is damaged or not here."""
+    try:
+        return manifest.read(notes.with_name(notes.name.removesuffix(JOBS) + ".json"))
+    except UserError:
+        return None
+
+
+def _submitted(path: Path, frozen: manifest.Manifest) -> dict[str, State]:
     """The runs that one manifest's notes name, with their job and time."""
     found: dict[str, State] = {}
     try:
-        frozen = manifest.read(path.with_name(path.name.removesuffix(JOBS) + ".json"))
         for job in json.loads(path.read_bytes()):
             for number in range(job["tasks"]):
                 task = job["offset"] + number

@@ -7,6 +7,7 @@ sweep can be told where Slurm cannot be asked.
 import json
 import os
 import shlex
+import subprocess
 import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -15,7 +16,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from benchmark import claims, failures, manifest, provenance
+from benchmark import claims, failures, manifest, provenance, ready
 from benchmark.cluster import estimate, slurm
 from benchmark.cluster.held import JOBS
 from benchmark.errors import UserError
@@ -28,6 +29,14 @@ if TYPE_CHECKING:
 REPORT_OPTIONS = "PCBENCH_REPORT_OPTIONS"
 _OURS = ("--array", "-a", "--parsable", "--wrap", "-W", "--wait", "-o", "--output")
 _CORES = ("-c", "--cpus-per", "-n", "--ntasks", "--exclusive")
+# What a job's interpreter must be able to do; called with the checkout.
+_TRIAL = """
+import sys; print(sys.executable)
+import torch, benchmark.run
+from benchmark.provenance import checkout
+if str(checkout()) != sys.argv[1]:
+    sys.exit(f"imports the code of another checkout, {checkout()}")
+"""
 
 
 @dataclass(frozen=True)
@@ -121,7 +130,7 @@ def submit(study: "Study", runs: Path, options: manifest.Options, wish: Wish) ->
 
     Raises:
         UserError: bad options, a seed that the study lacks, no Slurm, a folder that cannot be
-            written, data not prepared, or sbatch's own refusal.
+            written, data not prepared, an interpreter without torch, or sbatch's own refusal.
     """
     wish.check()
     wanted = replace(study, configs=tuple(study.of_seeds(options.seeds))).only(wish.only)
@@ -150,22 +159,15 @@ def submit(study: "Study", runs: Path, options: manifest.Options, wish: Wish) ->
     for line in estimate.lines(study, planned.todo, runs, options, wish.pack):
         print(line)
     if not dry:
-        _prepare(planned.todo, Path(options.data))
+        ready.prepare(planned.todo, Path(options.data))
+    if not wish.dry_run:
+        _try_interpreter()
     frozen = manifest.build(study, planned.todo, runs, options)
     if not dry:
         manifest.write(frozen, study)
         slurm.logs(runs).mkdir(exist_ok=True)
     _send(frozen, wish)
     return 0
-
-
-def _prepare(todo: Sequence["Labelled"], root: Path) -> None:
-    """See that the data is there before any job waits for it; exact languages are generated."""
-    from benchmark import data
-
-    for name in sorted({run.config.data for run in todo}):
-        if not data.is_prepared(name, root):
-            data.load(name, root)
 
 
 def _send(frozen: manifest.Manifest, wish: Wish) -> None:
@@ -212,7 +214,7 @@ def _array_words(
         words.append(f"--dependency=afterany:{before[-1]}")
     limit = "" if wish.limit is None else f"%{wish.limit}"
     words.append(f"--array=0-{size - 1}{limit}")
-    return words + _script() + slurm.task_words(frozen.path, wish.pack, offset)
+    return words + _script("-m", "benchmark") + slurm.task_words(frozen.path, wish.pack, offset)
 
 
 def _report_words(frozen: manifest.Manifest, wish: Wish, jobs: Sequence[str]) -> list[str]:
@@ -221,7 +223,7 @@ def _report_words(frozen: manifest.Manifest, wish: Wish, jobs: Sequence[str]) ->
     words += wish.sbatch if given is None else shlex.split(given)
     if jobs:
         words.append(f"--dependency=afterany:{':'.join(jobs)}")
-    return [*words, *_script(), "task", str(frozen.path), "--report"]
+    return [*words, *_script("-m", "benchmark"), "task", str(frozen.path), "--report"]
 
 
 def _common(frozen: manifest.Manifest, name: str, log: str) -> list[str]:
@@ -231,10 +233,30 @@ def _common(frozen: manifest.Manifest, name: str, log: str) -> list[str]:
     ]  # fmt: skip
 
 
-def _script() -> list[str]:
+def _script(*arguments: str) -> list[str]:
     """The batch file, and what it cannot know: Slurm runs a copy of it, in another folder."""
     checkout = provenance.checkout()
-    return [str(checkout / "slurm" / "array.sbatch"), str(checkout), sys.executable]
+    return [str(checkout / "slurm" / "array.sbatch"), str(checkout), sys.executable, *arguments]
+
+
+def _try_interpreter() -> None:
+    """Import what a run needs as a job will, with the site's settings, before any is queued.
+
+    Raises:
+        UserError: the interpreter is not there, lacks torch, or imports another checkout.
+    """
+    done = subprocess.run(
+        ["bash", *_script("-c", _TRIAL, str(provenance.checkout()))],
+        capture_output=True, text=True, errors="replace", stdin=subprocess.DEVNULL,
+        env=slurm.environment(),
+    )  # fmt: skip
+    if done.returncode != 0:
+        python = f"{done.stdout.splitlines()[-1]}: " if done.stdout.strip() else ""
+        reason = (done.stderr.strip().splitlines() or [f"exit status {done.returncode}"])[-1]
+        raise UserError(
+            f"the jobs' interpreter: {python}{reason}; jobs would fail: `make install`, or name "
+            "another by PCBENCH_PYTHON in slurm/site.sh"
+        )
 
 
 def _job(words: Sequence[str], before: Sequence[str]) -> str:
