@@ -35,6 +35,8 @@ from benchmark.options import (
 from benchmark.provenance import warn_of_other_baselines
 from benchmark.report import commands as reports
 
+RUN = "of a run, or enough of its beginning, or the run's folder"
+
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Parse, do, and turn what went wrong into one line and an exit status."""
@@ -216,7 +218,7 @@ def _sample(sub: Commands) -> None:
         "pcbench sample exact_small-none-0-1234abcd",
         "pcbench sample exact_small-none-0-1234abcd --kind prior --number 100 --sampled --json",
     )  # fmt: skip
-    do.add_argument("id", metavar="ID")
+    do.add_argument("id", metavar="ID", help=RUN)
     do.add_argument(
         "--kind", choices=["all", "reconstructions", "prior", "interpolations"], default="all",
         help="default: %(default)s",

@@ -162,6 +162,16 @@ def runs_folder(arguments: Namespace) -> Path:
     return arguments.runs or records.default_runs()
 
 
+def run_of(arguments: Namespace) -> Path:
+    """The folder of the run that ID names, whose id is told where only its beginning was given."""
+    from benchmark import ids
+
+    folder = ids.folder_of(arguments.id, runs_folder(arguments))
+    if folder.name.startswith(arguments.id) and folder.name != arguments.id:
+        print(f"pcbench: {folder.name}", file=sys.stderr)
+    return folder
+
+
 def data_root(arguments: Namespace) -> Path:
     """The folder of prepared data that was given, or the default."""
     from benchmark import data
@@ -267,9 +277,8 @@ def evaluate(arguments: Namespace) -> int:
         return 0
     from benchmark.finished import evaluate_run
 
-    found = evaluate_run(
-        arguments.id, runs_folder(arguments), data_root(arguments), arguments.device
-    )
+    run = run_of(arguments)
+    found = evaluate_run(run, data_root=data_root(arguments), device=arguments.device)
     print(json.dumps(found, indent=2, sort_keys=True))
     return 0
 
@@ -279,7 +288,7 @@ def sample(arguments: Namespace) -> int:
     from benchmark import samples
     from benchmark.finished import load_run, sample_run
 
-    run = load_run(arguments.id, runs_folder(arguments), data_root(arguments))
+    run = load_run(run_of(arguments), data_root=data_root(arguments))
     kinds = samples.KINDS if arguments.kind == "all" else (arguments.kind,)
     if not run.model.latent and kinds != ("prior",):
         reason = f"{run.config.id}: {run.config.baseline} has no latent variable"

@@ -18,7 +18,8 @@ from benchmark.config import EVALUATION
 from benchmark.encoding import Measured
 from benchmark.evaluation import evaluate, recovery, validate
 from benchmark.files import write_atomic
-from benchmark.finished import LoadedRun, load_run
+from benchmark.finished import load_run
+from benchmark.loaded import LoadedRun
 from benchmark.records import Record
 from benchmark.study import Study
 

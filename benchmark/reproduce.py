@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from benchmark import commands
-from benchmark.errors import UserError, suggest
+from benchmark.errors import UserError
 from benchmark.files import plain
 from benchmark.options import Commands, checkpoints, command, folders, results
 
@@ -33,7 +33,7 @@ def add(sub: Commands) -> None:
         "bit-equal or within the prediction interval over its row's seeds, adjusted for the\n"
         "number of metrics, else 1."
     )
-    do.add_argument("id", metavar="ID", help="of a record in --results")
+    do.add_argument("id", metavar="ID", help="of a record in --results, or enough of its beginning")
     results(do)
     do.add_argument("--from-record", type=Path, metavar="FILE",
                     help="train nothing: compare this record.json of the same run")  # fmt: skip
@@ -90,16 +90,19 @@ class Known:
 def find(run_id: str, results: Path) -> Known:
     """A run's record among the collected files; of several that hold it, the one with most seeds.
 
+    The id may be cut off where no other begins so.
+
     Raises:
-        UserError: no such id, a run without a record, or a damaged file.
+        UserError: no such id or several, a run without a record, or a damaged file.
     """
-    from benchmark import records
+    from benchmark import ids, records
     from benchmark.report import agreement
 
     files = {path: records.read_jsonl(path) for path in sorted(results.glob("*.jsonl"))}
     if not files:
         raise UserError(f"{results}: holds no collected file; --results names the folder of them")
-    ids = [line["id"] for lines in files.values() for line in lines]
+    known = [line["id"] for lines in files.values() for line in lines]
+    run_id = ids.complete(run_id, known, str(results), "`pcbench sweep STUDY --list` prints ids")
     found = [
         Known(path, line, agreement.row(line, lines))
         for path, lines in files.items()
@@ -108,14 +111,7 @@ def find(run_id: str, results: Path) -> Known:
     ]
     if found:
         return max(found, key=lambda known: len(known.row))
-    if run_id in ids:
-        raise UserError(f"{results}: {run_id} has no record yet, so there is nothing to compare")
-    raise UserError(f"{results}: no record '{run_id}'; {_near(run_id, ids)}")
-
-
-def _near(run_id: str, ids: list[str]) -> str:
-    told = suggest(run_id, ids)
-    return told if told.startswith("did") else f"{len(ids)} ids of other runs are there"
+    raise UserError(f"{results}: {run_id} has no record yet, so there is nothing to compare")
 
 
 def rebuild(

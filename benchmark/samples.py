@@ -64,23 +64,18 @@ def draw(
     Raises:
         UserError: more sentences are asked for than the split has.
     """
-    device = next(model.parameters()).device
-    greedy = model.latent > 0 if greedy is None else greedy
-    noise = None if greedy else generator("samples", seed, "words", device=device)
     split = corpus.splits[SPLIT]
-    if max_length is None:
-        max_length = math.ceil(2 * float(split.lengths.mean()))
-    hand = _Hand(model, corpus.vocabulary, max_length, noise)
+    max_length = usual_length(split) if max_length is None else max_length
+    hand = Hand.of(model, corpus.vocabulary, max_length, seed, greedy)
     out: Samples = {
         "split": SPLIT,
         "seed": seed,
-        "decoding": "greedy" if greedy else "sampled",
+        "decoding": "sampled" if hand.noise else "greedy",
         "max_length": max_length,
     }
     single, prior, pairs = (numbers.get(kind, 0) for kind in KINDS)
     if prior:
-        z = [_noise(model.latent, seed, "prior", i) for i in range(prior)]
-        out["prior"] = hand.write(torch.stack(z).to(device))
+        out["prior"] = hand.write(prior_noise(model, seed, prior))
     if model.latent and (single or pairs):
         chosen = _Chosen.of(model, split, max(single, pairs + bool(pairs)), seed)
         if single:
@@ -105,14 +100,46 @@ def _noise(latent: int, *names: object) -> Tensor:
     return torch.randn(latent, generator=generator("samples", *names))
 
 
+def usual_length(split: Split) -> int:
+    """Tokens after which a text is cut where nobody says otherwise: twice the mean sentence."""
+    return math.ceil(2 * float(split.lengths.mean()))
+
+
+def prior_noise(model: TextVAE, seed: int, number: int) -> Tensor:
+    """Draws of z ~ N(0, I), (number, Z), on the model's device."""
+    z = [_noise(model.latent, seed, "prior", i) for i in range(number)]
+    return torch.stack(z).to(next(model.parameters()).device)
+
+
+def line(begin: Tensor, end: Tensor, points: int) -> Tensor:
+    """Even points (points, Z) of the straight line between two z (Z,), both ends among them."""
+    return torch.lerp(begin, end, torch.linspace(0, 1, points, device=begin.device)[:, None])
+
+
 @dataclass(frozen=True)
-class _Hand:
+class Hand:
     """From z to text."""
 
     model: TextVAE
     vocabulary: Vocabulary
     max_length: int
-    noise: Generator | None
+    noise: Generator | None  # None: greedy
+    cut: str = CUT  # after a text that goes on
+
+    @staticmethod
+    def of(
+        model: TextVAE,
+        vocabulary: Vocabulary,
+        max_length: int,
+        seed: int,
+        greedy: bool | None,
+        cut: str = CUT,
+    ) -> "Hand":
+        """With the words' generator of a seed; `draw` tells the default of ``greedy``."""
+        greedy = model.latent > 0 if greedy is None else greedy
+        device = next(model.parameters()).device
+        noise = None if greedy else generator("samples", seed, "words", device=device)
+        return Hand(model, vocabulary, max_length, noise, cut)
 
     def write(self, z: Tensor) -> list[str]:
         """One text for each row of z (B, Z)."""
@@ -122,12 +149,12 @@ class _Hand:
             for row in self.model.generate(some, self.max_length, self.noise)
         ]
         # a row of full length met no </s>
-        return [self.vocabulary.decode(r) + CUT * (len(r) >= self.max_length) for r in rows]
+        return [self.vocabulary.decode(r) + self.cut * (len(r) >= self.max_length) for r in rows]
 
     def text(self, words: Sequence[int]) -> str:
         """A sentence of the corpus, no longer than what is written."""
         shown = words[: self.max_length]
-        return self.vocabulary.decode(shown) + CUT * (len(shown) < len(words))
+        return self.vocabulary.decode(shown) + self.cut * (len(shown) < len(words))
 
 
 @dataclass(frozen=True)
@@ -153,7 +180,7 @@ class _Chosen:
         return _Chosen(places, words, encoded.mu, z)
 
 
-def _reconstructions(hand: _Hand, chosen: _Chosen, count: int) -> list[dict[str, Any]]:
+def _reconstructions(hand: Hand, chosen: _Chosen, count: int) -> list[dict[str, Any]]:
     means = hand.write(chosen.mu[:count])
     samples = hand.write(chosen.z[:count])
     return [
@@ -167,11 +194,10 @@ def _reconstructions(hand: _Hand, chosen: _Chosen, count: int) -> list[dict[str,
     ]
 
 
-def _interpolations(hand: _Hand, chosen: _Chosen, count: int) -> list[dict[str, Any]]:
+def _interpolations(hand: Hand, chosen: _Chosen, count: int) -> list[dict[str, Any]]:
     """Each sentence with the next one chosen."""
     mu = chosen.mu
-    part = torch.linspace(0, 1, POINTS, device=mu.device)[:, None]
-    lines = [torch.lerp(mu[i], mu[i + 1], part) for i in range(count)]  # (POINTS, Z) each
+    lines = [line(mu[i], mu[i + 1], POINTS) for i in range(count)]  # (POINTS, Z) each
     texts = hand.write(torch.cat(lines))
     return [
         {

@@ -27,11 +27,6 @@ def test_the_example_baseline_is_one_short_complete_file(tmp_path: Path) -> None
     assert [method.weight(step, 8) for step in range(6)] == [0, 1 / 16, 1 / 4, 9 / 16, 1, 1]
 
 
-def test_the_call_from_python_exists() -> None:
-    (code,) = [text for language, text in BLOCKS if language == "python" and "load_run" in text]
-    exec(code.splitlines()[0], {})
-
-
 def commands() -> list[str]:
     shell = [line for language, text in BLOCKS if language == "sh" for line in text.splitlines()]
     return [*shell, *re.findall(r"`(pcbench run [^`]*)`", README)]

@@ -270,8 +270,8 @@ def test_unknown_ids_and_absent_records_are_told(
     assert "results: holds no collected file" in refused(pcbench("exact-none-0-1234abcd"))
     write(tmp_path / "results", lines)
     wrong = lines[0]["id"][:-1] + "_"
-    assert f"no record '{wrong}'; did you mean '{lines[0]['id']}'?" in refused(pcbench(wrong))
-    assert "no record 'x'; 3 ids of other runs are there" in refused(pcbench("x"))
+    assert f"no run '{wrong}'; did you mean '{lines[0]['id']}'?" in refused(pcbench(wrong))
+    assert "no run 'x'; 3 others are there" in refused(pcbench("x"))
     absent = {"schema": 1, "id": "a-b-0-12345678", "status": "running", "label": "b", "row": 1}
     absent |= {"config": {"data": "a", "seed": 0}}
     (tmp_path / "results" / "t.jsonl").write_text(json.dumps(absent) + "\n")

@@ -187,16 +187,17 @@ def test_the_best_weights_are_measured_and_kept_not_the_last(place: Place) -> No
 
 
 def test_what_cannot_be_loaded_is_told(place: Place) -> None:
-    with pytest.raises(UserError, match=r"no run with a readable config\.json"):
+    with pytest.raises(UserError, match=r"no run 'absent'; 0 others are there"):
         load_run("absent", place.runs, place.data)
     config = tiny.config(BASELINE, train={"epochs": 1})
     place.run(config, keep="none")
     assert not list(place.folder(config).glob("*.pt"))
     with pytest.raises(UserError, match="used --keep none"):
         load_run(config.id, place.runs, place.data)
-    (place.folder(config) / "config.json").write_text("{}")
-    with pytest.raises(UserError, match="lacks 'data'"):
-        load_run(config.id, place.runs, place.data)
+    for content, message in (("{}", "lacks 'data'"), ("{", r"config\.json cannot be read")):
+        (place.folder(config) / "config.json").write_text(content)
+        with pytest.raises(UserError, match=message):
+            load_run(config.id, place.runs, place.data)
 
 
 def test_all_weights_can_be_kept(place: Place) -> None:

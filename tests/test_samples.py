@@ -303,8 +303,8 @@ def test_runs_that_cannot_write_are_told_in_one_line(
     name = config().id
     refused(name[:-1] + "?", f"did you mean '{name}'?", done / "runs")
     refused(f"results/runs/{name}", f"did you mean '{name}'?", done / "runs")
-    refused("nothing", "--runs names the folder of runs; it holds 2 now", done / "runs")
-    refused(name, "it holds 0 now", tmp_path)
+    refused("nothing", "2 others are there; --runs names the folder of runs", done / "runs")
+    refused(name, "0 others are there", tmp_path)
     assert pcbench(f"{name}/")[0] == 0  # as a shell completes it
     shutil.copytree(done / "runs" / name, tmp_path / name)
     (tmp_path / name / "best.pt").write_bytes(b"half")

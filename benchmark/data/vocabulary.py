@@ -79,7 +79,7 @@ class WordVocabulary(Vocabulary):
             if number is None:
                 raise UserError(
                     f"word {word!r} is not in the vocabulary, which has no {self.unknown}; "
-                    f"use its {len(self)} words"
+                    f"use its {len(self._ids)} words"
                 )
             ids.append(number)
         return ids

@@ -5,9 +5,12 @@ Figures are of the test split, in nats per sentence, natural logarithm.
 
 import math
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from benchmark.report import collapse
+from benchmark.errors import UserError, suggest
+from benchmark.records import is_done, read_jsonl
+from benchmark.report import collapse, consistency
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -16,6 +19,44 @@ Record = dict[str, Any]
 
 FIRST_WORDS = 4  # positions whose loss stands in the tables
 LAST = ("elbo", "kl", "mi", "z_use", "z_use_next")  # figures that the last weights have too
+
+
+def read_records(study: str | Path, results: str | Path | None = None) -> "pd.DataFrame":
+    """Read a study's records as the report reads them.
+
+    Args:
+        study: its name, its TOML file, or a file of collected records, NAME.jsonl.
+        results: folder of collected records; by default results.
+
+    Returns:
+        One row for each record that belongs to a row of the study, sorted by row and seed: ``id``,
+        ``label``, ``row``, ``data``, ``baseline``, ``seed``, ``precision``, ``evaluation`` and
+        ``commit``, then the other columns of `frame`.
+
+    Raises:
+        UserError: no such file, no such record in it, or one that is damaged or contradicts itself.
+    """
+    path, folder = Path(study), Path(results or "results")
+    if path.suffix != ".jsonl":
+        name = path.stem if path.suffix == ".toml" else path.name
+        path = folder / f"{name}.jsonl"
+        known = [file.stem for file in folder.glob("*.jsonl")]
+        if name not in known:
+            told = suggest(name, known) if known else "`pcbench collect` writes it"
+            raise UserError(f"{path}: no such file; {told}")
+    lines = read_jsonl(path)
+    wrong = [one.told(path) for one in consistency.check(lines) if one.wrong]
+    if wrong:
+        raise UserError(wrong[0])
+    done = [line for line in lines if is_done(line) and line.get("row") is not None]
+    if not done:
+        raise UserError(f"{path}: holds no record of a row of the study; run `pcbench collect`")
+    of = {line["id"]: line for line in done}
+    table = frame(done).drop(columns=["status", "error"]).reset_index(drop=True)
+    table.insert(6, "precision", [of[i]["config"]["precision"] for i in table["id"]])
+    table.insert(7, "evaluation", [of[i].get("evaluation", 1) for i in table["id"]])
+    table.insert(8, "commit", [of[i]["provenance"]["commit"] for i in table["id"]])
+    return table
 
 
 def frame(lines: Sequence[Record]) -> "pd.DataFrame":
