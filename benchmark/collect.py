@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from benchmark import plan, records, sentences, status
+from benchmark import origin, plan, records, sentences, status
 from benchmark.data import recorded
 from benchmark.files import write_atomic
 from benchmark.leftovers import clear_finished
@@ -80,6 +80,9 @@ def collect(
     if foreign := theirs.keys() - {run.id for run in study.configs}:
         notes.append(f"{other}: {len(foreign)} records of runs that {study.path} does not name: "
                      "left out")  # fmt: skip
+    if other is not None:
+        configs = {run.id: run.config for run in study.configs}
+        notes += origin.check(other, {i: theirs[i] for i in theirs if i in configs}, configs)
     taken = Counter[str]()
     for run in study.configs:
         base = {"label": run.label, "row": rows[run.label]}
@@ -111,8 +114,8 @@ def collect(
         lines |= {key: {**line, "row": None} for key, line in kept.items()}
     origins = [line["provenance"] for line in lines.values() if records.is_done(line)]
     for number, what in (
-        (sum(bool(origin["dirty"]) for origin in origins), "of code that was not committed"),
-        (sum(origin["commit"] is None for origin in origins), "that name no commit"),
+        (sum(bool(one["dirty"]) for one in origins), "of code that was not committed"),
+        (sum(one["commit"] is None for one in origins), "that name no commit"),
     ):
         if number:
             notes.append(f"{path}: {number} records {what}: not to contribute")

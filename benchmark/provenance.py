@@ -16,33 +16,40 @@ def checkout() -> Path:
     return Path(__file__).resolve().parent.parent
 
 
-def code_sha256(root: Path | None = None) -> str:
-    """Digest of the code that results depend on.
+def code_sha256(root: Path | None = None, methods: bool = False) -> str:
+    """Digest of the code that all results depend on.
 
-    Sorted relative paths and contents of ``benchmark/**/*.py``, ``baselines/*.py`` and
-    ``constraints.txt``.
+    Sorted relative paths and contents of ``benchmark/**/*.py``, ``baselines/_*.py`` and
+    ``constraints.txt``; with ``methods`` those of all baselines too, as records without a
+    ``method_sha256`` have it.
     """
     root = root or checkout()
-    files = [*root.glob("benchmark/**/*.py"), *root.glob("baselines/*.py")]
+    files = [*root.glob("benchmark/**/*.py"), *root.glob(f"baselines/{'' if methods else '_'}*.py")]
     files += [root / "constraints.txt"] if (root / "constraints.txt").is_file() else []
     named = sorted((file.relative_to(root).as_posix(), file) for file in files)
     parts = [f"{name} {sha256_bytes(file.read_bytes())}\n" for name, file in named]
     return sha256_bytes("".join(parts).encode())
 
 
-def provenance() -> dict[str, Any]:
+def provenance(method: str | None = None) -> dict[str, Any]:
     """Where a run's numbers come from, free of host names and paths.
 
+    Args:
+        method: the baseline in ``baselines/`` that the run uses, or nothing for one from elsewhere;
+            None: any of them. A change to another one does not concern the run.
+
     Returns:
-        ``commit`` (git's, else ``$PCBENCH_COMMIT``, else null), ``dirty`` (a file of the code is
-        changed or not committed; null without git), ``code_sha256``, ``python``, ``torch``,
+        ``commit`` (git's, else ``$PCBENCH_COMMIT``, else null), ``dirty`` (a file that the run uses
+        is changed or not committed; null without git), ``code_sha256``, ``python``, ``torch``,
         ``cpu`` (the vector instructions torch uses), ``processor`` (its name) and ``threads``.
     """
     import torch
 
     root = checkout()
     commit, _ = _git(root, "rev-parse", "HEAD")
-    code = (":(glob)benchmark/**/*.py", ":(glob)baselines/*.py", "constraints.txt")
+    used = ("*",) if method is None else ("_*", method)
+    code = (":(glob)benchmark/**/*.py", "constraints.txt",
+            *(f":(glob)baselines/{name}.py" for name in used if name))  # fmt: skip
     changed, _ = _git(root, "status", "--porcelain", "--untracked-files=all", "--", *code)
     return {
         "commit": commit or os.environ.get("PCBENCH_COMMIT") or None,

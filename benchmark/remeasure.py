@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from benchmark import checkpoint, metrics, plan, records
-from benchmark.config import EVALUATION
+from benchmark.config import EVALUATION, RunConfig
 from benchmark.encoding import Measured
 from benchmark.evaluation import evaluate, recovery, validate
 from benchmark.files import write_atomic
@@ -97,7 +97,7 @@ def measure(run: LoadedRun, old: Record, folder: Path) -> Record:
             "seconds": old["cost"].get("train_seconds", 0.0) + seconds,
             "evaluate_seconds": seconds,
         },
-        "provenance": old["provenance"] | {"measured": _provenance()},
+        "provenance": old["provenance"] | {"measured": _provenance(config)},
     }  # fmt: skip
     record["digest"] = records.digest(record)
     records.validate(record, str(folder / plan.MEASURED))
@@ -113,9 +113,10 @@ def _last(old: Record) -> dict[str, Any]:
     return known if same else {name: known[name] for name in ("neg_elbo", "rec", "kl")}
 
 
-def _provenance() -> dict[str, Any]:
+def _provenance(config: RunConfig) -> dict[str, Any]:
     """Where the new figures come from, and when."""
-    return records.provenance() | {"finished": datetime.now(UTC).isoformat(timespec="seconds")}
+    origin = records.provenance("" if config.file else config.baseline)
+    return origin | {"finished": datetime.now(UTC).isoformat(timespec="seconds")}
 
 
 def _write_sentences(folder: Path, arrays: dict[str, Any]) -> None:

@@ -148,7 +148,7 @@ class _Session:
         self.config, self.corpus, self.folder, self.device = config, corpus, folder, device
         self.asked, self.every = asked, checkpoint_seconds
         self.training = Training(config, corpus, device)
-        self.provenance = records.provenance()
+        self.provenance = records.provenance("" if config.file else config.baseline)
         self.provenance |= {"method_sha256": config.method_sha256}
         self.provenance |= {"resumed": 0, "code_sha256_resumed": []}
         self.saved = self.clock = time.monotonic()
@@ -181,6 +181,12 @@ class _Session:
         self.training.load_state(state)
         now = self.provenance
         self.provenance = state["provenance"]
+        began = self.provenance.get("method_sha256", now["method_sha256"])
+        if began != now["method_sha256"]:
+            raise UserError(
+                f"{self.folder}: {self.config.baseline}.py changed since this run began; restore "
+                "it, or remove the folder to begin anew"
+            )
         self.provenance["resumed"] += 1
         self.provenance["code_sha256_resumed"].append(now["code_sha256"])
         self.logged = len(self.training.curve)

@@ -26,6 +26,7 @@ import baselines
 from benchmark.config import SECTIONS, RunConfig, resolve
 from benchmark.errors import UserError, suggest
 from benchmark.files import plain
+from benchmark.ids import complete
 from benchmark.provenance import checkout
 from benchmark.records import marked
 
@@ -71,28 +72,29 @@ class Study:
         return [run for run in self.configs if run.config.seed in chosen]
 
     def find(self, run_id: str) -> Labelled:
-        """The run with an id.
+        """The run with an id, or with the one id that begins so.
 
         Raises:
-            UserError: the study has none.
+            UserError: the study has none, or several.
         """
         ids = {run.id: run for run in self.configs}
-        if run_id not in ids:
-            raise UserError(f"{self.path}: no run '{run_id}'; {suggest(run_id, list(ids))}")
-        return ids[run_id]
+        return ids[complete(run_id, ids, str(self.path), "`pcbench sweep --list` prints them")]
 
     def only(self, names: Sequence[str]) -> "Study":
-        """The part of the study that rows, or ids of runs, name; all of it for no name.
+        """The part of the study that rows, or the beginnings of ids, name; all of it for no name.
 
         Raises:
             UserError: a name is neither.
         """
-        known = {*self.labels, *(run.id for run in self.configs)}
+        chosen: set[str] = set()
         for name in names:
-            if name not in known:
+            runs = [r for r in self.configs if r.label == name]
+            runs = runs or [r for r in self.configs if name and r.id.startswith(name)]
+            if not runs:
                 raise UserError(f"{self.path}: no row '{name}'; {suggest(name, self.labels)}")
-        chosen = (run for run in self.configs if not names or {run.label, run.id} & {*names})
-        return replace(self, configs=tuple(chosen))
+            chosen |= {run.id for run in runs}
+        kept = (run for run in self.configs if not names or run.id in chosen)
+        return replace(self, configs=tuple(kept))
 
 
 def locate(named: Path | str) -> Path:

@@ -231,7 +231,7 @@ def test_records_are_those_of_the_report(tmp_path: Path) -> None:
                                           "precision", "evaluation", "commit"]  # fmt: skip
     assert table["precision"].tolist() == ["bf16", "bf16", "fp32"]
     assert table["evaluation"].tolist() == [1, 2, 2]
-    assert table["commit"].fillna("").tolist() == ["", "", "c" * 40]
+    assert table["commit"].tolist() == ["0" * 40, "0" * 40, "c" * 40]
     assert table["elbo"].tolist() == [-101.5] * 3
     np.testing.assert_array_equal(table["z_use"], [np.nan, 1.0, 2.0])
     np.testing.assert_array_equal(table["z_use_next"], [0.5, np.nan, np.nan])

@@ -158,20 +158,22 @@ def test_the_code_digest_follows_the_code(tmp_path: Path) -> None:
     def digest() -> str:
         return records.code_sha256(tmp_path)
 
-    for name in ("benchmark/a.py", "benchmark/report/b.py", "baselines/c.py", "constraints.txt"):
+    names = ("benchmark/a.py", "benchmark/report/b.py", "baselines/_c.py", "constraints.txt")
+    for name in (*names, "baselines/d.py"):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text("1\n")
     seen = {digest()}
-    for name in ("benchmark/a.py", "benchmark/report/b.py", "baselines/c.py", "constraints.txt"):
+    for name in names:
         (tmp_path / name).write_text("2\n")
         seen.add(digest())
-    (tmp_path / "baselines" / "c.py").rename(tmp_path / "baselines" / "d.py")
+    (tmp_path / "benchmark" / "a.py").rename(tmp_path / "benchmark" / "e.py")
     seen.add(digest())
     assert len(seen) == 6
-    before = digest()
-    (tmp_path / "README.md").write_text("words")
-    (tmp_path / "benchmark" / "notes.txt").write_text("words")
-    assert digest() == before
+    before, with_methods = digest(), records.code_sha256(tmp_path, methods=True)
+    for name in ("README.md", "benchmark/notes.txt", "baselines/d.py"):
+        (tmp_path / name).write_text("words")
+    assert digest() == before  # a baseline concerns its own runs alone: `method_sha256`
+    assert records.code_sha256(tmp_path, methods=True) != with_methods
 
 
 def test_provenance_holds_no_host_and_no_path(monkeypatch: pytest.MonkeyPatch) -> None:

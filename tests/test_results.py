@@ -110,7 +110,8 @@ def repository(tmp_path: Path, runs: Path) -> Repository:
     for name in ("benchmark", "baselines", "paper", "results"):
         (found.root / name).mkdir(parents=True)
     (found.root / "benchmark" / "a.py").write_text("1\n")
-    (found.root / "baselines" / "mine.py").write_text("2\n")
+    method = ROOT / "baselines" / "monotonic.py"
+    (found.root / "baselines" / "monotonic.py").write_bytes(method.read_bytes())
     (found.root / "constraints.txt").write_text("3\n")
     (found.root / "paper" / "mine.toml").write_text(STUDY)
     found.git("init", "-q")
@@ -273,6 +274,11 @@ def test_code_that_is_not_that_of_its_commit(repository: Repository) -> None:
     )
 
 
+def test_a_method_that_is_not_that_of_its_commit(repository: Repository) -> None:
+    name = repository.change(at("provenance", "method_sha256", value="ab" * 32), wrote=True)
+    repository.one(f"{name}: ran with another monotonic.py than that of commit ")
+
+
 def test_a_commit_of_no_history(repository: Repository) -> None:
     """The baseline's commit is amended, as a rebase or a squash would."""
     old = repository.lines[0]["provenance"]["commit"]
@@ -347,8 +353,8 @@ def test_a_run_notes_changed_and_new_files_of_the_code(
 ) -> None:
     monkeypatch.setattr(provenance, "checkout", lambda: repository.root)
 
-    def dirty() -> object:
-        found = provenance.provenance()
+    def dirty(method: str | None = None) -> object:
+        found = provenance.provenance(method)
         assert found["commit"] == repository.git("rev-parse", "HEAD")
         return found["dirty"]
 
@@ -359,6 +365,9 @@ def test_a_run_notes_changed_and_new_files_of_the_code(
     new = repository.root / "baselines" / "new.py"
     new.write_text("not committed\n")
     assert dirty() is True
+    assert dirty("new") is True
+    assert dirty("monotonic") is False  # which does not use it
+    assert dirty("") is False  # nor does a method from elsewhere
     new.unlink()
     (repository.root / "constraints.txt").write_text("other\n")
     assert dirty() is True
