@@ -381,3 +381,18 @@ def test_metrics_do_not_depend_on_checkpoints_or_progress(
     found = place.run(done[1], checkpoint_seconds=0.0)
     metrics = records.read(done[0].folder(done[1]) / "record.json")["metrics"]
     assert found["metrics"] == metrics
+
+
+def test_a_run_goes_on_with_the_method_that_it_began_with(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = once(place.root)
+    (place.root / "ruin_6").touch()
+    with pytest.raises(UserError, match="no longer finite"):
+        place.run(config, checkpoint_seconds=0.0)
+    (place.root / "ruin_6").unlink()
+    with monkeypatch.context() as patch:
+        patch.setattr("baselines.digest", lambda name, file=None: "of an edited file")
+        with pytest.raises(UserError, match=r"once\.py changed since this run began; restore it"):
+            place.run(once(place.root))
+    assert place.run(config)["provenance"]["resumed"] == 1
