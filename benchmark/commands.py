@@ -260,7 +260,15 @@ def data_prepare(arguments: Namespace) -> int:
     from benchmark import data
 
     print(data.prepare(arguments.name, data_root(arguments), arguments.source))
+    _warn_of_doubts(arguments)
     return 0
+
+
+def _warn_of_doubts(arguments: Namespace) -> None:
+    from benchmark import data
+
+    for doubt in data.doubts(arguments.name, data_root(arguments)):
+        print(f"pcbench: warning: {doubt}", file=sys.stderr)
 
 
 def data_show(arguments: Namespace) -> int:
@@ -273,6 +281,7 @@ def data_show(arguments: Namespace) -> int:
             cells = item.items() if isinstance(item, dict) else [("", item)]
             text = ", ".join(f"{k} {_shown(v)}".strip() for k, v in cells)
             print(f"{f'{key} {name}'.strip():<20}{text}")
+    _warn_of_doubts(arguments)
     return 0
 
 
