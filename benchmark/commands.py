@@ -52,7 +52,8 @@ def run(arguments: Namespace) -> int:
                 threads=arguments.threads,
             )
         except Interrupted as error:
-            print(f"pcbench: {error}; the same command resumes", file=sys.stderr)
+            with suppress(OSError):  # a hangup: the terminal is gone
+                print(f"pcbench: {error}; the same command resumes", file=sys.stderr)
             return RESUMABLE
     test = record["metrics"]["test"]
     shown = [f"{k} {test[k]:.2f}" for k in ("neg_elbo", "kl", "mi") if test.get(k) is not None]

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, TextIO
 from benchmark import failures, manifest
 from benchmark.errors import UserError
 from benchmark.files import check_writable
-from benchmark.pool import INTERRUPTED, LAUNCHER, Display, Pool, signals
+from benchmark.pool import INTERRUPTED, LAUNCHER, Display, Pool
+from benchmark.signals import noted
 from benchmark.status import pending
 
 if TYPE_CHECKING:
@@ -54,7 +55,7 @@ def sweep(
     done = len(study.configs) - len(unfinished)
     display = Display(out or sys.stderr, len(study.configs))
     pool = Pool(frozen, list(frozen.entries), jobs, display, devices, done, launcher)
-    with signals(pool.asked):
+    with noted(pool.asked):
         pool.work()
     given_up = len(unfinished) - len(todo)
     if given_up:
