@@ -53,7 +53,8 @@ def run(arguments: Namespace) -> int:
                 threads=arguments.threads,
             )
         except Interrupted as error:
-            print(f"pcbench: {error}; the same command resumes", file=sys.stderr)
+            with suppress(OSError):  # a hangup: the terminal is gone
+                print(f"pcbench: {error}; the same command resumes", file=sys.stderr)
             return RESUMABLE
     test = record["metrics"]["test"]
     shown = [f"{k} {test[k]:.2f}" for k in ("neg_elbo", "kl", "mi") if test.get(k) is not None]
@@ -317,7 +318,15 @@ def data_prepare(arguments: Namespace) -> int:
     from benchmark import data
 
     print(data.prepare(arguments.name, data_root(arguments), arguments.source))
+    _warn_of_doubts(arguments)
     return 0
+
+
+def _warn_of_doubts(arguments: Namespace) -> None:
+    from benchmark import data
+
+    for doubt in data.doubts(arguments.name, data_root(arguments)):
+        print(f"pcbench: warning: {doubt}", file=sys.stderr)
 
 
 def data_show(arguments: Namespace) -> int:
@@ -330,6 +339,7 @@ def data_show(arguments: Namespace) -> int:
             cells = item.items() if isinstance(item, dict) else [("", item)]
             text = ", ".join(f"{k} {_shown(v)}".strip() for k, v in cells)
             print(f"{f'{key} {name}'.strip():<20}{text}")
+    _warn_of_doubts(arguments)
     return 0
 
 

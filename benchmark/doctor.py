@@ -20,7 +20,9 @@ def examine(runs: Path, root: Path) -> list[tuple[str, str]]:
 
     where = provenance()
     refused = refusal().replace(f"'{checkout()}'", '"$PWD"').replace(str(checkout()), '"$PWD"')
-    commit = where["commit"] or f"unknown ({refused or 'no git clone; set PCBENCH_COMMIT'})"
+    clone = (checkout() / "pyproject.toml").exists()
+    why = "no git clone; set PCBENCH_COMMIT" if clone else "a copy by pip; install -e a clone"
+    commit = where["commit"] or f"unknown ({refused or why})"
     found = [("pcbench", _version("posterior-collapse-benchmark"))]
     found += [("commit", f"{commit}{' with changes' if where['dirty'] else ''}")]
     found += [("code", where["code_sha256"][:16])]

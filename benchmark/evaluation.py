@@ -255,7 +255,7 @@ def _figures(
         found |= {"iw_nll": float(nll.mean()), "ppl_iw": _perplexity(split, float(nll.mean()))}
     if nll is not None and split.split.log_prob is not None:
         value, error = metrics.excess(torch.from_numpy(nll), split.split.log_prob)
-        found |= {"excess": value, "excess_se": error}
+        found |= {"excess": value, "excess_se": error if math.isfinite(error) else None}
     return found, {"rec": rec, "kl": kl, "iw_nll": nll}
 
 
@@ -287,4 +287,5 @@ def recovery(model: TextVAE, corpus: Corpus, test: Measured) -> Metrics:
     a, b = encode(model, train), encode(model, test)
     value, error = metrics.recovered(a.z.cpu(), labels[0], b.z.cpu(), labels[1], count)
     mean, _ = metrics.recovered(a.mu.cpu(), labels[0], b.mu.cpu(), labels[1], count)
-    return {"recovered": value, "recovered_se": error, "recovered_mean": mean}
+    stated = error if math.isfinite(error) else None
+    return {"recovered": value, "recovered_se": stated, "recovered_mean": mean}

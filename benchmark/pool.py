@@ -10,14 +10,13 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import FrameType
 from typing import TYPE_CHECKING, TextIO
 
-from benchmark import claims, failures, provenance, status
+from benchmark import claims, failures, provenance, signals, status
 
 if TYPE_CHECKING:
     from benchmark.costs import Forecast
@@ -33,8 +32,7 @@ ENVIRONMENT = {
 }
 LAUNCHER = (sys.executable, "-m", "benchmark")
 _CTRL_C = 130  # of a process that was still importing
-_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1)
-_STOPPED = {INTERRUPTED, _CTRL_C, *(-number for number in (*_SIGNALS, signal.SIGHUP))}
+_STOPPED = {INTERRUPTED, _CTRL_C, *(-number for number in signals.ASKING)}
 
 
 @dataclass
@@ -103,7 +101,7 @@ class Pool:
         for number in self.asked[self.told :]:
             self.told += 1
             again = number == signal.SIGINT and self.asked[: self.told].count(number) > 1
-            sent = signal.SIGTERM if number == signal.SIGINT else signal.Signals(number)
+            sent = signal.SIGUSR1 if number == signal.SIGUSR1 else signal.SIGTERM
             for process in self.active.values():
                 process.popen.send_signal(signal.SIGKILL if again else sent)
 
@@ -246,21 +244,6 @@ def _reason(folder: Path, code: int, before: tuple[int, ...]) -> str:
     return reason
 
 
-@contextmanager
-def signals(asked: list[int]) -> Iterator[None]:
-    """While the block runs, note the signals that ask to stop; a handler does nothing else."""
-
-    def note(number: int, frame: FrameType | None) -> None:
-        asked.append(number)
-
-    before = {number: signal.signal(number, note) for number in _SIGNALS}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
 class Display:
     """One line that changes on a terminal; elsewhere a line for each event."""
 
@@ -274,16 +257,19 @@ class Display:
     def show(self, line: str) -> None:
         """Replace the line that changes."""
         width = shutil.get_terminal_size().columns - 1
-        self.out.write(f"\r\x1b[K{line[:width]}")
-        self.out.flush()
+        self._put(f"\r\x1b[K{line[:width]}")
         self.last = time.monotonic()
 
     def note(self, line: str) -> None:
         """Print a line that stays."""
-        self.out.write(("\r\x1b[K" if self.live else "") + line + "\n")
-        self.out.flush()
+        self._put(("\r\x1b[K" if self.live else "") + line + "\n")
 
     def finish(self, lines: Iterable[str]) -> None:
         """Print the lines at the end."""
         for line in lines:
             self.note(line)
+
+    def _put(self, text: str) -> None:
+        with suppress(OSError):  # the terminal may be gone: the runs must not outlive the pool
+            self.out.write(text)
+            self.out.flush()

@@ -8,12 +8,28 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from benchmark.errors import UserError
 from benchmark.files import sha256_bytes
 
 
 def checkout() -> Path:
     """The folder that holds the imported ``benchmark/`` and ``baselines/``."""
     return Path(__file__).resolve().parent.parent
+
+
+def of_checkout(name: str) -> Path:
+    """A file beside the code in a clone.
+
+    Raises:
+        UserError: this is a copy that pip installed, which holds the code alone.
+    """
+    path = checkout() / name
+    if not path.exists():
+        raise UserError(
+            f"{name}: is part of a clone only, and this code is a copy in {checkout()}; install "
+            "a clone with `pip install -e .`"
+        )
+    return path
 
 
 def code_sha256(root: Path | None = None, methods: bool = False) -> str:

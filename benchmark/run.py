@@ -13,17 +13,15 @@ import sys
 import time
 import zipfile
 import zlib
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from itertools import accumulate
 from pathlib import Path
-from types import FrameType
 from typing import Any, Literal
 
 import numpy as np
 import torch
 
-from benchmark import checkpoint, failures, metrics, records
+from benchmark import checkpoint, failures, metrics, records, signals
 from benchmark import data as corpora
 from benchmark.claims import claim
 from benchmark.config import RunConfig
@@ -42,7 +40,6 @@ from benchmark.training import Training
 
 Keep = Literal["none", "best", "all"]
 COPY = "baseline.py"  # of a baseline's file outside the checkout
-SIGNALS = (signal.SIGTERM, signal.SIGUSR1, signal.SIGINT)
 
 
 class Interrupted(Exception):
@@ -77,7 +74,7 @@ def run(
     Raises:
         UserError: bad input, a record that exists, no sacrebleu for BLEU, no such device, a damaged
             checkpoint, a loss not finite.
-        Interrupted: SIGTERM, SIGUSR1 or SIGINT came; call again to go on.
+        Interrupted: SIGTERM, SIGUSR1, SIGINT or SIGHUP came; call again to go on.
     """
     folder = runs / config.id
     refuse_done(folder)
@@ -91,7 +88,8 @@ def run(
             file=sys.stderr,
         )
     corpus = corpora.load(config.data, data)
-    with claim(folder), _signals() as asked:
+    asked: list[int] = []
+    with claim(folder), signals.noted(asked):
         clear_temporary(folder)
         _keep_settings(config, folder)
         session = _Session(config, corpus, folder, place, asked, checkpoint_seconds)
@@ -294,22 +292,6 @@ class _Session:
         kept = {k: details.pop(k) for k in ("rec", "kl", "iw_nll")}
         arrays = {k: v.astype(np.float32) for k, v in kept.items() if v is not None}
         write_atomic(self.folder / "sentences.npz", _npz(arrays))
-
-
-@contextmanager
-def _signals() -> Iterator[list[int]]:
-    """Collect the signals that ask to stop in a list; a handler does nothing else."""
-    asked: list[int] = []
-
-    def note(number: int, frame: FrameType | None) -> None:
-        asked.append(number)
-
-    before = {number: signal.signal(number, note) for number in SIGNALS}
-    try:
-        yield asked
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def _read_parts(path: Path) -> Parts | None:

@@ -92,7 +92,10 @@ def recorded(model: TextVAE, corpus: Corpus) -> dict[str, Samples]:
     """
     if corpus.language is None:
         return {}
-    return {"samples": draw(model, corpus, RECORDED, max_length=RECORDED_LENGTH)}
+    size = len(corpus.splits[SPLIT])  # an interpolation takes a sentence more
+    there = {"reconstructions": size, "interpolations": size - 1}
+    numbers = {kind: min(number, there.get(kind, number)) for kind, number in RECORDED.items()}
+    return {"samples": draw(model, corpus, numbers, max_length=RECORDED_LENGTH)}
 
 
 def _noise(latent: int, *names: object) -> Tensor:

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, TextIO
 from benchmark import costs, failures, manifest, plan, ready
 from benchmark.errors import UserError
 from benchmark.files import check_writable
-from benchmark.pool import INTERRUPTED, LAUNCHER, Display, Pool, signals
+from benchmark.pool import INTERRUPTED, LAUNCHER, Display, Pool
+from benchmark.signals import noted
 
 if TYPE_CHECKING:
     from benchmark.study import Labelled, Study
@@ -65,7 +66,7 @@ def sweep(
         earlier = costs.known(study, runs, Path(options.results), options.device)
         forecast = costs.Forecast(earlier)
     pool = Pool(frozen, list(frozen.entries), jobs, display, devices, done, launcher, forecast)
-    with signals(pool.asked):
+    with noted(pool.asked):
         pool.work()
     given_up = len(unfinished) - len(todo)
     if given_up:

@@ -61,6 +61,25 @@ def test_corrupted_records_are_named(metrics: dict[str, float], message: str) ->
     assert message in text
 
 
+@pytest.mark.parametrize(
+    ("sentences", "metrics"),
+    [
+        (3761, {"iw_nll": 101.6, "iw_gap_se": None, "iw_curve": [[1, 101.6]]}),
+        (3761, {"excess": -0.5, "excess_se": None}),
+        (3761, {"recovered": 1.5, "recovered_se": None}),
+        (20, {"iw_nll": 101.6, "mi": 1.7, "excess": -0.5, "excess_se": 0.1}),
+    ],
+)
+def test_what_lacks_a_usable_standard_error_is_no_contradiction(
+    sentences: int, metrics: dict[str, Any]
+) -> None:
+    one = line("none", 0, 0, mi_cap=math.log(sentences), **{"mi": 0.5, **metrics})
+    one["data"] |= {"test_sentences": sentences, "test_tokens": 22 * sentences}
+    for name, nats in (("ppl_elbo", "neg_elbo"), ("ppl_iw", "iw_nll")):
+        one["metrics"]["test"][name] = math.exp(one["metrics"]["test"][nats] / 22)
+    assert not [text for _, _, text in wrong([one]) if "cap" not in text]  # of the last step
+
+
 def test_a_repeated_row_is_named() -> None:
     lines = [line("a", 0, 0, bleu=1.0), missing("a", 0, 1), line("b", 1, 0, bleu=1.0)]
     text = "test: repeats every figure of ptb-a-0-0123abcd"

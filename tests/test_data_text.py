@@ -105,7 +105,13 @@ def test_the_text_is_the_identity_and_the_place_is_not(
         ({"train": b""}, "train.txt: holds no sentence; write one on each line"),
         ({"test": b" \n\t\n"}, "test.txt: holds no sentence"),
         ({"valid": b"fine\nd\xe9j\xe0 vu\n"}, "valid.txt:2: is not UTF-8 (byte 0xe9); convert"),
-        ({"train": "a\n".encode("utf-16")}, "train.txt:1: is not UTF-8 (byte 0xff)"),
+        (
+            {"train": "a\n".encode("utf-16")},
+            "train.txt: is UTF-16; convert the file: iconv -f UTF-",
+        ),
+        ({"train": "a\nb".encode("utf-16-le")}, "train.txt:1: holds a NUL byte, as UTF-16 with"),
+        ({"test": b"a b\r\nc\rd\r\n"}, "test.txt:2: holds a carriage return within the line; end"),
+        ({"test": "\ufeffa\nb\n\ufeffc".encode()}, "test.txt:3: holds a byte order mark, U+FEFF"),
         ({"train": b"a\n" + b"b " * 10_000}, "train.txt:2: holds 10,000 words, 19,999 characters"),
         ({"test": b"b" * 10_001}, "test.txt:1: holds 1 words, 10,001 characters; at most 1,000"),
         ({"valid": b"a\nb <s> c\n"}, "valid.txt:2: holds '<s>', which is reserved; remove it"),
@@ -121,6 +127,30 @@ def test_bad_text_is_one_line_with_file_and_line(
     assert told.count("\n") == 1
     assert f"{tmp_path}/news/{message}" in told
     assert not data.is_prepared(spec, tmp_path / "root")
+
+
+def test_splits_that_hold_the_same_sentences_are_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    long = "a whole sentence of many words is here\n"
+    texts = {
+        "train": f"yes .\n{long}",
+        "valid": f"yes .\n{long}",
+        "test": "yes .\n" + TEXT["test"] * 9,
+    }
+    spec, folder = f"text:{write(tmp_path / 'news', **texts)}", ["--data", str(tmp_path / "root")]
+    for command in ("prepare", "show"):
+        assert cli.main(["data", command, spec, *folder]) == 0
+        told = capsys.readouterr()
+        assert told.err == (
+            "pcbench: warning: text:news: train.txt and valid.txt are the same text\n"
+            "pcbench: warning: text:news: 2 sentences of valid, 100% of its words, stand in train "
+            "too: its figures reward what was learnt by heart\n"
+        )
+    assert [line.split("in_train ")[1] for line in told.out.splitlines() if "in_train" in line] == [
+        "2",
+        "1",
+    ]
 
 
 def test_bad_folders_are_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -185,9 +185,9 @@ def test_good_rows_are_left_alone(
 
 
 def test_the_file_marks_just_what_is_found(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.chdir(ROOT)
+    monkeypatch.chdir(tmp_path)  # the file is that of the checkout
     assert cli.main(["report", "--published"]) == 0
     out = capsys.readouterr().out
     head, *lines = out.splitlines()
@@ -226,7 +226,7 @@ def test_a_mistake_of_ours_in_the_file_is_told(
     lines[at] = lines[at].replace(f",{old},", f",{new},")
     (tmp_path / "paper").mkdir()
     (tmp_path / "paper" / "published.csv").write_text("".join(lines))
-    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("benchmark.provenance.checkout", lambda: tmp_path)
     assert cli.main(["report", "--published"]) == (1 if said else 0)
     out = capsys.readouterr().out
     assert said is None or said in out, out

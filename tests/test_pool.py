@@ -18,7 +18,8 @@ import pytest
 from benchmark import claims, failures, manifest, status, study
 from benchmark.cluster import task as tasks
 from benchmark.errors import UserError
-from benchmark.pool import Display, Pool, signals
+from benchmark.pool import Display, Pool
+from benchmark.signals import noted
 
 ROWS = 4
 TOML = """[study]
@@ -83,7 +84,7 @@ class Place:
 
     def work(self, **chosen: Any) -> Pool:
         pool = self.pool(**chosen)
-        with signals(pool.asked):
+        with noted(pool.asked):
             pool.work()
         return pool
 
@@ -155,7 +156,7 @@ def test_a_record_that_another_process_wrote_is_a_success(place: Place) -> None:
 def test_a_signal_reaches_each_run_and_starts_no_more(place: Place) -> None:
     place.order(0, "wait")
     pool = place.pool(jobs=1)
-    with signals(pool.asked), place.warned():
+    with noted(pool.asked), place.warned():
         pool.work()
     assert [line["label"] for line in place.told()] == ["row_0"]
     assert (pool.left, pool.failed, pool.done) == (True, {}, 0)

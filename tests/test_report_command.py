@@ -52,6 +52,18 @@ def test_all_files_of_a_report_have_their_place(
     assert len(found) == len(drawn) + 4
 
 
+def test_a_study_s_name_may_hold_a_dot(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    shutil.copy("results/mine.jsonl", "results/v1.jsonl")
+    assert cli.main(["report", "v1.5", "--no-figures"]) == 2
+    said = "results/v1.5.jsonl: no such file; run `pcbench collect paper/v1.5.toml` first"
+    assert said in capsys.readouterr().err
+    shutil.copy("results/mine.jsonl", "results/v1.5.jsonl")
+    for study in ("v1.5", "v1.5.toml", "results/v1.5.jsonl"):
+        assert cli.main(["report", study, "--no-figures", "--out", "new"]) == 0
+        assert capsys.readouterr().out.startswith("# v1.5\n")
+    assert files(here / "new") == {"v1.5.md", "v1.5.tex", "v1.5.csv"}
+
+
 def test_another_folder_gets_everything(here: Path) -> None:
     assert cli.main(["report", "mine", "--out", "new", "--no-figures"]) == 0
     assert files(here) == {"new/mine.md", "new/mine.tex", "new/mine.csv"}

@@ -209,18 +209,21 @@ def test_all_weights_can_be_kept(place: Place) -> None:
     assert tiny.same(last, dict(twin.model.state_dict()))
 
 
-@pytest.mark.parametrize("step", [0, 5, 14, 27])
-def test_sigterm_leaves_a_checkpoint_and_the_next_call_goes_on(
-    place: Place, data: Path, step: int
+@pytest.mark.parametrize(
+    ("step", "name"), [(0, "SIGTERM"), (5, "SIGHUP"), (14, "SIGTERM"), (27, "SIGHUP")]
+)
+def test_a_signal_leaves_a_checkpoint_and_the_next_call_goes_on(
+    place: Place, data: Path, step: int, name: str
 ) -> None:
+    number = signal.Signals[name]
     config = once(place.root)
     assert tiny.training(config).total_steps == 28
     known = expected(data, place.root)
-    (place.root / f"at_{step}_{int(signal.SIGTERM)}").touch()
-    before = signal.getsignal(signal.SIGTERM)
-    with pytest.raises(Interrupted, match="stopped by SIGTERM"):
+    (place.root / f"at_{step}_{int(number)}").touch()
+    before = signal.getsignal(number)
+    with pytest.raises(Interrupted, match=f"stopped by {name}"):
         place.run(config)
-    assert signal.getsignal(signal.SIGTERM) is before
+    assert signal.getsignal(number) is before
     assert not list(place.folder(config).glob("claim-*"))
     assert not (place.folder(config) / "record.json").exists()
     kept = checkpoint.load(place.folder(config) / "checkpoint.pt")

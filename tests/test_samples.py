@@ -198,6 +198,13 @@ def test_recorded_samples_are_small(preset: str) -> None:
     assert [len(found["samples"][kind]) for kind in samples.KINDS] == [3, 3, 1]
 
 
+@pytest.mark.parametrize(("size", "kept"), [(1, [1, 3]), (2, [2, 3, 1])])
+def test_a_tiny_split_has_fewer_recorded_samples(size: int, kept: list[int]) -> None:
+    corpus = tiny.corpus(f"exact_small:sentences=1,test={size},valid=1")
+    found = samples.recorded(model(corpus=corpus), corpus)["samples"]
+    assert [len(found[kind]) for kind in samples.KINDS if kind in found] == kept
+
+
 def test_a_record_without_or_with_samples_is_valid_but_not_with_those_of_real_text(
     done: Path,
 ) -> None:

@@ -30,6 +30,7 @@ from benchmark import (
     sweep,
 )
 from benchmark.errors import UserError
+from benchmark.signals import noted
 
 TESTS = Path(__file__).parent
 TOML = """[study]
@@ -164,24 +165,44 @@ def test_a_killed_run_is_told(place: Place) -> None:
     )
 
 
-def test_a_signal_is_passed_on_and_ends_the_sweep(place: Place) -> None:
+class Gone(io.StringIO):
+    """A terminal that was closed."""
+
+    def write(self, text: str) -> int:
+        raise OSError(5, "Input/output error")
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_is_passed_on_and_ends_the_sweep(place: Place, number: signal.Signals) -> None:
     place.order("none", "wait")
 
     def interrupt() -> None:
         limit = time.monotonic() + 20
         while not (place.root / "ready").exists() and time.monotonic() < limit:
             time.sleep(0.05)
-        os.kill(os.getpid(), signal.SIGTERM)
+        os.kill(os.getpid(), number)
 
-    before = signal.getsignal(signal.SIGTERM)
+    before = signal.getsignal(number)
     thread = threading.Thread(target=interrupt)
     thread.start()
-    code, said = place.sweep(jobs=1)
+    code, said = place.sweep(1, Gone() if number == signal.SIGHUP else None)
     thread.join()
     assert code == 75
-    assert "resumes" in said
+    assert "resumes" in said or number == signal.SIGHUP
     assert place.started() == place.ids[:1]
-    assert signal.getsignal(signal.SIGTERM) is before
+    assert signal.getsignal(number) is before
+
+
+def test_under_nohup_a_hangup_stops_nothing() -> None:
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    asked: list[int] = []
+    try:
+        with noted(asked):
+            os.kill(os.getpid(), signal.SIGHUP)
+            os.kill(os.getpid(), signal.SIGUSR1)
+    finally:
+        signal.signal(signal.SIGHUP, before)
+    assert asked == [signal.SIGUSR1]
 
 
 def test_bad_sweeps_are_refused(place: Place) -> None:

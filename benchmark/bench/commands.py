@@ -4,7 +4,6 @@ import os
 import sys
 from argparse import Namespace
 
-from benchmark.errors import UserError
 from benchmark.options import Commands, command, count, device
 
 
@@ -32,10 +31,9 @@ def bench(arguments: Namespace) -> int:
     """``pcbench bench``."""
     from benchmark.bench import bench as benching
     from benchmark.device import prepare_device
-    from benchmark.provenance import checkout
+    from benchmark.provenance import of_checkout
 
-    if not (checkout() / "tests" / "yardstick.py").exists():
-        raise UserError("bench: tests/yardstick.py is not there; run it in a clone of the project")
+    of_checkout("tests/yardstick.py")
     prepare_device(arguments.device, arguments.threads)  # or say that there is none
     told = benching.machine(arguments.threads, arguments.device)
     print(told, file=sys.stderr)

@@ -22,7 +22,7 @@ from benchmark.device import open_device, peak_mb, prepare_device
 from benchmark.encoding import Measured, encode
 from benchmark.evaluation import evaluate, measure_bucket, validate
 from benchmark.lstm import has_bf16
-from benchmark.provenance import checkout
+from benchmark.provenance import of_checkout
 from benchmark.training import Training
 
 SAMPLES = 500
@@ -152,7 +152,7 @@ class Yardstick:
 
 
 def _yardstick() -> ModuleType:
-    path = checkout() / "tests" / "yardstick.py"
+    path = of_checkout("tests/yardstick.py")
     spec = importlib.util.spec_from_file_location("yardstick", path)
     assert spec is not None
     assert spec.loader is not None

@@ -235,8 +235,8 @@ def _common(frozen: manifest.Manifest, name: str, log: str) -> list[str]:
 
 def _script(*arguments: str) -> list[str]:
     """The batch file, and what it cannot know: Slurm runs a copy of it, in another folder."""
-    checkout = provenance.checkout()
-    return [str(checkout / "slurm" / "array.sbatch"), str(checkout), sys.executable, *arguments]
+    script = provenance.of_checkout("slurm/array.sbatch")
+    return [str(script), str(provenance.checkout()), sys.executable, *arguments]
 
 
 def _try_interpreter() -> None:

@@ -16,7 +16,8 @@ from benchmark.cluster import slurm
 from benchmark.cluster.held import JOBS
 from benchmark.errors import UserError
 from benchmark.files import write_atomic
-from benchmark.pool import INTERRUPTED, LAUNCHER, Display, Pool, signals, visible_devices
+from benchmark.pool import INTERRUPTED, LAUNCHER, Display, Pool, visible_devices
+from benchmark.signals import noted
 
 IDLE_TURNS = 5  # so many turns of a task in a row without any progress, and it asks for no more
 
@@ -54,7 +55,7 @@ def task(
         word = "run" if entry in todo else f"left out, failed {failures.LIMIT} times:"
         display.note(f"{word} {entry.id}: log in {frozen.runs / entry.id / 'log.txt'}")
     pool = Pool(frozen, list(todo), pack, display, visible_devices(), launcher=launcher)
-    with signals(pool.asked):
+    with noted(pool.asked):
         pool.work()
         display.finish(pool.summary())
         if pool.left:

@@ -11,6 +11,7 @@ from benchmark.data.corpus import Corpus
 from benchmark.data.sources import Own, Source
 from benchmark.errors import UserError
 
+REPEATED = 0.1  # of a split's words: from here on sentences that stand in train too are told
 # Content of the presets as generated; a difference means that the generator changed.
 CONTENT = {
     "exact_small": "6619309a4ca23800222ae472900637a7eff781640c12e7e7d6e8b9b395068e84",
@@ -168,10 +169,40 @@ def describe(spec: str, root: Path) -> dict[str, Any]:
             name: _summary(corpus, name, meta.get("unknown", "<unk>")) for name in corpus.splits
         },
     }
+    for name, number in meta.get("in_train", {}).items():  # absent where prepared before it was
+        result["splits"][name]["in_train"] = number
     if corpus.language is not None:
         result["fresh"] = corpus.language.settings.fresh
         result |= meta["figures"]
     return result
+
+
+def doubts(spec: str, root: Path) -> list[str]:
+    """What to know of a prepared text before it is trained on: splits that hold the same sentences.
+
+    Equal short sentences are common in text, so that words are counted, which short ones have few
+    of.
+
+    Raises:
+        UserError: bad name, or the small JSON file is damaged.
+    """
+    found = sources.find(spec)
+    meta = store.read_meta(root / found.slug, found.identity, found.mend) or {}
+    files = list(meta.get("files", {}).items())
+    told = [
+        f"{found.name}: {one} and {other} are the same text"
+        for i, (one, digest) in enumerate(files)
+        for other, again in files[i + 1 :]
+        if digest == again
+    ]
+    for name, words in meta.get("in_train_words", {}).items():
+        part = words / meta["words"][name]
+        if part > REPEATED:
+            told.append(
+                f"{found.name}: {meta['in_train'][name]:,} sentences of {name}, {part:.0%} of its "
+                "words, stand in train too: its figures reward what was learnt by heart"
+            )
+    return told
 
 
 def _summary(corpus: Corpus, name: str, unknown: str) -> dict[str, Any]:

@@ -112,8 +112,9 @@ def code(
 
     Returns:
         The vocabulary; the splits; ``files``, ``segmentation``, ``vocabulary_sha256``, ``unknown``,
-        and by split ``words`` (scored: each sentence's and one for its end) and ``substituted``
-        (words that the ids do not bring back).
+        and by split ``words`` (scored: each sentence's and one for its end), ``substituted``
+        (words that the ids do not bring back), ``in_train`` (sentences that stand in the training
+        split too) and ``in_train_words`` (theirs).
 
     Raises:
         UserError: the text holds a reserved word, or supports no vocabulary of this size.
@@ -122,6 +123,7 @@ def code(
         vocabulary = _vocabulary(text, how)
     except UserError as error:
         raise UserError(f"{where}: {error}") from None
+    train = set(text.lines["train"])
     splits, lost = {}, {}
     for name, lines in text.lines.items():
         ids = [vocabulary.encode(line) for line in lines]
@@ -137,6 +139,16 @@ def code(
             "unknown": text.unknown,
             "words": {name: _words(lines) for name, lines in text.lines.items()},
             "substituted": lost,
+            "in_train": {
+                name: [line in train for line in lines].count(True)
+                for name, lines in text.lines.items()
+                if name != "train"
+            },
+            "in_train_words": {
+                name: _words(line for line in lines if line in train)
+                for name, lines in text.lines.items()
+                if name != "train"
+            },
         },
     )
 

@@ -18,6 +18,15 @@ FILES = {split: f"{split}.txt" for split in ("train", "valid", "test")}
 MAX_WORDS, MAX_CHARACTERS = 1_000, 10_000  # of a line: beyond, it is hardly a sentence
 DESCRIPTION = "your own folder of train.txt, valid.txt and test.txt, one sentence a line"
 
+_MARK = b"\xef\xbb\xbf"  # U+FEFF
+# What Python would take for a part of a word, or for a blank, and how to mend the file. To read it
+# otherwise would make other sentences of files whose runs have their ids.
+_FOREIGN = {
+    b"\0": "a NUL byte, as UTF-16 without its mark does; convert it: iconv -f UTF-16LE -t UTF-8",
+    b"\r": r"a carriage return within the line; end lines by a line feed: tr '\r' '\n'",
+    _MARK: r"a byte order mark, U+FEFF, which is no letter; remove it: sed 's/\xEF\xBB\xBF//g'",
+}
+
 _digests: dict[tuple[str, int, int], str] = {}  # by path, size and time of change
 
 
@@ -62,8 +71,8 @@ class Folder:
         """The sentences: lines with a word, whose words are what blanks separate.
 
         Raises:
-            UserError: naming file and line: no UTF-8, a line too long, a reserved word; or a file
-                without a sentence.
+            UserError: naming file and line: no UTF-8, a sign that no text has, a line too long, a
+                reserved word; or a file without a sentence.
         """
         paths = {split: self._file(split) for split in FILES}
         lines = {split: _sentences(path) for split, path in paths.items()}
@@ -128,7 +137,9 @@ def _sentences(path: Path) -> list[str]:
         ) from None
     if sha256_bytes(content) != _digest(path):
         raise UserError(f"{path}: changed meanwhile; leave it alone and try again")
-    lines = content.removeprefix(b"\xef\xbb\xbf").split(b"\n")
+    if content.startswith((b"\xff\xfe", b"\xfe\xff")):
+        raise UserError(f"{path}: is UTF-16; convert the file: iconv -f UTF-16 -t UTF-8")
+    lines = content.removeprefix(_MARK).split(b"\n")
     checked = (_line(f"{path}:{number}", line) for number, line in enumerate(lines, start=1))
     sentences = [line for line in checked if line]
     if not sentences:
@@ -138,6 +149,9 @@ def _sentences(path: Path) -> list[str]:
 
 def _line(where: str, content: bytes) -> str:
     """A line's words, single blanks between them."""
+    for sign, mend in _FOREIGN.items():
+        if sign in content.rstrip(b"\r"):
+            raise UserError(f"{where}: holds {mend}")
     try:
         words = content.decode().split()
     except UnicodeDecodeError as error:

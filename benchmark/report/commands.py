@@ -138,9 +138,10 @@ def _folders(paths: Sequence[Path]) -> str:
 
 def _published() -> int:
     """List what is wrong among published figures; 1 if the file does not mark just that."""
+    from benchmark.provenance import of_checkout
     from benchmark.report import literature, misprints
 
-    text, marked = misprints.listing(literature.read())
+    text, marked = misprints.listing(literature.read(of_checkout(str(literature.FILE))))
     print(text)
     return 0 if marked else 1
 

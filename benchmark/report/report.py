@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from benchmark import sentences
 from benchmark.errors import UserError
-from benchmark.files import check_writable, write_atomic
+from benchmark.files import check_writable, plain, write_atomic
 from benchmark.records import read_jsonl
 from benchmark.report import checkpoints, consistency, render, tables
 from benchmark.report.consistency import Finding
@@ -201,13 +201,16 @@ def read(study: str, results: Path) -> Report:
     Raises:
         UserError: nothing is collected, or a file is damaged.
     """
-    name = Path(study).stem
+    given = Path(study)
+    is_file = given.suffix in (".toml", ".jsonl") or given.is_file()  # a name may hold a dot
+    name = plain(given.stem if is_file else study)
     path = results / f"{name}.jsonl"
+    file = study if is_file else f"paper/{name}.toml"
     if not path.exists():
-        raise UserError(f"{path}: no such file; run `pcbench collect {study}` first")
+        raise UserError(f"{path}: no such file; run `pcbench collect {file}` first")
     lines = read_jsonl(path)
     if not lines:
-        raise UserError(f"{path}: holds no run; run `pcbench collect {study}` again")
+        raise UserError(f"{path}: holds no run; run `pcbench collect {file}` again")
     arrays = checkpoints.load(sentences.path_of(results, name), lines)
     built = tables.build(lines, arrays)
     return Report(name, path, lines, consistency.check(lines, _seeds(study)), built)
