@@ -23,7 +23,7 @@ from typing import Any, Literal
 import numpy as np
 import torch
 
-from benchmark import checkpoint, failures, metrics, records
+from benchmark import blame, checkpoint, contract, failures, metrics, records
 from benchmark import data as corpora
 from benchmark.claims import claim
 from benchmark.config import RunConfig
@@ -75,8 +75,8 @@ def run(
         The record.
 
     Raises:
-        UserError: bad input, a record that exists, no sacrebleu for BLEU, no such device, a damaged
-            checkpoint, a loss not finite.
+        UserError: bad input, a record that exists, no sacrebleu for BLEU, no such device, a method
+            that breaks its contract or raises, a damaged checkpoint, a loss not finite.
         Interrupted: SIGTERM, SIGUSR1 or SIGINT came; call again to go on.
     """
     folder = runs / config.id
@@ -91,13 +91,15 @@ def run(
             file=sys.stderr,
         )
     corpus = corpora.load(config.data, data)
+    contract.check(config, corpus, place)
     with claim(folder), _signals() as asked:
         clear_temporary(folder)
         _keep_settings(config, folder)
         session = _Session(config, corpus, folder, place, asked, checkpoint_seconds)
         session.progress = Progress(folder, config.id, progress)
         try:
-            record = session.work(keep)
+            with blame.blamed(config):
+                record = session.work(keep)
         except Interrupted:
             raise
         except Exception as error:
@@ -197,8 +199,8 @@ class _Session:
         if self.progress.due():
             self._tick()
             loss, kl = training.mean_loss()
-            weight = training.baseline.weight(training.step, training.total_steps)
-            figures = {"loss": loss, "kl": kl, "weight": weight, "tokens_per_second": self._rate()}
+            figures = {"loss": loss, "kl": kl, "weight": training.annealer.weight}
+            figures["tokens_per_second"] = self._rate()
             self.progress.show("train", training.step, training.total_steps, **figures)
         stop = bool(self.asked)
         if stop or time.monotonic() - self.saved > self.every:
