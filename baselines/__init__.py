@@ -125,15 +125,15 @@ def load(name: str, file: Path | None = None) -> type[Baseline]:
     if len(own) != 1:
         found = f" ({', '.join(cls.__name__ for cls in own)})" if own else ""
         raise UserError(
-            f"{_shown(path)}: defines {len(own)} Baseline classes{found}; one file, one method"
+            f"{shown(path)}: defines {len(own)} Baseline classes{found}; one file, one method"
         )
     if "__dataclass_params__" not in vars(own[0]) or not is_dataclass(own[0]):
-        raise UserError(f"{_shown(path)}: {own[0].__name__} lacks @dataclass(frozen=True)")
+        raise UserError(f"{shown(path)}: {own[0].__name__} lacks @dataclass(frozen=True)")
     for field in fields(own[0]):
         if field.name in RESERVED:
-            raise UserError(f"{_shown(path)}: {own[0].__name__}.{field.name}: the name is reserved")
+            raise UserError(f"{shown(path)}: {own[0].__name__}.{field.name}: the name is reserved")
         if field.default is MISSING and field.default_factory is MISSING:
-            raise UserError(f"{_shown(path)}: {own[0].__name__}.{field.name} has no default")
+            raise UserError(f"{shown(path)}: {own[0].__name__}.{field.name} has no default")
     return own[0]
 
 
@@ -156,14 +156,14 @@ def _import(module_name: str, path: Path, source: bytes) -> ModuleType:
     except SyntaxError as error:
         del sys.modules[module_name]
         line = error.lineno or 1
-        raise UserError(f"{_shown(path)}:{line}: syntax error: {error.msg}") from error
+        raise UserError(f"{shown(path)}:{line}: syntax error: {error.msg}") from error
     except (Exception, SystemExit) as error:
         del sys.modules[module_name]
         problem = f"{type(error).__name__}: {error}"
-        raise UserError(f"{_shown(path)}: cannot be imported: {problem}") from error
+        raise UserError(f"{shown(path)}: cannot be imported: {problem}") from error
     return module
 
 
-def _shown(path: Path) -> str:
+def shown(path: Path) -> str:
     """The path as a user knows it: baselines/NAME.py inside the folder."""
     return f"baselines/{path.name}" if path.parent == FOLDER else str(path)

@@ -21,7 +21,7 @@ from typing import Any, Literal
 import numpy as np
 import torch
 
-from benchmark import checkpoint, failures, metrics, records, signals
+from benchmark import blame, checkpoint, contract, failures, metrics, records, signals
 from benchmark import data as corpora
 from benchmark.claims import claim
 from benchmark.config import RunConfig
@@ -72,8 +72,8 @@ def run(
         The record.
 
     Raises:
-        UserError: bad input, a record that exists, no sacrebleu for BLEU, no such device, a damaged
-            checkpoint, a loss not finite.
+        UserError: bad input, a record that exists, no sacrebleu for BLEU, no such device, a method
+            that breaks its contract or raises, a damaged checkpoint, a loss not finite.
         Interrupted: SIGTERM, SIGUSR1, SIGINT or SIGHUP came; call again to go on.
     """
     folder = runs / config.id
@@ -88,6 +88,7 @@ def run(
             file=sys.stderr,
         )
     corpus = corpora.load(config.data, data)
+    contract.check(config, corpus, place)
     asked: list[int] = []
     with claim(folder), signals.noted(asked):
         clear_temporary(folder)
@@ -95,7 +96,8 @@ def run(
         session = _Session(config, corpus, folder, place, asked, checkpoint_seconds)
         session.progress = Progress(folder, config.id, progress)
         try:
-            record = session.work(keep)
+            with blame.blamed(config):
+                record = session.work(keep)
         except Interrupted:
             raise
         except Exception as error:
@@ -201,8 +203,8 @@ class _Session:
         if self.progress.due():
             self._tick()
             loss, kl = training.mean_loss()
-            weight = training.baseline.weight(training.step, training.total_steps)
-            figures = {"loss": loss, "kl": kl, "weight": weight, "tokens_per_second": self._rate()}
+            figures = {"loss": loss, "kl": kl, "weight": training.annealer.weight}
+            figures["tokens_per_second"] = self._rate()
             self.progress.show("train", training.step, training.total_steps, **figures)
         stop = bool(self.asked)
         if stop or time.monotonic() - self.saved > self.every:

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from benchmark.annealing import Annealer
 from benchmark.baseline import Baseline
+from benchmark.blame import check_loss, suspects
 from benchmark.config import RunConfig, TrainConfig
 from benchmark.data.corpus import Corpus
 from benchmark.data.epochs import Epochs
@@ -92,6 +93,8 @@ class Training:
             words = self.baseline.inputs(tokens[:, :-1], self.noise)
             out = self.model(tokens, self.noise, words)
             loss = self.baseline.objective(self, out)
+            if self.device.type == "cpu":  # where looking costs nothing
+                check_loss(self, out, loss)
         return loss, out.kl.detach().sum(-1).mean()
 
     def update(self, tokens: Tensor) -> tuple[Tensor, Tensor]:
@@ -208,7 +211,7 @@ class Training:
 
     def _diverged(self, what: str) -> UserError:
         mend = "the last good checkpoint is kept; lower train.lr or train.clip"
-        return UserError(f"{self.config.id}: {what}; {mend}")
+        return UserError(f"{self.config.id}: {what}; {mend}{suspects(self.config)}")
 
     def state(self) -> dict[str, Any]:
         """All that training needs to go on as if nothing had happened."""

@@ -5,7 +5,6 @@ Every file found in ``baselines/`` is tested; nothing need be written here for a
 
 import dataclasses
 import json
-import math
 import os
 import re
 import shutil
@@ -22,7 +21,7 @@ import tiny
 import torch
 
 import baselines
-from benchmark import checkpoint, study
+from benchmark import checkpoint, contract, study
 from benchmark.annealing import Annealer
 from benchmark.baseline import Baseline
 from benchmark.config import build
@@ -95,7 +94,15 @@ def test_weight_is_a_pure_function_of_the_step(name: str) -> None:
         shuffled = rng.permutation(steps).tolist()
         assert {step: method.weight(step, total) for step in shuffled} == forwards
         assert {step: baselines.load(name)().weight(step, total) for step in steps} == forwards
-        assert all(math.isfinite(weight) and weight >= 0 for weight in forwards.values())
+        contract.Contract(tiny.config(name), torch.device("cpu")).check_weight(total)
+
+
+@every
+def test_each_hook_returns_what_a_run_checks(name: str) -> None:
+    for params in [{}, *other_values(baselines.load(name))]:
+        for precision in ("fp32", "bf16"):
+            config = tiny.config(name, params=params, precision=precision)
+            contract.check(config, tiny.corpus(), torch.device("cpu"))
 
 
 @every
@@ -107,13 +114,6 @@ def test_five_steps_change_every_parameter_and_keep_it_finite(name: str) -> None
     for key, value in run.model.named_parameters():
         assert torch.isfinite(value).all(), key
         assert not torch.equal(value, before[key]), key
-
-
-@every
-def test_the_last_phase_selects_as_the_run_is_measured(name: str) -> None:
-    for params in [{}, *other_values(baselines.load(name))]:
-        method = baselines.load(name)(**params)
-        assert method.selection_in(len(method.phases)) == method.selection_weight
 
 
 def other_values(cls: type[Baseline]) -> list[dict[str, Any]]:
@@ -247,6 +247,7 @@ def test_a_new_file_keeps_the_contract_and_renames_nothing(folder: Folder, tmp_p
         test_tells_its_source,
         test_is_a_frozen_dataclass_with_defaults,
         test_weight_is_a_pure_function_of_the_step,
+        test_each_hook_returns_what_a_run_checks,
         test_five_steps_change_every_parameter_and_keep_it_finite,
     ):
         check("square_root")

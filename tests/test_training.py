@@ -247,28 +247,36 @@ def test_mean_loss_is_over_the_steps_since_it_was_asked() -> None:
     assert found[1] == pytest.approx(float(sum(b for _, b in losses[2:])) / 3)
 
 
-NAN_AT = (
-    "    def objective(self, run, out):\n"
-    "        loss = super().objective(run, out)\n"
-    "        return loss * float('nan') if run.step == {step} else loss\n"
+@pytest.mark.parametrize(
+    ("hook", "body"),
+    [
+        ("weight", "def weight(self, step, total):\n        return float('nan') if {at} else 1.0"),
+        ("penalty", "def penalty(self, kl):\n        return kl.sum(-1) / 0.0"),
+        (
+            "objective",
+            "def objective(self, run, out):\n        return out.rec.mean() / (run.step - 3)",
+        ),
+    ],
 )
+def test_a_method_whose_loss_is_not_finite_is_stopped_before_the_step(
+    hook: str, body: str, tmp_path: Path
+) -> None:
+    run = tiny.training(own(tmp_path, "    " + body.format(at="step == 3")))
+    with pytest.raises(UserError, match=rf"mine\.py: {hook} returned (nan|inf) at step ") as caught:
+        tiny.advance(run)
+    assert str(caught.value).endswith(f"are finite; mend {hook}")
+    assert run.step == (0 if hook == "penalty" else 3)
+    assert all(bool(value.isfinite().all()) for value in run.model.parameters())
 
 
-def test_a_loss_that_is_not_finite_stops_training(tmp_path: Path) -> None:
-    run = tiny.training(own(tmp_path, NAN_AT.format(step=3)))
-    with pytest.raises(UserError) as caught:
+def test_a_learning_rate_far_too_high_stops_training() -> None:
+    run = tiny.training(tiny.config(train={"optimiser": "sgd", "lr": 1e30, "clip": 1e30}))
+    with pytest.raises(UserError, match=r"the loss became (nan|inf) between steps") as caught:
         tiny.advance(run)
     said = str(caught.value)
     assert run.config.id in said
-    assert "the loss became nan between steps 0 and " in said
-    assert "lower train.lr or train.clip" in said
+    assert said.endswith("the last good checkpoint is kept; lower train.lr or train.clip")
     assert run.best["weights"] == {}
-
-
-def test_so_does_a_learning_rate_far_too_high() -> None:
-    run = tiny.training(tiny.config(train={"optimiser": "sgd", "lr": 1e30, "clip": 1e30}))
-    with pytest.raises(UserError, match=r"the loss became (nan|inf) between steps"):
-        tiny.advance(run)
 
 
 def test_so_does_a_model_ruined_by_the_last_step(tmp_path: Path) -> None:

@@ -1,0 +1,425 @@
+"""Methods with a slip: each is refused in one line that names file and hook, before a step."""
+
+import random
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import tiny
+import torch
+from torch import Tensor
+
+from benchmark import checkpoint, cli, contract, failures
+from benchmark import data as corpora
+from benchmark.errors import UserError
+from benchmark.run import run
+from benchmark.training import Training
+
+HEAD = '''"""A method for a test."""
+import random, numpy as np, torch
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import ClassVar
+from torch import nn
+from benchmark.baseline import Baseline
+
+class Broken(nn.Module):
+    """An encoder with the mean of all states, and torch's own dropout."""
+    def __init__(self, embedding):
+        super().__init__()
+        self.embedding, self.dropout = embedding, nn.Dropout(0.5)
+        self.out = nn.Linear(6, 8)
+    def forward(self, tokens):
+        return self.out(self.dropout(self.embedding(tokens)).mean(1))
+
+class Deaf(nn.Module):
+    """A decoder that can be trained, but not decode word by word."""
+    def __init__(self, inner):
+        super().__init__()
+        self.inner = inner
+    def forward(self, *args):
+        return self.inner(*args)
+
+class Narrow(nn.Module):
+    def forward(self, state):
+        return state[:, :2], state[:, :2]
+
+@dataclass(frozen=True)
+class M(Baseline):
+'''
+
+
+def method(folder: Path, body: str) -> Path:
+    path = folder / "m.py"
+    path.write_text(HEAD + "".join(f"    {line}\n" for line in body.splitlines()))
+    return path
+
+
+def arguments(folder: Path, body: str) -> list[str]:
+    """What `pcbench` gets to train a method: small, on the tiny language."""
+    sections = {"model": tiny.MODEL, "train": tiny.TRAINING, "evaluate": tiny.EVALUATE}
+    settings = [
+        f"--set={section}.{key}={value}"
+        for section, table in sections.items()
+        for key, value in table.items()
+    ]
+    return [
+        *("run", "--data", tiny.SPEC, "--baseline", "m", "--file", str(method(folder, body))),
+        *("--preset", tiny.PRESET, "--runs", str(folder / "runs"), "--quiet", *settings),
+    ]
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("data")
+    corpora.load(tiny.SPEC, root)
+    return root
+
+
+@pytest.fixture
+def pcbench(
+    tmp_path: Path, data: Path, capsys: pytest.CaptureFixture[str]
+) -> Callable[[str], tuple[int, str]]:
+    def call(body: str) -> tuple[int, str]:
+        code = cli.main([*arguments(tmp_path, body), "--data-dir", str(data)])
+        return code, capsys.readouterr().err
+
+    return call
+
+
+# The latent has 3 dimensions, so the check has 4 sentences.
+WRONG = {
+    "penalty_bz": (
+        "def penalty(self, kl):\n    return kl.clamp(min=0.5)",
+        "penalty returned (4, 3); wanted (4,)",
+    ),
+    "penalty_sum": ("def penalty(self, kl):\n    return kl.sum()", "penalty returned (); wanted"),
+    "penalty_mean": ("def penalty(self, kl):\n    return kl.mean()", "penalty returned (); wanted"),
+    "penalty_over_sentences": (
+        "def penalty(self, kl):\n    return kl.sum(0)",
+        "penalty returned (3,); wanted (4,)",
+    ),
+    "penalty_none": ("def penalty(self, kl):\n    kl.sum(-1)", "penalty returned None; wanted"),
+    "penalty_integers": (
+        "def penalty(self, kl):\n    return kl.sum(-1).long()",
+        "penalty returned (4,) of torch.int64; wanted finite floating numbers",
+    ),
+    "penalty_nan": (
+        "def penalty(self, kl):\n    return (-kl.sum(-1)).sqrt()",
+        "penalty returned (4,) of torch.float32; wanted finite floating numbers",
+    ),
+    "penalty_infinite_of_a_small_kl": (
+        "def penalty(self, kl):\n    return kl.sum(-1).where(kl.mean() > 0.1, torch.inf)",
+        "penalty returned inf at step 0, where the reconstruction, ",
+    ),
+    "penalty_detached": (
+        "def penalty(self, kl):\n    return kl.detach().sum(-1)",
+        "penalty returned a cost of sentence 0 that does not depend on its KL",
+    ),
+    "penalty_of_one": (
+        "def penalty(self, kl):\n    return kl[0].sum().expand(len(kl))",
+        "penalty returned a cost of sentence 1 that does not depend on its KL",
+    ),
+    "penalty_of_the_sum": (
+        "def penalty(self, kl):\n    return kl.sum().expand(len(kl))",
+        "penalty returned twice as much a sentence for the same batch twice over",
+    ),
+    "penalty_raises": (
+        "def penalty(self, kl):\n    return kl.sum(-1).clmp(min=1)",
+        "m.py:33: penalty raised AttributeError: 'Tensor' object has no attribute 'clmp'",
+    ),
+    "penalty_signature": (
+        "def penalty(kl):\n    return kl.sum(-1)",
+        "penalty(): too many positional arguments; wanted penalty(self, kl)",
+    ),
+    "weight_tensor": (
+        "def weight(self, step, total):\n    return torch.tensor(step / total)",
+        "weight(0, 28) returned a tensor; return float(...)",
+    ),
+    "weight_bool": (
+        "def weight(self, step, total):\n    return step > total / 2",
+        "weight(0, 28) returned False; return a number",
+    ),
+    "weight_none": (
+        "def weight(self, step, total):\n    step / total",
+        "weight(0, 28) returned None; return a number",
+    ),
+    "weight_string": (
+        "def weight(self, step, total):\n    return '1'",
+        "weight(0, 28) returned '1'; return a number",
+    ),
+    "weight_nan_later": (
+        "def weight(self, step, total):\n    return float('nan') if 2 * step > total else 1.0",
+        "weight(15, 28) returned nan; wanted a finite number of at least 0",
+    ),
+    "weight_negative": (
+        "def weight(self, step, total):\n    return step / total - 0.1",
+        "weight(0, 28) returned -0.1; wanted a finite number of at least 0",
+    ),
+    "weight_no_function_of_the_step": (
+        "def weight(self, step, total, seen=[0]):\n    seen[0] += 1\n    return 1 / seen[0]",
+        "it must depend on the step alone; what must survive a step lives in run.memory",
+    ),
+    "weight_signature": (
+        "def weight(self, step):\n    return 1.0",
+        "weight(step): too many positional arguments; wanted weight(self, step, total)",
+    ),
+    "weight_as_a_field": (
+        "weight: float = 0.5",
+        "weight is no method; wanted weight(self, step, t",
+    ),
+    "objective_of_the_batch": (
+        "def objective(self, run, out):\n    return out.rec",
+        "objective returned (4,); wanted a scalar tensor",
+    ),
+    "objective_float": (
+        "def objective(self, run, out):\n    return float(out.rec.mean().detach())",
+        "wanted a scalar tensor, ()",
+    ),
+    "objective_tuple": (
+        "def objective(self, run, out):\n"
+        "    return run.criterion(out.logits, out.targets, out.mu, out.logvar)",
+        "objective returned (tensor(",
+    ),
+    "objective_detached": (
+        "def objective(self, run, out):\n    return out.rec.mean().detach()",
+        "objective returned a loss without a gradient for any of encoder, posterior, decoder",
+    ),
+    "objective_nan": (
+        "def objective(self, run, out):\n    return out.rec.mean() * float('nan')",
+        "objective returned nan at step 0, where the reconstruction, ",
+    ),
+    "objective_raises": (
+        "def objective(self, run, out):\n    return run.memory['mean'] * out.rec.mean()",
+        "m.py:33: objective raised KeyError: 'mean'",
+    ),
+    "inputs_none": (
+        "def inputs(self, tokens, generator):\n    pass",
+        "inputs returned None; wanted",
+    ),
+    "inputs_shifted": (
+        "def inputs(self, tokens, generator):\n    return tokens[:, 1:]",
+        "inputs returned (4, 4); wanted word ids, (4, 5) as given",
+    ),
+    "inputs_floating": (
+        "def inputs(self, tokens, generator):\n    return tokens * 1.0",
+        "inputs returned (4, 5) of torch.float32; wanted word ids, torch.int64",
+    ),
+    "inputs_outside": (
+        "def inputs(self, tokens, generator):\n    return torch.full_like(tokens, 15)",
+        "inputs returned the word ids 15 to 15; the vocabulary has 0 to 14",
+    ),
+    "inputs_in_place": (
+        "def inputs(self, tokens, generator):\n    tokens[:, 1] = 0\n    return tokens",
+        "inputs changes its tokens in place; change tokens.clone()",
+    ),
+    "inputs_random": (
+        "def inputs(self, tokens, generator):\n"
+        "    return tokens.masked_fill(torch.rand(tokens.shape) < 0.5, 0)",
+        "inputs uses the global generator of torch, which no seed of the run sets and no "
+        "checkpoint holds; draw from its argument `generator`",
+    ),
+    "objective_random": (
+        "def objective(self, run, out):\n    return out.rec.mean() * random.random()",
+        "objective uses the global generator of random, which no seed of the run sets and no "
+        "checkpoint holds; draw from run.noise",
+    ),
+    "weight_random": (
+        "def weight(self, step, total):\n    return np.random.uniform()",
+        "weight uses the global generator of numpy",
+    ),
+    "build_none": ("def build(self, model):\n    pass", "build returned None; return the model"),
+    "build_other": (
+        "def build(self, model):\n    return model.encoder",
+        "build returned Encoder(",
+    ),
+    "build_without_a_part": (
+        "def build(self, model):\n    del model.posterior\n    return model",
+        "build returned a model without posterior",
+    ),
+    "build_with_dropout": (
+        "def build(self, model):\n"
+        "    model.encoder = Broken(model.encoder.embedding)\n    return model",
+        "the model that build returns uses the global generator of torch",
+    ),
+    "build_narrow": (
+        "def build(self, model):\n    model.posterior = Narrow()\n    return model",
+        "build returned a model that fails: RuntimeError: ",
+    ),
+    "build_not_measurable": (
+        "def build(self, model):\n    model.decoder = Deaf(model.decoder)\n    return model",
+        "build returned a model that fails: AttributeError: ",
+    ),
+    "misspelt_hook": (
+        "def wieght(self, step, total):\n    return 0.5",
+        "wieght is no hook; did you mean 'weight'? (a helper is _wieght)",
+    ),
+    "no_annotation": (
+        "warmup = 0.5",
+        "(a hyper-parameter has a type, warmup: float = ..., a constant is _warmup)",
+    ),
+    "constant_as_a_field": (
+        "latent: bool = False",
+        "latent is no hyper-parameter; write latent: ClassVar[bool] = ...",
+    ),
+    "property_as_a_method": (
+        "def phases(self):\n    return (0.5,)",
+        "phases is a property; write @property above it",
+    ),
+    "phases_descend": (
+        "@property\ndef phases(self):\n    return (0.5, 0.25)",
+        "phases is (0.5, 0.25); wanted ascending fractions",
+    ),
+    "selection": (
+        "def selection_in(self, phase):\n    return 0.0",
+        "selection_in of the last phase must be selection_weight",
+    ),
+    "state_in_self": (
+        "def objective(self, run, out):\n"
+        "    loss = super().objective(run, out)\n"
+        "    object.__setattr__(self, 'mean', float(loss.detach()))\n    return loss",
+        "objective changes mean of the method, which no checkpoint holds; what must survive a step "
+        "lives in run.memory",
+    ),
+    "state_in_a_field": (
+        "seen: list = field(default_factory=list)\n"
+        "def weight(self, step, total):\n    self.seen.append(step)\n    return 1.0",
+        "weight changes seen of the method",
+    ),
+    "state_in_the_class": (
+        "_seen: ClassVar[list] = []\n"
+        "def penalty(self, kl):\n    self._seen.append(1)\n    return kl.sum(-1)",
+        "penalty changes _seen of the method",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_a_wrong_method_is_refused_in_one_line_before_its_first_step(
+    name: str, pcbench: Callable[[str], tuple[int, str]], tmp_path: Path
+) -> None:
+    body, message = WRONG[name]
+    code, said = pcbench(body)
+    assert message in said
+    assert said.startswith(f"pcbench: {tmp_path}/m.py:")
+    assert (code, said.count("\n")) == (2, 1)
+    (folder,) = (tmp_path / "runs").iterdir()
+    assert [path.name for path in folder.iterdir()] == ["error.txt"]
+    assert failures.count(folder) == 0
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        (
+            "def before_step(self, run):\n    if run.step == 3:\n        run.model.mean()",
+            "m.py:34: before_step raised AttributeError: 'TextVAE' object has no attribute 'mean'",
+        ),
+        (
+            "def after_eval(self, run, metrics):\n    run.memory['x'] = self._of(metrics)\n"
+            "def _of(self, metrics):\n    return metrics['mutual']",
+            "m.py:35: after_eval raised KeyError: 'mutual'",
+        ),
+        (
+            "def objective(self, run, out):\n"
+            "    loss = super().objective(run, out)\n"
+            "    return loss * float('nan') if run.step == 3 else loss",
+            "m.py: objective returned nan at step 3, where the reconstruction, ",
+        ),
+    ],
+    ids=["before_step", "after_eval", "objective"],
+)
+def test_what_fails_later_is_put_down_to_the_hook(
+    body: str, message: str, pcbench: Callable[[str], tuple[int, str]], tmp_path: Path
+) -> None:
+    code, said = pcbench(body)
+    assert message in said
+    assert "train.lr" not in said
+    assert (code, said.count("\n")) == (2, 1)
+    (folder,) = (tmp_path / "runs").iterdir()
+    assert failures.count(folder) == 1
+    assert (folder / "error.txt").read_text() == said.removeprefix("pcbench: ")
+
+
+def test_an_error_of_the_suite_is_not_put_down_to_the_method(
+    pcbench: Callable[[str], tuple[int, str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def clip(self: Training) -> None:
+        raise ZeroDivisionError("of the suite")
+
+    monkeypatch.setattr(Training, "_clip", clip)
+    with pytest.raises(ZeroDivisionError, match="of the suite"):
+        pcbench("def weight(self, step, total):\n    return 0.5")
+
+
+def test_a_gradient_that_is_not_finite_has_the_method_among_its_suspects(
+    pcbench: Callable[[str], tuple[int, str]],
+) -> None:
+    code, said = pcbench(
+        "def objective(self, run, out):\n"
+        "    loss = super().objective(run, out)\n    return loss + (loss - loss).sqrt()"
+    )
+    assert code == 2
+    assert "look at objective in " in said
+
+
+def test_what_numpy_returns_is_a_weight(pcbench: Callable[[str], tuple[int, str]]) -> None:
+    assert pcbench("def weight(self, step, total):\n    return np.float32(step / total)")[0] == 0
+
+
+def test_methods_that_are_right_in_unusual_ways_pass(
+    pcbench: Callable[[str], tuple[int, str]],
+) -> None:
+    body = """_KINDS: ClassVar[tuple] = ("a", "b")
+share: float = 0.5
+@cached_property
+def _rate(self):
+    return self.share / 2
+@staticmethod
+def _square(x):
+    return x ** 2
+def penalty(self, kl):
+    return self._square((kl.sum(-1) - kl.sum(-1).median()) * self._rate) + kl.sum(-1)
+def before_step(self, run):
+    run.memory["scale"] = 1.0
+def inputs(self, tokens, generator=None):
+    return tokens.int()
+def objective(self, run, out):
+    run.log(rec=float(out.rec.mean().detach())) if False else None
+    return run.memory["scale"] * out.rec.mean() + run.annealer(run.criterion.penalty(out.kl).mean())
+"""
+    assert pcbench(body) == (0, "")
+
+
+@pytest.mark.parametrize("name", ["aggressive", "batch_norm_mean", "free_bits", "word_dropout"])
+def test_the_check_changes_no_bit_of_a_run(
+    name: str, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def figures(folder: Path) -> tuple[dict[str, Any], dict[str, Tensor], list[str]]:
+        config = tiny.config(name)
+        record = run(config, folder, data, progress=False)
+        weights = checkpoint.load(folder / config.id / "best.pt")["weights"]
+        files = sorted(path.name for path in (folder / config.id).iterdir())
+        figures = {key: record[key] for key in record.keys() - {"cost", "provenance"}}
+        return figures, weights, files
+
+    checked = figures(tmp_path / "with")
+    monkeypatch.setattr(contract, "check", lambda *arguments: None)
+    assert tiny.same(checked, figures(tmp_path / "without"))
+
+
+def test_the_check_leaves_all_global_generators_and_the_method_as_they_are(tmp_path: Path) -> None:
+    def states() -> tuple[object, ...]:
+        return random.getstate(), str(np.random.get_state()), torch.get_rng_state().tolist()
+
+    path = method(tmp_path, "def weight(self, step, total):\n    return random.random()")
+    config = tiny.config("m", file=str(path))
+    before, made = states(), config.method()
+    for each in (config, tiny.config("batch_norm_mean")):
+        with suppress(UserError):
+            contract.check(each, tiny.corpus(), torch.device("cpu"))
+    assert states() == before
+    assert config.method() is made
