@@ -12,7 +12,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from benchmark import commands
+from benchmark import commands, describe, new
 from benchmark import reproduce as reproduction
 from benchmark.bench import commands as benches
 from benchmark.cluster import commands as cluster
@@ -99,8 +99,8 @@ def parser() -> Parser:
     _evaluate(sub)
     _sample(sub)
     _data(sub)
-    do = command(sub, "baselines", "list the baselines", "pcbench baselines")
-    do.set_defaults(do=commands.baselines)
+    describe.add(sub)
+    new.add(sub)
     do = command(sub, "doctor", "what a bug report must tell", "pcbench doctor")
     folders(do)
     do.set_defaults(do=commands.doctor)

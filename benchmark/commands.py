@@ -347,15 +347,6 @@ def _shown(value: object) -> str:
     return f"{value:.4f}" if isinstance(value, float) else str(value)
 
 
-def baselines(arguments: Namespace) -> int:
-    """``pcbench baselines``."""
-    import baselines as folder
-
-    for name in folder.names():
-        print(f"{name:<21} {folder.describe(name)}")
-    return 0
-
-
 def doctor(arguments: Namespace) -> int:
     """``pcbench doctor``."""
     from benchmark import doctor as examination

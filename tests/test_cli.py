@@ -108,6 +108,7 @@ def test_help_is_instant_and_has_examples(tmp_path: Path) -> None:
         "data",
         "plot",
         "baselines",
+        "new",
         "doctor",
     ],
 )

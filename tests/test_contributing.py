@@ -1,4 +1,4 @@
-"""The page for contributors keeps its word: its study loads, its commands and files exist."""
+"""The page for contributors keeps its word: its edit works, its commands and files exist."""
 
 import re
 import shlex
@@ -7,11 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from benchmark import study
+import baselines
+from benchmark import new
 from benchmark.cli import parser
 
 ROOT = Path(__file__).parent.parent
 PAGE = (ROOT / "CONTRIBUTING.md").read_text()
+README = (ROOT / "README.md").read_text()
 BLOCKS = [
     (language, textwrap.dedent(text))
     for language, text in re.findall(r"^ *```(\w+)\n(.*?)```", PAGE, flags=re.DOTALL | re.MULTILINE)
@@ -20,18 +22,19 @@ LINES = [line for language, text in BLOCKS if language == "sh" for line in text.
 COMMANDS = [line for line in LINES if line.startswith("pcbench")]
 
 
-def test_the_study_of_the_page_takes_the_baseline_of_the_readme(tmp_path: Path) -> None:
-    (text,) = [text for language, text in BLOCKS if language == "toml"]
-    (code,) = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), flags=re.DOTALL)[
-        :1
-    ]
-    assert "class Quadratic(Baseline)" in code
+def test_the_edit_of_the_page_makes_the_baseline_of_the_readme(tmp_path: Path) -> None:
+    new.write("quadratic_walk", tmp_path)
+    file = tmp_path / "quadratic_walk.py"
+    (edit,) = re.findall(r"`(\*\* \d)` behind its `ramp\(\.\.\.\)`", PAGE)
+    head, found, tail = file.read_text().rpartition(")\n")
+    file.write_text(f"{head}) {edit}\n{tail}")
+    (code,) = [text for text in re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL)
+               if "class Quadratic(Baseline)" in text]  # fmt: skip
     (tmp_path / "quadratic.py").write_text(code)
-    (tmp_path / "quadratic.toml").write_text(text + 'file = "quadratic.py"\n')
-    loaded = study.load(tmp_path / "quadratic.toml")
-    assert loaded.labels == ["none", "monotonic", "quadratic"]
-    *_, last = loaded.configs
-    assert last.config.method().weight(1, 4) == 0.25  # half of the way, squared
+    methods = [baselines.load(path.stem, path)() for path in (file, tmp_path / "quadratic.py")]
+    ours, readmes = ([method.weight(step, 16) for step in range(17)] for method in methods)
+    assert ours == readmes
+    assert found
 
 
 @pytest.mark.parametrize("line", COMMANDS)

@@ -253,6 +253,7 @@ def test_the_run_that_the_readme_does_again_is_committed_and_still_that_run() ->
     root = Path(__file__).parent.parent
     (name,) = re.findall(r"^pcbench reproduce (\S+) ", (root / "README.md").read_text(), re.M)
     known = find(name, root / "results")
+    assert find(name[:-4], root / "results") == known  # no other id begins so
     assert rebuild(known.line, str(known.path)).id == name
     assert [line["config"]["seed"] for line in known.row] == [0, 1, 2, 3, 4]
 
