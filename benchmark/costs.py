@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from benchmark.manifest import Entry
     from benchmark.study import Study
 
-_SAME = ("data", "precision", "model", "train")
+_SAME = ("data", "precision")
 
 
 def known(study: "Study", runs: Path, results: Path, device: str) -> list[Record]:
@@ -48,9 +48,9 @@ def alike(settings: Mapping[str, Any], finished: Iterable[Record]) -> list[Recor
         Those of the run's baseline alone where there is one.
     """
     wanted = {**settings, "data": recorded(settings["data"])}
-    near = [
-        record for record in finished if all(record["config"][key] == wanted[key] for key in _SAME)
-    ]
+    near = [r for r in finished if all(r["config"][key] == wanted[key] for key in _SAME)]
+    for part in ("model", "train"):  # a record may be older than a setting
+        near = [r for r in near if r["config"][part].items() <= wanted[part].items()]
     return [r for r in near if r["config"]["baseline"] == wanted["baseline"]] or near
 
 

@@ -81,6 +81,17 @@ def test_runs_wait_for_each_other(place: Place) -> None:
     assert costs.Forecast([]).left(place.entries, active, jobs=2) is None
 
 
+def test_a_record_from_before_a_setting_counts(place: Place) -> None:
+    none = place.entries[0]
+    old = place.finished(none, 100.0)
+    train = dict(none.config["train"])
+    del train["cooldown"]
+    old["config"]["train"] = train
+    assert costs.alike(none.config, [old]) == [old]
+    old["config"]["train"] = train | {"epochs": train["epochs"] + 1}
+    assert costs.alike(none.config, [old]) == []
+
+
 def test_what_the_sweep_has_finished_counts_more_than_other_machines(place: Place) -> None:
     none, cyclical, again, _ = place.entries
     forecast = costs.Forecast([place.finished(none, 100.0), place.finished(cyclical, 400.0)])

@@ -33,9 +33,8 @@ def test_without_sbatch(tmp_path: Path) -> None:
     for name in ("bash", "env", "dirname", "readlink", "realpath", "cat", "git", "tr", "sed"):
         if found := shutil.which(name):
             (programs / name).symlink_to(found)
-    for name in ("python", "python3"):
-        (programs / name).write_text(f'#!/bin/sh\nexec {sys.executable} "$@"\n')
-        (programs / name).chmod(0o755)
+    (programs / "pcbench").write_text(f'#!/bin/sh\nexec {sys.executable} -m benchmark "$@"\n')
+    (programs / "pcbench").chmod(0o755)
     study = SUBMIT.parent.parent / "paper" / "quickstart.toml"
     done = subprocess.run(
         [str(SUBMIT), str(study), *FOLDERS], capture_output=True, text=True, cwd=tmp_path,
