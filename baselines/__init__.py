@@ -50,7 +50,7 @@ def digest(name: str, file: Path | None = None) -> str:
         UserError: the file cannot be read, or is no Python.
     """
     path = file or FOLDER / f"{name}.py"
-    return digest_of(_read(path), _shown(path))
+    return digest_of(_read(path), shown(path))
 
 
 def digest_of(source: bytes, where: str) -> str:
