@@ -61,7 +61,7 @@ def test_a_study_from_file_to_table(tmp_path: Path) -> None:
     assert swept.stderr.rstrip().endswith("2/2 done")
     collected = process("collect", "mine.toml", folder=tmp_path)
     assert collected.stdout == "results/mine.jsonl: 2 done\n"
-    reported = process("report", "mine.toml", "--out", "tables", folder=tmp_path)
+    reported = process("report", "mine.toml", "--full", "--out", "tables", folder=tmp_path)
     assert reported.returncode == 0, reported.stderr
     assert reported.stdout == (tmp_path / "tables" / "mine.md").read_text()
     first = next(part for part in reported.stdout.split("\n\n") if part.startswith("|"))
