@@ -18,6 +18,7 @@ from types import FrameType
 from typing import TYPE_CHECKING, TextIO
 
 from benchmark import claims, failures, provenance, status
+from benchmark.clock import Clock
 
 if TYPE_CHECKING:
     from benchmark.manifest import Entry, Manifest
@@ -68,7 +69,7 @@ class Pool:
     devices: Sequence[str] = ()
     done: int = 0
     launcher: Sequence[str] = LAUNCHER
-    failed: dict[str, str] = field(default_factory=dict)
+    failed: list[str] = field(default_factory=list)
     elsewhere: list[str] = field(default_factory=list)
     active: dict[str, Process] = field(default_factory=dict)
     held: dict[str, tuple["Entry", float]] = field(default_factory=dict)
@@ -149,7 +150,7 @@ class Pool:
                     start_new_session="SLURM_JOB_ID" not in os.environ,
                 )
         except OSError as error:
-            self.failed[entry.id] = f"{folder}: cannot be written ({error.strerror})"
+            self._note_failed(entry, f"{folder}: cannot be written ({error.strerror})")
             return
         self.active[entry.id] = Process(entry, popen, time.monotonic(), slot, failures.mark(folder))
         if where and not self.display.live:
@@ -172,8 +173,11 @@ class Pool:
         elif code in _STOPPED or (self.asked and code < 0):
             self.elsewhere.append(entry.id)
         else:
-            self.failed[entry.id] = _reason(folder, code, process.mark)
-            self.display.note(f"failed: {entry.name}: {self.failed[entry.id]}")
+            self._note_failed(entry, _reason(folder, code, process.mark))
+
+    def _note_failed(self, entry: "Entry", reason: str) -> None:
+        self.failed.append(entry.id)
+        self.display.note(f"failed: {entry.name}: {reason}")
 
     def _note_done(self, entry: "Entry", how: str) -> None:
         self.done += 1
@@ -189,10 +193,10 @@ class Pool:
         return " | ".join(parts)
 
     def summary(self) -> list[str]:
-        """What a user must know at the end."""
-        lines = [f"failed: {i}: {reason}" for i, reason in self.failed.items()]
+        """What a user must know at the end; why a run failed was said when it did."""
+        lines = [f"log: {self.manifest.runs / run_id / 'log.txt'}" for run_id in self.failed]
         if self.failed:
-            lines.append(f"{len(self.failed)} failed; logs: {self.manifest.runs}/ID/log.txt")
+            lines.append(f"{len(self.failed)} failed")
         if self.asked:
             lines.append("interrupted; the same command resumes from the checkpoints")
         elif self.elsewhere:
@@ -249,10 +253,11 @@ def signals(asked: list[int]) -> Iterator[None]:
 
 
 class Display:
-    """One line that changes on a terminal; elsewhere a line for each event."""
+    """One line that changes on a terminal; elsewhere a line for each event with its time."""
 
     def __init__(self, out: TextIO, total: int) -> None:
         self.out, self.total, self.live, self.last = out, total, out.isatty(), 0.0
+        self._clock = Clock()
 
     def due(self) -> bool:
         """Whether the line that changes is wanted, and old."""
@@ -267,7 +272,7 @@ class Display:
 
     def note(self, line: str) -> None:
         """Print a line that stays."""
-        self.out.write(("\r\x1b[K" if self.live else "") + line + "\n")
+        self.out.write(f"\r\x1b[K{line}\n" if self.live else f"{self._clock(line)}\n")
         self.out.flush()
 
     def finish(self, lines: Iterable[str]) -> None:

@@ -39,12 +39,10 @@ def provenance() -> dict[str, Any]:
     import torch
 
     root = checkout()
-    commit = _git(root, "rev-parse", "HEAD") if (root / ".git").exists() else None
-    code = (":(glob)benchmark/**/*.py", ":(glob)baselines/*.py", "constraints.txt")
-    changed = _git(root, "status", "--porcelain", "--untracked-files=all", "--", *code)
+    commit, dirty = committed(root)
     return {
-        "commit": commit or os.environ.get("PCBENCH_COMMIT") or None,
-        "dirty": bool(changed) if commit and changed is not None else None,
+        "commit": commit,
+        "dirty": dirty,
         "code_sha256": code_sha256(root),
         "python": platform.python_version(),
         "torch": str(torch.__version__),
@@ -52,6 +50,15 @@ def provenance() -> dict[str, Any]:
         "processor": processor(),
         "threads": torch.get_num_threads(),
     }
+
+
+def committed(root: Path) -> tuple[str | None, bool | None]:
+    """``commit`` and ``dirty`` as `provenance` tells them."""
+    commit = _git(root, "rev-parse", "HEAD") if (root / ".git").exists() else None
+    code = (":(glob)benchmark/**/*.py", ":(glob)baselines/*.py", "constraints.txt")
+    changed = _git(root, "status", "--porcelain", "--untracked-files=all", "--", *code)
+    dirty = bool(changed) if commit and changed is not None else None
+    return commit or os.environ.get("PCBENCH_COMMIT") or None, dirty
 
 
 def processor() -> str:
