@@ -21,17 +21,15 @@ install: .venv/installed
 
 # A second `make demo` keeps the finished runs and makes the report anew; `make clean-demo` forgets them.
 demo:
-	@if [ -d .demo/runs ]; then echo "make demo: finished runs in .demo/ are kept; make clean-demo starts afresh"; fi
-	@set -e; start=$$(date +%s); \
+	@set -e; start=$$(date +%s); echo "make demo, 1 of 3: install into .venv"; \
 	$(MAKE) --silent --no-print-directory install; installed=$$(date +%s); \
+	echo "make demo, 2 of 3: train six runs into .demo (installing: $$((installed - start)) s)"; \
+	if [ -d .demo/runs ]; then echo "finished runs in .demo are kept; make clean-demo starts afresh"; fi; \
 	$(BIN)/pcbench sweep $(DEMO_RUNS) --fresh --data .demo/data --jobs $(JOBS); trained=$$(date +%s); \
-	$(BIN)/pcbench collect $(DEMO_RUNS) --results .demo/results; \
-	$(BIN)/pcbench report paper/quickstart.toml --results .demo/results --out .demo/tables --page .demo/quickstart.html; \
-	$(BIN)/pcbench plot schedules --out .demo/figures >/dev/null; reported=$$(date +%s); \
-	echo "make demo: open .demo/quickstart.html in a browser: tables, figures, where each row comes from"; \
-	echo "make demo: the tables are in .demo/tables, the figures and their numbers in .demo/figures"; \
-	echo "make demo: installing $$((installed - start)) s, training $$((trained - installed)) s," \
-	  "reporting $$((reported - trained)) s"
+	echo "make demo, 3 of 3: report; its page is to be opened in a browser (training: $$((trained - installed)) s)"; \
+	$(BIN)/pcbench collect $(DEMO_RUNS) --results .demo/results >/dev/null; \
+	$(BIN)/pcbench plot schedules --out .demo/figures >/dev/null; echo; \
+	$(BIN)/pcbench report paper/quickstart.toml --results .demo/results --out .demo/tables --page .demo/quickstart.html
 
 clean-demo:
 	rm -rf .demo

@@ -78,6 +78,19 @@ def _drop_output() -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
+class _Version(argparse.Action):
+    """Asks git only where the version is asked for."""
+
+    def __init__(self, option_strings: Sequence[str], dest: str, help: str) -> None:
+        super().__init__(option_strings, dest, nargs=0, help=help)
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
+        from benchmark.doctor import short
+
+        print(short())
+        parser.exit()
+
+
 def parser() -> Parser:
     """The whole command line."""
     top = Parser(
@@ -88,6 +101,7 @@ def parser() -> Parser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
+    top.add_argument("--version", action=_Version, help="version, commit and torch's version")
     sub = top.add_subparsers(metavar="COMMAND", required=True)
     _run(sub)
     _sweep(sub)

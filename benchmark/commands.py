@@ -5,7 +5,7 @@ import sys
 import tomllib
 import traceback
 from argparse import Namespace
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -35,6 +35,8 @@ def run(arguments: Namespace) -> int:
     if arguments.dry_run:
         print(json.dumps({"id": config.id, **config.to_dict()}, indent=2))
         return 0
+    if not (arguments.manifest or config.preset):  # with a manifest, the sweep has said it
+        _advise([config.data], data_root(arguments))
     from benchmark.run import Interrupted, refuse_done
     from benchmark.run import run as train
 
@@ -156,6 +158,15 @@ def _value(text: str) -> Any:
     return table["value"] if len(table) == 1 else text
 
 
+def _advise(data: Iterable[str], root: Path) -> None:
+    """Name the nearest preset of a reader's own texts among data without a preset."""
+    from benchmark.presets import advice
+
+    for name in dict.fromkeys(data):
+        if told := advice(name, root):
+            print(f"pcbench: {told}", file=sys.stderr)
+
+
 def runs_folder(arguments: Namespace) -> Path:
     """The runs folder that was given, or the default."""
     from benchmark import records
@@ -216,6 +227,8 @@ def sweep(arguments: Namespace) -> int:
             print(f"would run {run.id} ({run.label}) in {home / run.id}")
         print(f"{len(todo)} of {len(loaded.configs)} runs, {arguments.jobs} at a time")
         return 0
+    configs = [run.config for run in loaded.configs]
+    _advise([one.data for one in configs if one.preset is None], data_root(arguments))
     options = Options(
         data=str(data_root(arguments).absolute()),
         results=str(arguments.results.absolute()),
@@ -319,6 +332,7 @@ def data_prepare(arguments: Namespace) -> int:
 
     print(data.prepare(arguments.name, data_root(arguments), arguments.source))
     _warn_of_doubts(arguments)
+    _advise([arguments.name], data_root(arguments))
     return 0
 
 

@@ -7,6 +7,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from benchmark.errors import UserError
+from benchmark.provenance import checkout, committed, provenance, refusal
 
 _PACKAGES = (
     "torch", "numpy", "datasets", "sentencepiece", "pandas",
@@ -16,8 +17,6 @@ _PACKAGES = (
 
 def examine(runs: Path, root: Path) -> list[tuple[str, str]]:
     """Pairs of a name and what was found; never fails because something is absent."""
-    from benchmark.provenance import checkout, provenance, refusal
-
     where = provenance()
     refused = refusal().replace(f"'{checkout()}'", '"$PWD"').replace(str(checkout()), '"$PWD"')
     clone = (checkout() / "pyproject.toml").exists()
@@ -36,6 +35,14 @@ def examine(runs: Path, root: Path) -> list[tuple[str, str]]:
     found += [("runs folder", f"{runs}{'' if runs.is_dir() else ' (absent)'}")]
     found += [("slurm", "sbatch found" if shutil.which("sbatch") else "no sbatch on the PATH")]
     return found
+
+
+def short() -> str:
+    """Version, commit and torch's version in one line, without importing torch."""
+    commit, dirty = committed(checkout())
+    told = f"commit {commit[:9]}{', dirty' if dirty else ''}" if commit else "commit unknown"
+    name = _version("posterior-collapse-benchmark")
+    return f"pcbench {name} ({told}), torch {_version('torch')}"
 
 
 def _version(name: str) -> str:

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
 from benchmark import claims, failures, provenance, signals, status
+from benchmark.clock import Clock
 
 if TYPE_CHECKING:
     from benchmark.costs import Forecast
@@ -69,7 +70,7 @@ class Pool:
     done: int = 0
     launcher: Sequence[str] = LAUNCHER
     forecast: "Forecast | None" = None
-    failed: dict[str, str] = field(default_factory=dict)
+    failed: list[str] = field(default_factory=list)
     elsewhere: list[str] = field(default_factory=list)
     active: dict[str, Process] = field(default_factory=dict)
     held: dict[str, tuple["Entry", float]] = field(default_factory=dict)
@@ -150,7 +151,7 @@ class Pool:
                     start_new_session="SLURM_JOB_ID" not in os.environ,
                 )
         except OSError as error:
-            self.failed[entry.id] = f"{folder}: cannot be written ({error.strerror})"
+            self._note_failed(entry, f"{folder}: cannot be written ({error.strerror})")
             return
         self.active[entry.id] = Process(entry, popen, time.monotonic(), slot, failures.mark(folder))
         if where and not self.display.live:
@@ -176,8 +177,11 @@ class Pool:
         elif code in _STOPPED or (self.asked and code < 0):
             self.elsewhere.append(entry.id)
         else:
-            self.failed[entry.id] = _reason(folder, code, process.mark)
-            self.display.note(f"failed: {entry.name}: {self.failed[entry.id]}")
+            self._note_failed(entry, _reason(folder, code, process.mark))
+
+    def _note_failed(self, entry: "Entry", reason: str) -> None:
+        self.failed.append(entry.id)
+        self.display.note(f"failed: {entry.name}: {reason}")
 
     def _note_done(self, entry: "Entry", how: str) -> None:
         self.done += 1
@@ -200,10 +204,10 @@ class Pool:
         return " | ".join(parts)
 
     def summary(self) -> list[str]:
-        """What a user must know at the end."""
-        lines = [f"failed: {i}: {reason}" for i, reason in self.failed.items()]
+        """What a user must know at the end; why a run failed was said when it did."""
+        lines = [f"log: {self.manifest.runs / run_id / 'log.txt'}" for run_id in self.failed]
         if self.failed:
-            lines.append(f"{len(self.failed)} failed; logs: {self.manifest.runs}/ID/log.txt")
+            lines.append(f"{len(self.failed)} failed")
         if self.asked:
             lines.append("interrupted; the same command resumes from the checkpoints")
         elif self.elsewhere:
@@ -245,10 +249,11 @@ def _reason(folder: Path, code: int, before: tuple[int, ...]) -> str:
 
 
 class Display:
-    """One line that changes on a terminal; elsewhere a line for each event."""
+    """One line that changes on a terminal; elsewhere a line for each event with its time."""
 
     def __init__(self, out: TextIO, total: int) -> None:
         self.out, self.total, self.live, self.last = out, total, out.isatty(), 0.0
+        self._clock = Clock()
 
     def due(self) -> bool:
         """Whether the line that changes is wanted, and old."""
@@ -262,7 +267,7 @@ class Display:
 
     def note(self, line: str) -> None:
         """Print a line that stays."""
-        self._put(("\r\x1b[K" if self.live else "") + line + "\n")
+        self._put(f"\r\x1b[K{line}\n" if self.live else f"{self._clock(line)}\n")
 
     def finish(self, lines: Iterable[str]) -> None:
         """Print the lines at the end."""

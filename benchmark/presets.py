@@ -6,6 +6,8 @@ Collapse in Variational Autoencoders, 2019, arXiv 1901.05534. ``li2019_ptb``: Li
 Surprisingly Effective Fix for Deep Latent Variable Modeling of Text, 2019, arXiv 1909.00868.
 """
 
+import math
+from pathlib import Path
 from typing import Any
 
 _HE2019_MODEL = {"feed": "cell", "bias": False, "init": 0.01, "init_embedding": 0.1}
@@ -49,6 +51,8 @@ PRESETS: dict[str, dict[str, dict[str, Any]]] = {
     },
 }
 
+DEFAULTS = "fu2019_ptb"  # the preset whose settings are all defaults
+
 # What stands above every table of a preset.
 CAVEATS = {
     "exact_small": (
@@ -57,3 +61,48 @@ CAVEATS = {
         "demonstrate here, they are no evidence for one."
     ),
 }
+
+# Training sentences, types and mean length of the data that a preset was made for. `exact_small` is
+# no advice for other data (see CAVEATS), and `li2019_ptb` has the data of `fu2019_ptb`.
+MADE_FOR = {
+    "exact": (10_000, 60, 14.0),
+    "fu2019_ptb": (42_068, 9_999, 21.1),
+    "he2019_yahoo": (100_000, 19_997, 79.0),
+}
+
+
+def nearest(sentences: int, types: int, length: float) -> str:
+    """The preset made for the most similar data, by the product of the three ratios.
+
+    Sentences say how many updates an epoch has and how soon a network overfits, types and length
+    how large it has to be.
+    """
+    figures = (max(sentences, 1), max(types, 1), max(length, 1.0))
+
+    def distance(name: str) -> float:
+        pairs = zip(figures, MADE_FOR[name], strict=True)
+        return sum(abs(math.log(one / other)) for one, other in pairs)
+
+    return min(MADE_FOR, key=distance)
+
+
+def advice(spec: str, root: Path) -> str:
+    """One line on the preset of a reader's own text; "" of other data, or before it is prepared."""
+    from benchmark import data
+
+    if not (data.is_text(spec) and data.is_prepared(spec, root)):
+        return ""
+    found = data.describe(spec, root)
+    unit = "words" if found["segmentation"] == "word" else "pieces"
+    train = found["splits"]["train"]
+    figures = train["sentences"], found["types"], train[f"{unit}_mean"]
+    best = nearest(*figures)
+    which = f'preset = "{best}" is' if best != DEFAULTS else "these are"
+    return (
+        f"{found['spec']}: without a preset, settings have the defaults ({DEFAULTS}); for "
+        f"{_size(*figures, unit)}, {which} nearest, made for {_size(*MADE_FOR[best], 'words')}"
+    )
+
+
+def _size(sentences: int, types: int, length: float, unit: str) -> str:
+    return f"{sentences:,} sentences of {length:.0f} {unit}, {types:,} types"

@@ -8,6 +8,7 @@ from typing import Any, Never
 
 from tqdm import tqdm
 
+from benchmark.clock import Clock
 from benchmark.files import write_atomic
 from benchmark.status import duration
 
@@ -24,6 +25,8 @@ SHOWN = {  # in the bar; with a bar of ten characters they fit into 80 columns
 class Progress:
     """A bar on a terminal, else a line an epoch; ``progress.json`` in the folder, twice a second.
 
+    Elsewhere than on a terminal, lines begin with the time.
+
     Args:
         folder: of the run.
         title: the run's id, said once at the beginning.
@@ -33,10 +36,12 @@ class Progress:
     def __init__(self, folder: Path, title: str, shown: bool) -> None:
         self._path, self._title, self._shown = folder / "progress.json", title, shown
         self._hidden = not (shown and sys.stderr.isatty())
+        self._clock = Clock()
         self._bar: tqdm[Never] | None = None
         self._phase, self._begin, self._at, self._due = "", 0.0, 0, 0.0
         if shown:
-            print(f"run {title}", file=sys.stderr)
+            line = f"run {title}"
+            print(self._clock(line) if self._hidden else line, file=sys.stderr, flush=True)
 
     def due(self) -> bool:
         """Whether half a second has passed since the last `show`."""
@@ -80,12 +85,11 @@ class Progress:
         figures = f"validation ELBO {-point['neg_elbo']:.2f}, KL {point['kl']:.2f}"
         left = self._left(point["step"], total) if self._phase == "train" else None
         end = f", {duration(left)} left" if left is not None else ""
-        print(
+        line = (
             f"epoch {point['epoch']}: step {point['step']:,} of {total:,}, {figures}, "
-            f"weight {point['weight']:.2f}, {rate:,.0f} tokens/s{end}",
-            file=sys.stderr,
-            flush=True,
+            f"weight {point['weight']:.2f}, {rate:,.0f} tokens/s{end}"
         )
+        print(self._clock(line), file=sys.stderr, flush=True)
 
     def _left(self, step: int, total: int) -> float | None:
         """Seconds to the end of the phase, at the pace since it began here."""

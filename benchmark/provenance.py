@@ -62,14 +62,10 @@ def provenance(method: str | None = None) -> dict[str, Any]:
     import torch
 
     root = checkout()
-    commit, _ = _git(root, "rev-parse", "HEAD")
-    used = ("*",) if method is None else ("_*", method)
-    code = (":(glob)benchmark/**/*.py", "constraints.txt",
-            *(f":(glob)baselines/{name}.py" for name in used if name))  # fmt: skip
-    changed, _ = _git(root, "status", "--porcelain", "--untracked-files=all", "--", *code)
+    commit, dirty = committed(root, method)
     return {
-        "commit": commit or os.environ.get("PCBENCH_COMMIT") or None,
-        "dirty": bool(changed) if commit and changed is not None else None,
+        "commit": commit,
+        "dirty": dirty,
         "code_sha256": code_sha256(root),
         "python": platform.python_version(),
         "torch": str(torch.__version__),
@@ -77,6 +73,17 @@ def provenance(method: str | None = None) -> dict[str, Any]:
         "processor": processor(),
         "threads": torch.get_num_threads(),
     }
+
+
+def committed(root: Path, method: str | None = None) -> tuple[str | None, bool | None]:
+    """``commit`` and ``dirty`` as `provenance` tells them."""
+    commit, _ = _git(root, "rev-parse", "HEAD")
+    used = ("*",) if method is None else ("_*", method)
+    code = (":(glob)benchmark/**/*.py", "constraints.txt",
+            *(f":(glob)baselines/{name}.py" for name in used if name))  # fmt: skip
+    changed, _ = _git(root, "status", "--porcelain", "--untracked-files=all", "--", *code)
+    dirty = bool(changed) if commit and changed is not None else None
+    return commit or os.environ.get("PCBENCH_COMMIT") or None, dirty
 
 
 def refusal(root: Path | None = None) -> str:

@@ -3,9 +3,11 @@
 import io
 import json
 import os
+import re
 import subprocess
 import sys
 import time
+from importlib import metadata
 from pathlib import Path
 
 import pytest
@@ -61,7 +63,7 @@ def test_a_study_from_file_to_table(tmp_path: Path) -> None:
     assert swept.stderr.rstrip().endswith("2/2 done")
     collected = process("collect", "mine.toml", folder=tmp_path)
     assert collected.stdout == "results/mine.jsonl: 2 done (2 new)\n"
-    reported = process("report", "mine.toml", "--out", "tables", folder=tmp_path)
+    reported = process("report", "mine.toml", "--full", "--out", "tables", folder=tmp_path)
     assert reported.returncode == 0, reported.stderr
     assert reported.stdout == (tmp_path / "tables" / "mine.md").read_text()
     first = next(part for part in reported.stdout.split("\n\n") if part.startswith("|"))
@@ -217,7 +219,8 @@ def test_letters_that_the_output_lacks_are_spelt_out(
 ) -> None:
     raw = io.BytesIO()
     monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(raw, encoding="ascii"))
-    assert cli.main(["report", QUICK, "--results", str(ROOT / "results"), "--out", "."]) == 0
+    words = [QUICK, "--full", "--results", str(ROOT / "results"), "--out", "."]
+    assert cli.main(["report", *words]) == 0
     table = (here / "quickstart.md").read_text()
     assert raw.getvalue() == table.rstrip("\n").encode("ascii", "backslashreplace") + b"\n"
     assert b"\\xb1" in raw.getvalue()  # ±
@@ -271,6 +274,25 @@ def test_data_is_listed_prepared_and_shown(here: Path, capsys: pytest.CaptureFix
     assert "entropy" in capsys.readouterr().out
     assert cli.main(["data", "list", "--data", "d"]) == 0
     assert {line.split()[0] for line in capsys.readouterr().out.splitlines()} >= {"ptb", "exact"}
+
+
+def test_the_version_names_commit_and_torch_without_importing_it(tmp_path: Path) -> None:
+    code = (
+        "import sys\nfrom benchmark import cli\n"
+        "sys.modules['torch'] = None  # an import would fail\ncli.main(['--version'])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    torch = re.escape(metadata.version("torch"))
+    assert re.fullmatch(
+        rf"pcbench \S+ \(commit ([0-9a-f]{{9}}(, dirty)?|unknown)\), torch {torch}\n", done.stdout
+    )
 
 
 def test_the_doctor_tells_what_a_bug_report_needs(

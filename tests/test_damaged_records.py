@@ -70,7 +70,7 @@ def refused(place: Place, capsys: pytest.CaptureFixture[str], reason: str, numbe
 
 
 def flagged(place: Place, capsys: pytest.CaptureFixture[str], reason: str, number: int = 3) -> None:
-    """The figures cannot be: a line below the tables, exit status 1, nothing written."""
+    """The figures cannot be: a line for each, exit status 1, nothing written."""
     before = place.files()
     assert place.report() == 1
     told = capsys.readouterr().out.split("Inconsistent records, so nothing was written:\n")[1]
@@ -216,4 +216,4 @@ def test_a_failed_runs_reason_may_hold_anything(
     assert place.report() == 0
     told = capsys.readouterr().out
     assert "ptb-b-0-0123abcd: error: holds markup: \"must be <class 'int'>\"" in told
-    assert "b on ptb: 1 of 2 seeds; without a record: 0" in told
+    assert "Missing: 1 run of 1 row without a record;" in told

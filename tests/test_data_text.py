@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import tiny
 
-from benchmark import cli, data, manifest, records, study
+from benchmark import cli, data, manifest, presets, records, study
 from benchmark.errors import UserError
 from benchmark.finished import load_run
 from benchmark.result import describe_data
@@ -263,3 +264,46 @@ def test_a_studys_folder_is_found_from_elsewhere_once_its_runs_are_resolved(
     (entry,) = found.entries
     assert entry.resolve().id == entry.id
     assert data.recorded(entry.resolve().data) == "text:news"
+
+
+def test_a_preset_is_advised_for_own_text_without_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    write(Path("news"))
+    begin = "pcbench: text:news: without a preset, settings have the defaults (fu2019_ptb); for "
+    wanted = (
+        f'{begin}15 sentences of 5 words, 10 types, preset = "exact" is nearest, made for '
+        "10,000 sentences of 14 words, 60 types\n"
+    )
+    assert cli.main(["data", "prepare", "text:news", "--data", "d"]) == 0
+    assert capsys.readouterr().err == wanted
+    words = [f"--set={key}={value}" for key, value in SMALL.items()]
+    run = ["run", "--data", "text:news", "--data-dir", "d", "--baseline", "none", *words]
+    assert cli.main([*run, "--runs", "r"]) == 0
+    assert capsys.readouterr().err.startswith(wanted)
+    assert cli.main([*run, "--runs", "s", "--preset", "exact"]) == 0
+    assert "without a preset" not in capsys.readouterr().err
+    Path("s.toml").write_text(
+        f'[study]\ndata = ["text:news"]\nseeds = [0]\n{tiny.SETTINGS}[[baseline]]\nname = "none"\n'
+    )
+    assert cli.main(["sweep", "s.toml", "--runs", "t", "--data", "d"]) == 0
+    assert capsys.readouterr().err.startswith(wanted)
+    for log in Path("t").glob("*/log.txt"):
+        assert "without a preset" not in log.read_text()
+
+
+@pytest.mark.parametrize(
+    ("figures", "name"),
+    [
+        ((40_000, 10_000, 20.0), "fu2019_ptb"),
+        ((3_914, 2_670, 12.0), "fu2019_ptb"),
+        ((3_914, 200, 12.0), "exact"),
+        ((200_000, 30_000, 60.0), "he2019_yahoo"),
+        ((1, 0, 0.0), "exact"),
+    ],
+)
+def test_the_nearest_preset_is_by_sentences_types_and_length(
+    figures: tuple[int, int, float], name: str
+) -> None:
+    assert presets.nearest(*figures) == name

@@ -68,7 +68,7 @@ def test_a_study_in_another_folder_from_its_file_to_the_table_and_on(
     assert line["config"]["params"] == {"share": 0.25}
     assert (line["config"]["file"], line["config"]["file_sha256"]) == ("mine.py", sha256_file(file))
     assert line["curve"][0]["weight"] == 0.25
-    assert "| share" in pcbench("report", name)[1]
+    assert "\nshare " in pcbench("report", name)[1]
 
     file.write_text(MINE.replace("self.share", "self.share / 2"))
     code, _, said = pcbench("sweep", name)

@@ -150,7 +150,7 @@ def test_a_kill_without_progress_counts_and_one_after_a_checkpoint_does_not(plac
 def test_a_record_that_another_process_wrote_is_a_success(place: Place) -> None:
     place.order(1, "be overtaken")
     pool = place.work()
-    assert (pool.done, pool.failed) == (ROWS, {})
+    assert (pool.done, pool.failed) == (ROWS, [])
 
 
 def test_a_signal_reaches_each_run_and_starts_no_more(place: Place) -> None:
@@ -159,7 +159,7 @@ def test_a_signal_reaches_each_run_and_starts_no_more(place: Place) -> None:
     with noted(pool.asked), place.warned():
         pool.work()
     assert [line["label"] for line in place.told()] == ["row_0"]
-    assert (pool.left, pool.failed, pool.done) == (True, {}, 0)
+    assert (pool.left, pool.failed, pool.done) == (True, [], 0)
 
 
 def claim_of(folder: Path, age: float) -> Path:
@@ -184,7 +184,7 @@ def test_a_claim_whose_heart_stopped_is_waited_for_and_taken_over(place: Place) 
 def test_a_claim_whose_heart_beats_is_left_alone(place: Place) -> None:
     with claims.claim(place.folder(0), beat=0.05):
         pool = place.work()
-    assert (pool.done, pool.elsewhere, pool.failed) == (ROWS - 1, [place.ids[0]], {})
+    assert (pool.done, pool.elsewhere, pool.failed) == (ROWS - 1, [place.ids[0]], [])
     assert f"left to another process: {place.ids[0]}" in place.out.getvalue()
 
 

@@ -1,13 +1,17 @@
 """What a person sees of a run: a bar that fits a terminal, or a line an epoch."""
 
 import json
+import re
+import time
 from pathlib import Path
 
 import pytest
 from tqdm import tqdm
 
+from benchmark.clock import Clock
 from benchmark.progress import BAR, SHOWN, Progress
 
+TIME = r"\d\d:\d\d:\d\d"
 POINT = {"step": 50, "epoch": 1, "neg_elbo": 101.5, "kl": 1.25, "weight": 0.5}
 
 
@@ -30,8 +34,8 @@ def test_without_a_terminal_an_epoch_is_a_line(
     progress.epoch(POINT, 100, 1234.5)
     progress.close()
     first, second = capsys.readouterr().err.splitlines()
-    assert first == "run ptb-none-0-0123abcd"
-    assert second.startswith("epoch 1: step 50 of 100, validation ELBO -101.50, KL 1.25, ")
+    assert re.fullmatch(rf"\d{{4}}-\d\d-\d\d {TIME} run ptb-none-0-0123abcd", first)
+    assert re.match(rf"{TIME} epoch 1: step 50 of 100, validation ELBO -101.50, KL 1.25, ", second)
     assert "weight 0.50, 1,23" in second
     assert second.endswith(" s left")
     said = json.loads((tmp_path / "progress.json").read_text())
@@ -44,3 +48,23 @@ def test_quiet_is_silent(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> 
     progress.epoch(POINT, 100, 1234.5)
     progress.close()
     assert capsys.readouterr().err == ""
+
+
+def test_a_log_tells_the_date_once_a_day(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock, strftime = Clock(), time.strftime
+    late = time.mktime((2026, 1, 31, 23, 59, 58, 0, 0, -1))
+    moments = iter((late, late + 1, late + 2))
+    monkeypatch.setattr(
+        time, "strftime", lambda form: strftime(form, time.localtime(next(moments)))
+    )
+    assert [clock(line) for line in "abc"] == [
+        "2026-01-31 23:59:58 a", "23:59:59 b", "2026-02-01 00:00:00 c",
+    ]  # fmt: skip
+
+
+def test_a_terminal_needs_no_clock(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True)
+    Progress(tmp_path, "ptb-none-0-0123abcd", shown=True)
+    assert capsys.readouterr().err == "run ptb-none-0-0123abcd\n"

@@ -42,8 +42,9 @@ def test_all_files_of_a_report_have_their_place(
 ) -> None:
     assert cli.main(["report", "mine"]) == 0
     printed = capsys.readouterr()
-    assert printed.out == (here / "paper/tables/mine.md").read_text()
-    assert printed.err.startswith("pcbench: wrote paper/tables/mine.{md,tex,csv}, ")
+    _, where = printed.out.split("\nWritten: paper/tables/mine.{md,tex,csv}, ")
+    assert where.endswith(f"\nPage:    {(here / 'results/mine.html').as_uri()}\n")
+    assert printed.err == ""
     found = files(here)
     assert {f"paper/tables/mine.{kind}" for kind in ("md", "tex", "csv")} <= found
     assert "results/mine.html" in found
@@ -136,6 +137,7 @@ def test_committed_tables_and_figures_are_those_of_the_committed_records(name: s
     assert found.wrong == []
     to = report.Places(ROOT / "paper" / "tables", ROOT / "paper" / "figures")
     assert found.differing(to) == [], f"mend: pcbench report {name}"
+    assert max(map(len, found.shown.splitlines())) <= 100
     for picture in found.pictures:
         assert (ROOT / f"paper/figures/{picture.name}.png").stat().st_size < 120_000
 

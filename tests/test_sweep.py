@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -148,7 +149,10 @@ def test_failing_runs_stop_no_others(place: Place) -> None:
     code, said = place.sweep()
     assert code == 1
     assert said.count("failed: none, exact_small, seed") == 2
-    assert f"failed: {place.ids[0]}: ValueError: no luck" in said
+    assert [said.count(text) for text in ("seed 0: ValueError: no luck", "no luck")] == [1, 2]
+    assert said.count(f"log: {place.runs / place.ids[0] / 'log.txt'}\n") == 1
+    assert re.match(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d ", said)
+    assert re.search(r"\n\d\d:\d\d:\d\d 2/4 done\n$", said)
     assert "Traceback" in (place.runs / place.ids[0] / "log.txt").read_text()
     assert [run.label for run in plan.pending(place.study, place.runs)] == ["none", "none"]
     place.order("none", "go")

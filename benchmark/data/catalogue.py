@@ -60,6 +60,11 @@ def recorded(spec: str) -> str:
     return found.name if isinstance(found, Own) else spec
 
 
+def is_text(spec: str) -> bool:
+    """Whether the data are a reader's own text, ``text:DIR``."""
+    return isinstance(sources.find(spec), Own)
+
+
 def absolute(spec: str) -> str:
     """The same data from any current folder, for what stays on this machine."""
     found = sources.find(spec)

@@ -44,6 +44,11 @@ def _add_report(sub: Commands) -> None:
     do.add_argument("--check", action="store_true",
                     help="write nothing; name the tables, and the numbers behind figures, that "
                     "the records contradict; images are not compared")  # fmt: skip
+    much = do.add_mutually_exclusive_group()
+    much.add_argument("--full", action="store_true",
+                      help="print all tables with all columns, as Markdown")  # fmt: skip
+    much.add_argument("--quiet", action="store_true",
+                      help="print only what is wrong or in doubt")  # fmt: skip
     do.add_argument("--published", action="store_true",
                     help="instead, list what is wrong among published figures")  # fmt: skip
     do.set_defaults(do=report)
@@ -65,6 +70,7 @@ def _add_plot(sub: Commands) -> None:
 def report(arguments: Namespace) -> int:
     """``pcbench report``."""
     from benchmark.report import report as reporting
+    from benchmark.report import terminal
 
     if arguments.published:
         return _published()
@@ -72,18 +78,24 @@ def report(arguments: Namespace) -> int:
         raise UserError("report: STUDY is missing: a study file or its name, or --published")
     found = reporting.read(arguments.study, arguments.results)
     to = _places(found.name, arguments)
-    if found.wrong:
-        print(found.shown, end="")
-        return 1
-    if arguments.check:
+    if arguments.check and not found.wrong:
         return _check(found, to, arguments)
-    written = []
-    if arguments.readme is not None:  # first: it may lack the place of the table
+    written: list[Path] = []
+    if (
+        arguments.readme is not None and not found.wrong
+    ):  # first: it may lack the place of the table
         found.fill(arguments.readme)
         written.append(arguments.readme)
     written = found.write(to) + written
-    print(found.shown, end="")
-    print(f"pcbench: wrote {_folders(written)}", file=sys.stderr)
+    print(found.told(terminal.coloured(), arguments.full, arguments.quiet), end="")
+    if found.wrong:
+        return 1
+    if arguments.full:
+        print(f"pcbench: wrote {_folders(written)}", file=sys.stderr)
+    elif not arguments.quiet:
+        print(f"\nWritten: {_folders([path for path in written if path != to.page])}")
+        if to.page is not None:
+            print(f"Page:    {to.page.absolute().as_uri()}")
     return 0
 
 
@@ -105,6 +117,8 @@ def _check(found: "Report", to: "Places", arguments: Namespace) -> int:
     differing = found.differing(to, arguments.readme)
     for one in differing:
         print(one)
+    if not differing and arguments.quiet:
+        return 0
     if not differing:
         print(f"{found.path}: tables and figures are what the records say")
         return 0

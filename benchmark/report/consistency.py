@@ -30,12 +30,14 @@ class Finding:
         text: what, in one line.
         wrong: whether it cannot be; else a remark.
         line: of the file, from 1; None of the whole.
+        lacking: how many runs of a row have no record, where that is the remark.
     """
 
     id: str | None
     text: str
     wrong: bool
     line: int | None = None
+    lacking: int = 0
 
     def told(self, file: Path | str) -> str:
         """One line: file, line number, run and reason."""
@@ -215,7 +217,8 @@ def _seeds(lines: Sequence[Record], seeds: Sequence[int] | None) -> Iterator[Fin
         lacking = [seed for seed in wanted if seed not in there[row]]
         if lacking:
             text = f"{labels[row]}: {len(wanted) - len(lacking)} of {len(wanted)} seeds"
-            yield Finding(None, f"{text}; without a record: {_listed(lacking, 10)}", False)
+            text += f"; without a record: {_listed(lacking, 10)}"
+            yield Finding(None, text, False, lacking=len(lacking))
 
 
 def _code(done: Numbered) -> Iterator[Finding]:

@@ -14,11 +14,15 @@ Record = dict[str, Any]
 def notes(lines: Sequence[Record]) -> list[str]:
     """On the split, its estimators, the truth, the preset, and settings in which rows differ."""
     done = [line for line in lines if is_done(line)]
+    return [*_split(done), *_truth(done), *caveats(done)]
+
+
+def caveats(lines: Sequence[Record]) -> list[str]:
+    """What forbids or weakens a comparison of rows: of preset, records, settings and devices."""
+    done = [line for line in lines if is_done(line)]
     presets = dict.fromkeys(line["config"].get("preset") for line in done)
-    caveats = [CAVEATS[name] for name in presets if name in CAVEATS]
-    return [
-        *_split(done), *_truth(done), *caveats, *_older(done), *_settings(done), *_devices(done)
-    ]  # fmt: skip
+    known = [CAVEATS[name] for name in presets if name in CAVEATS]
+    return [*known, *_older(done), *_settings(done), *_devices(done)]
 
 
 def _split(done: Sequence[Record]) -> Iterator[str]:

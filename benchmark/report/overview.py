@@ -156,11 +156,19 @@ def _mixed(done: "pd.DataFrame") -> bool:
     return _known(done, "z_use") and _known(done, "z_use_next")
 
 
+def states(done: "pd.DataFrame", name: str = "state") -> tuple[int, int, int] | None:
+    """How many seeds are alive, undecided and collapsed; None where that is not known."""
+    if done[name].isna().any() or _mixed(done):
+        return None
+    alive, undecided, collapsed = (int((done[name] == one).sum()) for one in collapse.STATES)
+    return alive, undecided, collapsed
+
+
 def _states(done: "pd.DataFrame", name: str) -> Cell:
     """How many seeds are in each state; the number alive sorts."""
-    if done[name].isna().any() or _mixed(done):
+    counts = states(done, name)
+    if counts is None:
         return Cell(DASH, n=len(done))
-    counts = [int((done[name] == state).sum()) for state in collapse.STATES]
     return Cell(" / ".join(map(str, counts)), counts[0], n=len(done))
 
 

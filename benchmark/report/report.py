@@ -10,9 +10,12 @@ from benchmark import sentences
 from benchmark.errors import UserError
 from benchmark.files import check_writable, plain, write_atomic
 from benchmark.records import read_jsonl
-from benchmark.report import checkpoints, consistency, render, tables
+from benchmark.report import checkpoints, consistency, render, tables, terminal
+from benchmark.report.comparable import groups
 from benchmark.report.consistency import Finding
+from benchmark.report.notes import caveats
 from benchmark.report.table import Table
+from benchmark.report.verdict import verdict
 
 if TYPE_CHECKING:
     from benchmark.report.figures import Picture
@@ -87,11 +90,24 @@ class Report:
 
     @property
     def shown(self) -> str:
-        """For a terminal: tables and remarks, and what is wrong."""
-        if self.wrong:
-            told = "".join(f"- {one}\n" for one in self.wrong)
-            return f"{self.markdown}\nInconsistent records, so nothing was written:\n{told}"
-        return self.markdown
+        """For a person to read, in plain text."""
+        return self.told()
+
+    def told(self, colour: bool = False, full: bool = False, quiet: bool = False) -> str:
+        """What a person shall read: of wrong records only what is wrong.
+
+        Args:
+            colour: whether the output shows colours.
+            full: all tables with all columns, as Markdown.
+            quiet: only what is wrong or in doubt.
+        """
+        wrong = terminal.problems(self.wrong, colour) if self.wrong else ""
+        if full:
+            return f"{self.markdown}\n{wrong}" if wrong else self.markdown
+        if wrong or quiet:
+            return wrong or "".join(f"{one}\n" for one in terminal.remarks(self.findings))
+        found = caveats([line for group in groups(self.lines) for line in group.lines])
+        return terminal.text(verdict(self.lines), self.built, found, self.findings, colour)
 
     def texts(self, to: Places) -> dict[Path, str]:
         """Content of each file that belongs in version control, but for images."""
