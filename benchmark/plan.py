@@ -5,6 +5,7 @@ is stale where today's code would measure it otherwise, or where its method's fi
 it stays until `sweep --redo` has trained its run again.
 """
 
+import json
 import shlex
 import subprocess
 from collections import Counter
@@ -187,10 +188,38 @@ def edits(changed: Counter[str], redo: str, rows: dict[str, str] | None = None) 
     ]
 
 
-def changed_methods(lines: Iterable[Record]) -> Counter[str]:
-    """How many records of each baseline its file has changed since."""
-    done = (line for line in lines if records.is_done(line))
-    return Counter(line["config"]["baseline"] for line in done if method_changed(line))
+def of_report(study: str, path: Path, lines: Iterable[Record]) -> list[str]:
+    """What a reader of a table must know of its records: which are not committed, which stale.
+
+    Args:
+        study: as the user named it.
+        path: the collected file.
+        lines: of that file.
+    """
+    done = [line for line in lines if records.is_done(line)]
+    changed = Counter(line["config"]["baseline"] for line in done if method_changed(line))
+    rows = {line["config"]["baseline"]: line["label"] for line in done if "label" in line}
+    return _committed(path, done) + edits(changed, f"pcbench sweep {study} --redo", rows)
+
+
+def _committed(path: Path, done: Sequence[Record]) -> list[str]:
+    """How many records are as in git's last commit, and the rows of the others."""
+    shown = ["git", "-C", str(path.absolute().parent), "show", f"HEAD:./{path.name}"]
+    try:
+        there = subprocess.run(shown, capture_output=True, timeout=30)
+        before = {records.digest(json.loads(line)) for line in there.stdout.splitlines()}
+    except (OSError, subprocess.TimeoutExpired, ValueError, AttributeError):
+        return []
+    new = Counter(
+        str(line.get("label", line["config"]["baseline"]))
+        for line in done
+        if records.digest(line) not in before
+    )
+    if there.returncode != 0 or not new:
+        return []
+    number = sum(new.values())
+    named = ", ".join(f"{row} {count}" for row, count in new.items())
+    return [f"{len(done) - number} records are as in the last commit; new or changed: {named}"]
 
 
 def _records(count: int) -> str:

@@ -3,6 +3,7 @@
 import io
 import json
 import shutil
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -25,7 +26,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Place:
 def made(place: Place, run_id: str, **changes: Any) -> dict[str, Any]:
     """A record of the study's run as today's code would write it."""
     config = place.study.find(run_id).config
-    found = record(run_id) | {"evaluation_digest": config.evaluation_digest}
+    found = record(run_id, bleu=2.5 + place.ids.index(run_id)) | {"evaluation_digest": config.evaluation_digest}
     found["provenance"] |= {"method_sha256": config.method_sha256}
     return found | changes
 
@@ -214,3 +215,23 @@ def test_a_study_by_its_name(place: Place, capsys: pytest.CaptureFixture[str]) -
     assert capsys.readouterr().out.split() == place.ids
     assert cli.main(["sweep", "v1.6", "--list"]) == 2
     assert "v1.6: no such study file; " in capsys.readouterr().err
+
+
+def test_a_report_says_which_records_are_not_committed(
+    place: Place, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def git(*words: str) -> None:
+        who = ["-c", "user.name=a", "-c", "user.email=a@b.c"]
+        subprocess.run(["git", *who, *words], cwd=place.root, check=True, capture_output=True)
+
+    report = ["report", "mine", "--no-figures", "--out", "out"]
+    git("init", "-q")
+    collected(place, *(made(place, run_id, label="none") for run_id in place.ids[:1]))
+    git("add", "results")
+    git("commit", "-q", "-m", "Record")
+    assert cli.main(report) == 0
+    assert "last commit" not in capsys.readouterr().err
+    collected(place, made(place, place.ids[1]), made(place, place.ids[3]))
+    assert cli.main(report) == 0
+    said = capsys.readouterr().err
+    assert "1 records are as in the last commit; new or changed: cyclical 2" in said

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from benchmark.errors import UserError
 from benchmark.options import Commands, command, results
+from benchmark.plan import of_report
 
 if TYPE_CHECKING:
     from benchmark.report.report import Places, Report
@@ -88,6 +89,8 @@ def report(arguments: Namespace) -> int:
         written.append(arguments.readme)
     written = found.write(to) + written
     print(found.told(terminal.coloured(), arguments.full, arguments.quiet), end="")
+    for note in [] if arguments.quiet else of_report(arguments.study, found.path, found.lines):
+        print(f"pcbench: {note}", file=sys.stderr)
     if found.wrong:
         return 1
     if arguments.full:
