@@ -25,7 +25,7 @@ demo:
 	$(MAKE) --silent --no-print-directory install; installed=$$(date +%s); \
 	echo "make demo, 2 of 3: train six runs into .demo (installing: $$((installed - start)) s)"; \
 	if [ -d .demo/runs ]; then echo "finished runs in .demo are kept; make clean-demo starts afresh"; fi; \
-	$(BIN)/pcbench sweep $(DEMO_RUNS) --fresh --data .demo/data --jobs $(JOBS); trained=$$(date +%s); \
+	$(BIN)/pcbench sweep $(DEMO_RUNS) --fresh --data-dir .demo/data --jobs $(JOBS); trained=$$(date +%s); \
 	echo "make demo, 3 of 3: report; its page is to be opened in a browser (training: $$((trained - installed)) s)"; \
 	$(BIN)/pcbench collect $(DEMO_RUNS) --results .demo/results >/dev/null; \
 	$(BIN)/pcbench plot schedules --out .demo/figures >/dev/null; echo; \

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from benchmark import commands, describe, new
 from benchmark import reproduce as reproduction
+from benchmark import study_commands as studies
 from benchmark.bench import commands as benches
 from benchmark.cluster import commands as cluster
 from benchmark.errors import UserError
@@ -21,16 +22,10 @@ from benchmark.options import (
     Commands,
     Parser,
     checkpoints,
-    chosen,
     command,
     count,
     device,
     folders,
-    fresh,
-    results,
-    retry,
-    seeds,
-    settings,
 )
 from benchmark.provenance import warn_of_other_baselines
 from benchmark.report import commands as reports
@@ -42,6 +37,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Parse, do, and turn what went wrong into one line and an exit status."""
     top = parser()
     arguments, rest = top.parse_known_args(argv)
+    if any(word.split("=")[0] == "--data" for word in rest):
+        top.error("--data names a data set for `run`; the folder of prepared data is --data-dir")
     if rest and "sbatch" not in arguments:
         top.error(f"unrecognized arguments: {' '.join(rest)}")
     arguments.sbatch = rest
@@ -104,9 +101,8 @@ def parser() -> Parser:
     top.add_argument("--version", action=_Version, help="version, commit and torch's version")
     sub = top.add_subparsers(metavar="COMMAND", required=True)
     _run(sub)
-    _sweep(sub)
+    studies.add(sub)
     cluster.add(sub)
-    _collect(sub)
     reports.add(sub)
     reproduction.add(sub)
     benches.add(sub)
@@ -133,9 +129,7 @@ def _run(sub: Commands) -> None:
         "--manifest", type=Path, metavar="FILE", help="the run --id of this file, not of STUDY"
     )
     do.add_argument(
-        "--data",
-        metavar="NAME",
-        help="without STUDY: the data set, such as exact_small; with STUDY: as --data-dir",
+        "--data", metavar="NAME", help="without STUDY: the data set, such as exact_small"
     )
     do.add_argument("--baseline", metavar="NAME", help="without STUDY: the baseline")
     do.add_argument("--file", type=Path, help="without STUDY: a baseline outside baselines/")
@@ -147,8 +141,7 @@ def _run(sub: Commands) -> None:
         help="without STUDY: the baseline's cycles=8, or train.epochs=3, model.latent=16",
     )  # fmt: skip
     device(do)
-    folders(do, data=False)
-    do.add_argument("--data-dir", type=Path, metavar="DIR", help="prepared data ($PCBENCH_DATA)")
+    folders(do)
     do.add_argument(
         "--keep", choices=["none", "best", "all"], default="best", help="weights kept at the end"
     )
@@ -163,55 +156,6 @@ def _run(sub: Commands) -> None:
     do.add_argument("--quiet", action="store_true", help="no progress on standard error")
     do.add_argument("--dry-run", action="store_true", help="print the id and settings, train not")
     do.set_defaults(do=commands.run)
-
-
-def _sweep(sub: Commands) -> None:
-    do = command(
-        sub, "sweep", "run all of a study that has no record yet",
-        "pcbench sweep paper/quickstart.toml --jobs 2",
-        "pcbench sweep main --seeds 0,1 --only cyclical --device cuda",
-        "pcbench sweep main --status",
-        "pcbench sweep main --redo cyclical",
-    )  # fmt: skip
-    do.add_argument("study", type=Path, metavar="STUDY", help="a study file, or its name")
-    do.add_argument("--jobs", type=int, default=1, metavar="N", help="runs at a time, default 1")
-    do.add_argument("--seeds", type=seeds, metavar="0,1", help="only these seeds")
-    chosen(do)
-    do.add_argument(
-        "--redo", nargs="?", const="", metavar="ROW",
-        help="train a row, a run's id, or all stale records again; what is there stays until then",
-    )  # fmt: skip
-    results(do)
-    fresh(do)
-    retry(do)
-    device(do)
-    checkpoints(do)
-    folders(do)
-    what = do.add_mutually_exclusive_group()
-    what.add_argument("--list", action="store_true", help="print all ids, one a line")
-    what.add_argument("--pending", action="store_true", help="print the ids without a record")
-    what.add_argument("--dry-run", action="store_true", help="print what would run")
-    what.add_argument("--status", action="store_true", help="print the state of all runs")
-    do.set_defaults(do=commands.sweep)
-
-
-def _collect(sub: Commands) -> None:
-    do = command(
-        sub, "collect", "gather a study's records in results/STUDY.jsonl",
-        "pcbench collect paper/quickstart.toml", "pcbench collect quickstart --replace",
-        "pcbench collect quickstart --from theirs.jsonl",
-    )  # fmt: skip
-    do.add_argument("study", type=Path, metavar="STUDY", help="a study file, or its name")
-    do.add_argument("--seeds", type=seeds, metavar="0,1", help="only these seeds are expected")
-    settings(do)
-    results(do)
-    do.add_argument("--from", type=Path, dest="other", metavar="FILE",
-                    help="also the records of another collected file, checked")  # fmt: skip
-    do.add_argument("--replace", action="store_true",
-                    help="take records that differ from collected ones")  # fmt: skip
-    do.add_argument("--prune", action="store_true", help="drop records the study no longer names")
-    folders(do, data=False)
-    do.set_defaults(do=commands.collect)
 
 
 def _evaluate(sub: Commands) -> None:

@@ -15,7 +15,6 @@ from benchmark.errors import UserError, suggest
 
 if TYPE_CHECKING:
     from benchmark.config import RunConfig
-    from benchmark.study import Study
 
 RESUMABLE = 75
 
@@ -36,7 +35,7 @@ def run(arguments: Namespace) -> int:
         print(json.dumps({"id": config.id, **config.to_dict()}, indent=2))
         return 0
     if not (arguments.manifest or config.preset):  # with a manifest, the sweep has said it
-        _advise([config.data], data_root(arguments))
+        advise([config.data], data_root(arguments))
     from benchmark.run import Interrupted, refuse_done
     from benchmark.run import run as train
 
@@ -96,16 +95,14 @@ def _config(arguments: Namespace) -> "RunConfig":
 
 
 def _of_study(arguments: Namespace) -> "RunConfig":
-    from benchmark import data, study
+    from benchmark import study
 
-    given = [name for name in ("baseline", "file", "seed", "preset", "precision")
+    given = [name for name in ("data", "baseline", "file", "seed", "preset", "precision")
              if getattr(arguments, name) is not None]  # fmt: skip
     if given or arguments.set:
         raise UserError(f"run: --{(given or ['set'])[0]} goes without STUDY; set it in the study")
     if arguments.id is None:
         raise UserError("run: --id is missing; `pcbench sweep STUDY --list` prints all ids")
-    if arguments.data in data.names() and not Path(arguments.data).is_dir():
-        raise UserError("run: the study names the data; with STUDY, --data is a folder")
     return study.load(arguments.study).find(arguments.id).config
 
 
@@ -116,7 +113,7 @@ def _of_flags(arguments: Namespace) -> "RunConfig":
         raise UserError("run: give STUDY and --id, or --data NAME and --baseline NAME")
     if arguments.id is not None:
         raise UserError("run: --id goes with STUDY")
-    params, sections = _settings(arguments.set)
+    params, sections = settings(arguments.set)
     return resolve(
         data=arguments.data,
         baseline=arguments.baseline,
@@ -129,7 +126,7 @@ def _of_flags(arguments: Namespace) -> "RunConfig":
     )
 
 
-def _settings(pairs: list[str]) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
+def settings(pairs: list[str]) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
     """``cycles=8`` to the baseline's settings; ``train.epochs=3`` to those of a section."""
     from benchmark.config import SECTIONS
 
@@ -158,7 +155,7 @@ def _value(text: str) -> Any:
     return table["value"] if len(table) == 1 else text
 
 
-def _advise(data: Iterable[str], root: Path) -> None:
+def advise(data: Iterable[str], root: Path) -> None:
     """Name the nearest preset of a reader's own texts among data without a preset."""
     from benchmark.presets import advice
 
@@ -188,94 +185,7 @@ def data_root(arguments: Namespace) -> Path:
     """The folder of prepared data that was given, or the default."""
     from benchmark import data
 
-    given = arguments.data_dir
-    if given is None and getattr(arguments, "study", None) and getattr(arguments, "data", None):
-        given = Path(arguments.data)
-    return given or data.default_root()
-
-
-def sweep(arguments: Namespace) -> int:
-    """``pcbench sweep``."""
-    from benchmark import plan, pool, status
-    from benchmark import sweep as sweeping
-    from benchmark.manifest import Options
-
-    loaded = chosen_study(arguments).only(arguments.only)
-    runs, results = runs_folder(arguments), None if arguments.fresh else arguments.results
-    again = arguments.redo is not None
-    if again:
-        loaded = plan.again(loaded, runs, results, list(filter(None, [arguments.redo])))
-    if arguments.status:
-        print(status.table(loaded, runs, results))
-        return 0
-    for note in status.edited(loaded, runs):
-        print(f"pcbench: {note}", file=sys.stderr)
-    if arguments.list:
-        print("\n".join(run.id for run in loaded.configs))
-        return 0
-    if not again:
-        for note in plan.remarks(loaded, plan.standings(loaded, runs, results), results):
-            print(f"pcbench: {note}", file=sys.stderr)
-    todo = [*loaded.configs] if again else plan.pending(loaded, runs, results)
-    if arguments.pending:
-        sys.stdout.write("".join(f"{run.id}\n" for run in todo))
-        return 0
-    if arguments.dry_run:
-        home = runs / plan.AGAIN if again else runs
-        todo = sweeping.tried(todo, home, arguments.retry_failed)
-        for run in todo:
-            print(f"would run {run.id} ({run.label}) in {home / run.id}")
-        print(f"{len(todo)} of {len(loaded.configs)} runs, {arguments.jobs} at a time")
-        return 0
-    configs = [run.config for run in loaded.configs]
-    _advise([one.data for one in configs if one.preset is None], data_root(arguments))
-    options = Options(
-        data=str(data_root(arguments).absolute()),
-        results=str(arguments.results.absolute()),
-        device=arguments.device,
-        checkpoint_seconds=arguments.checkpoint_seconds,
-        retry_failed=arguments.retry_failed,
-        fresh=arguments.fresh,
-    )
-    provenance.warn_of_no_commit()
-    train = sweeping.sweep_again if again else sweeping.sweep
-    return train(loaded, runs, options, arguments.jobs, pool.visible_devices())
-
-
-def chosen_study(arguments: Namespace) -> "Study":
-    """The study that was named, with the seeds and ``--set`` of a command."""
-    from benchmark import study
-
-    params, sections = _settings(arguments.set)
-    if params:
-        raise UserError(
-            f"--set {next(iter(params))}: in a study each row has its own; give SECTION.KEY=VALUE, "
-            "such as train.epochs=3"
-        )
-    return study.load(arguments.study, arguments.seeds, sections)
-
-
-def collect(arguments: Namespace) -> int:
-    """``pcbench collect``."""
-    from benchmark import collect as collecting
-    from benchmark.plan import adopt
-
-    if arguments.set and arguments.results.absolute() == Path("results").absolute():
-        raise UserError("collect: --set makes another study; --results names a folder for it")
-    loaded = chosen_study(Namespace(**{**vars(arguments), "seeds": None}))
-    loaded.of_seeds(arguments.seeds)  # refuses seeds that the study lacks
-    runs = runs_folder(arguments)
-    adopt(runs)
-    collecting.collect(
-        loaded,
-        runs,
-        arguments.results,
-        arguments.prune,
-        arguments.seeds,
-        replace=arguments.replace,
-        other=arguments.other,
-    ).show()
-    return 0
+    return arguments.data_dir or data.default_root()
 
 
 def evaluate(arguments: Namespace) -> int:
@@ -332,7 +242,7 @@ def data_prepare(arguments: Namespace) -> int:
 
     print(data.prepare(arguments.name, data_root(arguments), arguments.source))
     _warn_of_doubts(arguments)
-    _advise([arguments.name], data_root(arguments))
+    advise([arguments.name], data_root(arguments))
     return 0
 
 

@@ -29,16 +29,15 @@ def command(sub: Commands, name: str, what: str, *examples: str) -> Parser:
 
 
 def folders(do: Parser, runs: bool = True, data: bool = True) -> None:
-    """``--runs`` and ``--data``."""
+    """``--runs`` and ``--data-dir``."""
     if runs:
         do.add_argument(
             "--runs", type=Path, metavar="DIR", help="runs ($PCBENCH_RUNS, or results/runs)"
         )
     if data:
         do.add_argument(
-            "--data-dir", "--data", type=Path, metavar="DIR", dest="data_dir",
-            help="prepared data ($PCBENCH_DATA, or .data)",
-        )  # fmt: skip
+            "--data-dir", type=Path, metavar="DIR", help="prepared data ($PCBENCH_DATA, or .data)"
+        )
 
 
 def device(do: Parser) -> None:

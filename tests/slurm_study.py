@@ -144,7 +144,7 @@ class SlurmStudy:
     def submit(self, *options: str, **changes: str) -> Completed:
         """`slurm/submit.sh mine.toml`, from the study's folder."""
         return self.slurm.call(
-            str(SUBMIT), "mine.toml", "--runs", str(self.runs), "--data", str(data()),
+            str(SUBMIT), "mine.toml", "--runs", str(self.runs), "--data-dir", str(data()),
             "--results", str(self.results), *options,
             cwd=self.root, env=self.environment | changes,
         )  # fmt: skip

@@ -167,7 +167,7 @@ def test_flags_resolve_as_a_study_does(here: Path, capsys: pytest.CaptureFixture
         (["run", QUICK, "--id", "x"], "no run 'x'"),
         (["run", QUICK, "--id", "x", "--set", "a=1"], "--set goes without STUDY"),
         (["run", QUICK, "--id", "x", "--seed", "0"], "--seed goes without STUDY"),
-        (["run", QUICK, "--id", "x", "--data", "ptb"], "--data is a folder"),
+        (["run", QUICK, "--id", "x", "--data", "ptb"], "--data goes without STUDY"),
         (["run", "--data", "exact_smal", "--baseline", "none"], "did you mean 'exact_small'?"),
         (["run", "--data", "exact_small", "--baseline", "nona"], "did you mean 'none'?"),
         (["run", "--data", "ptb", "--baseline", "none", "--set", "x"], "write KEY=VALUE"),
@@ -269,10 +269,10 @@ def test_foreign_baselines_are_warned_of(here: Path, capsys: pytest.CaptureFixtu
 
 
 def test_data_is_listed_prepared_and_shown(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert cli.main(["data", "prepare", TINY, "--data", "d"]) == 0
-    assert cli.main(["data", "show", TINY, "--data", "d"]) == 0
+    assert cli.main(["data", "prepare", TINY, "--data-dir", "d"]) == 0
+    assert cli.main(["data", "show", TINY, "--data-dir", "d"]) == 0
     assert "entropy" in capsys.readouterr().out
-    assert cli.main(["data", "list", "--data", "d"]) == 0
+    assert cli.main(["data", "list", "--data-dir", "d"]) == 0
     assert {line.split()[0] for line in capsys.readouterr().out.splitlines()} >= {"ptb", "exact"}
 
 
@@ -298,7 +298,7 @@ def test_the_version_names_commit_and_torch_without_importing_it(tmp_path: Path)
 def test_the_doctor_tells_what_a_bug_report_needs(
     here: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert cli.main(["doctor", "--runs", "r", "--data", "d"]) == 0
+    assert cli.main(["doctor", "--runs", "r", "--data-dir", "d"]) == 0
     said = capsys.readouterr().out
     for word in ("commit", "python", "torch", "threads", "cuda", "data ptb", "slurm"):
         assert word in said

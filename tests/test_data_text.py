@@ -123,7 +123,7 @@ def test_bad_text_is_one_line_with_file_and_line(
     changed: dict[str, bytes], message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     spec = f"text:{write(tmp_path / 'news', **changed)}"
-    assert cli.main(["data", "prepare", spec, "--data", str(tmp_path / "root")]) == 2
+    assert cli.main(["data", "prepare", spec, "--data-dir", str(tmp_path / "root")]) == 2
     told = capsys.readouterr().err
     assert told.count("\n") == 1
     assert f"{tmp_path}/news/{message}" in told
@@ -139,7 +139,10 @@ def test_splits_that_hold_the_same_sentences_are_told(
         "valid": f"yes .\n{long}",
         "test": "yes .\n" + TEXT["test"] * 9,
     }
-    spec, folder = f"text:{write(tmp_path / 'news', **texts)}", ["--data", str(tmp_path / "root")]
+    spec, folder = (
+        f"text:{write(tmp_path / 'news', **texts)}",
+        ["--data-dir", str(tmp_path / "root")],
+    )
     for command in ("prepare", "show"):
         assert cli.main(["data", command, spec, *folder]) == 0
         told = capsys.readouterr()
@@ -238,7 +241,7 @@ def test_whatever_a_folder_and_a_file_are_called_their_run_has_a_record(
     words = [word.encode() for line in [*lines, *sets] for word in line.split()]
     shell = {**os.environ, "PYTHONPATH": str(ROOT), "LC_ALL": "C", "PYTHONUTF8": "0"}
     for command in (
-        [b"data", b"prepare", b"text:" + name, b"--data", b"d"],
+        [b"data", b"prepare", b"text:" + name, b"--data-dir", b"d"],
         [b"run", b"--data", b"text:" + name, b"--file", name + b".py", *words],
     ):
         done = subprocess.run([sys.executable, "-m", "benchmark", *command], env=shell)
@@ -276,7 +279,7 @@ def test_a_preset_is_advised_for_own_text_without_one(
         f'{begin}15 sentences of 5 words, 10 types, preset = "exact" is nearest, made for '
         "10,000 sentences of 14 words, 60 types\n"
     )
-    assert cli.main(["data", "prepare", "text:news", "--data", "d"]) == 0
+    assert cli.main(["data", "prepare", "text:news", "--data-dir", "d"]) == 0
     assert capsys.readouterr().err == wanted
     words = [f"--set={key}={value}" for key, value in SMALL.items()]
     run = ["run", "--data", "text:news", "--data-dir", "d", "--baseline", "none", *words]
@@ -287,7 +290,7 @@ def test_a_preset_is_advised_for_own_text_without_one(
     Path("s.toml").write_text(
         f'[study]\ndata = ["text:news"]\nseeds = [0]\n{tiny.SETTINGS}[[baseline]]\nname = "none"\n'
     )
-    assert cli.main(["sweep", "s.toml", "--runs", "t", "--data", "d"]) == 0
+    assert cli.main(["sweep", "s.toml", "--runs", "t", "--data-dir", "d"]) == 0
     assert capsys.readouterr().err.startswith(wanted)
     for log in Path("t").glob("*/log.txt"):
         assert "without a preset" not in log.read_text()

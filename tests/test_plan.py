@@ -26,7 +26,8 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Place:
 def made(place: Place, run_id: str, **changes: Any) -> dict[str, Any]:
     """A record of the study's run as today's code would write it."""
     config = place.study.find(run_id).config
-    found = record(run_id, bleu=2.5 + place.ids.index(run_id)) | {"evaluation_digest": config.evaluation_digest}
+    found = record(run_id, bleu=2.5 + place.ids.index(run_id))
+    found["evaluation_digest"] = config.evaluation_digest
     found["provenance"] |= {"method_sha256": config.method_sha256}
     return found | changes
 

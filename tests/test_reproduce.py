@@ -63,7 +63,7 @@ def pcbench(
     monkeypatch.chdir(tmp_path)
 
     def call(*arguments: str) -> tuple[int, str, str]:
-        code = cli.main(["reproduce", "--data", str(made[0] / "data"), *arguments])
+        code = cli.main(["reproduce", "--data-dir", str(made[0] / "data"), *arguments])
         return code, *capfd.readouterr()
 
     return call

@@ -234,7 +234,7 @@ def done(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def pcbench(done: Path, capsys: pytest.CaptureFixture[str]) -> Pcbench:
     def call(*arguments: str, runs: Path = done / "runs") -> tuple[int, str, str]:
-        folders = ["--runs", str(runs), "--data", str(done / "data")]
+        folders = ["--runs", str(runs), "--data-dir", str(done / "data")]
         status = cli.main(["sample", *arguments, *folders])
         said = capsys.readouterr()
         return status, said.out, said.err

@@ -10,7 +10,7 @@ import pytest
 from private_slurm import Completed, PrivateSlurm
 from slurm_study import SUBMIT, SlurmStudy
 
-FOLDERS = ["--runs", "runs", "--data", "data", "--results", "results"]
+FOLDERS = ["--runs", "runs", "--data-dir", "data", "--results", "results"]
 
 
 def refused(done: Completed, *words: str) -> None:

@@ -107,7 +107,7 @@ def test_a_failing_run_stops_neither_the_others_nor_the_report(place: SlurmStudy
 
 def test_a_submission_from_inside_a_job(place: SlurmStudy) -> None:
     """What Slurm told the outer task about itself must not reach the inner jobs."""
-    inner = [str(SUBMIT), "mine.toml", "--runs", "runs", "--data", str(data()),
+    inner = [str(SUBMIT), "mine.toml", "--runs", "runs", "--data-dir", str(data()),
              "--results", "results"]  # fmt: skip
     (place.root / "outer").write_text(
         f"#!/bin/bash\necho saw $CUDA_VISIBLE_DEVICES\nexport SLURM_LEAK=1\n{' '.join(inner)}\n"
@@ -147,7 +147,7 @@ def test_the_quickstart_equals_the_local_pool_s(tmp_path: Path, slurm: PrivateSl
     assert set(place.ids) <= whole
     place.submitted()
     pool = [sys.executable, "-m", "benchmark", "sweep", str(place.path)]
-    folders = ["--runs", str(tmp_path / "pool"), "--data", str(data())]
+    folders = ["--runs", str(tmp_path / "pool"), "--data-dir", str(data())]
     done = subprocess.run([*pool, *folders], capture_output=True, text=True, cwd=ROOT)
     assert done.returncode == 0, done.stderr
     place.wait(300)

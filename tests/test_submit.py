@@ -210,7 +210,7 @@ def test_data_must_be_there_before_anything_is_submitted(
     (place.root / "mine.toml").write_text(TOML.replace("exact_small", "ptb"))
     place.command("sbatch", f"touch {place.root / 'called'}")
     place.command("squeue", "exit 0")
-    assert cli.main(["submit", "mine.toml", "--runs", "runs", "--data", "data"]) == 2
+    assert cli.main(["submit", "mine.toml", "--runs", "runs", "--data-dir", "data"]) == 2
     said = capsys.readouterr().err
     assert said.startswith("pcbench: ptb: not prepared in ")
     assert said.count("\n") == 1
@@ -244,7 +244,7 @@ def test_the_interpreter_of_the_jobs_is_tried_first(
     if script is not None:
         place.command("jobs", script.format(**known))
     monkeypatch.setattr(sys, "executable", str(place.root / "bin" / "jobs"))
-    command = ["submit", "mine.toml", "--runs", "runs", "--data", "data"]
+    command = ["submit", "mine.toml", "--runs", "runs", "--data-dir", "data"]
     assert cli.main(command) == 2
     said = capsys.readouterr().err
     assert said.startswith("pcbench: the jobs' interpreter: ")
@@ -282,7 +282,7 @@ def test_chosen_seeds_leave_the_study_whole(
 ) -> None:
     place.command("sbatch", "echo 5")
     place.command("squeue", "exit 0")
-    data = ["--data", str(place.root / "data")]
+    data = ["--data-dir", str(place.root / "data")]
     assert cli.main(["submit", "mine.toml", "--runs", "runs", "--seeds", "1", *data]) == 0
     assert "mine: 2 of 2 runs to submit" in capsys.readouterr().out
     (path,) = place.runs.glob("manifests/mine-????????????.json")

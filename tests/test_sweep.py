@@ -133,7 +133,7 @@ def test_a_terminal_shows_what_is_done_and_the_time_left(place: Place) -> None:
         line |= {"label": "x", "row": 0, "status": "done"}
     (place.results / "mine.jsonl").write_text("".join(records.dumps(x) + "\n" for x in lines))
     out = Terminal()
-    assert place.sweep(out=out, results=str(place.results))[0] == 0
+    assert place.sweep(out=out, results=str(place.results), fresh=True)[0] == 0
     first = out.getvalue().split("\x1b[K")[1]
     assert first.startswith("0/4 done, about 4.0 h left | none 0 | cyclical 0")
 
@@ -235,7 +235,14 @@ def test_what_no_run_can_begin_without_is_told_once(
 ) -> None:
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")  # also where there is a GPU
     (place.root / "mine.toml").write_text(TOML.replace('["exact_small"]', f'["{corpus}"]'))
-    options = ["--runs", str(place.runs), "--data", str(place.root / "data"), "--device", device]
+    options = [
+        "--runs",
+        str(place.runs),
+        "--data-dir",
+        str(place.root / "data"),
+        "--device",
+        device,
+    ]
     assert cli.main(["sweep", str(place.root / "mine.toml"), *options]) == 2
     error = capsys.readouterr().err
     assert error.startswith(said)

@@ -16,6 +16,7 @@ from benchmark.options import (
     retry,
     seeds,
 )
+from benchmark.study_commands import chosen_study
 
 
 def add(sub: Commands) -> None:
@@ -74,7 +75,7 @@ def submit(arguments: Namespace) -> int:
                         "the options of sbatch")  # fmt: skip
     if arguments.set and arguments.results is None:
         raise UserError("submit: --set makes another study; --results names a folder for it")
-    loaded = commands.chosen_study(Namespace(**{**vars(arguments), "seeds": None}))
+    loaded = chosen_study(Namespace(**{**vars(arguments), "seeds": None}))
     results = arguments.results or Path("results")
     tables = Path("paper/tables") if arguments.results is None else results / "tables"
     options = Options(
