@@ -86,11 +86,13 @@ class Contract:
     def check_weight(self, total: int) -> None:
         """A number of at least 0 at each of some steps, the same whenever it is asked for."""
         steps = [*range(0, total, max(1, total // 100)), total // 2, total - 1, total]
+        steps += reversed(steps)
+        with self._watched("weight"):
+            values = [self.method.weight(step, total) for step in steps]
         weights: dict[int, float] = {}
-        for step in [*steps, *reversed(steps)]:
+        for step, value in zip(steps, values, strict=True):
             call = f"weight({step}, {total})"
-            with self._watched("weight"):
-                weight = self._number(self.method.weight(step, total), call)
+            weight = self._number(value, call)
             if weights.setdefault(step, weight) != weight:
                 self._refuse(
                     f"{call} returned {weights[step]}, then {weight}; it must depend on the step "
@@ -213,7 +215,7 @@ class Contract:
             if "build" not in vars(type(self.method)) or isinstance(error, torch.OutOfMemoryError):
                 raise
             self._refuse(f"build returned a model that fails: {reason(error)}")
-        shape = (self.sentences, self.latent)
+        shape = (self.sentences, model.latent)
         for name, value in (("mu", out.mu), ("logvar", out.logvar)):
             if value.shape != shape or not bool(value.isfinite().all()):
                 shown = f"{name} {_described(value)}"

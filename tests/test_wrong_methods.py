@@ -394,7 +394,7 @@ def objective(self, run, out):
     assert pcbench(body) == (0, "")
 
 
-@pytest.mark.parametrize("name", ["aggressive", "batch_norm_mean", "free_bits", "word_dropout"])
+@pytest.mark.parametrize("name", ["batch_norm_mean", "word_dropout"])
 def test_the_check_changes_no_bit_of_a_run(
     name: str, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -403,7 +403,7 @@ def test_the_check_changes_no_bit_of_a_run(
         record = run(config, folder, data, progress=False)
         weights = checkpoint.load(folder / config.id / "best.pt")["weights"]
         files = sorted(path.name for path in (folder / config.id).iterdir())
-        figures = {key: record[key] for key in record.keys() - {"cost", "provenance"}}
+        figures = {key: record[key] for key in record.keys() - {"cost", "digest", "provenance"}}
         return figures, weights, files
 
     checked = figures(tmp_path / "with")
