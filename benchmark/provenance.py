@@ -36,13 +36,14 @@ def code_sha256(root: Path | None = None) -> str:
     """Digest of the code that results depend on.
 
     Sorted relative paths and contents of ``benchmark/**/*.py``, ``baselines/*.py`` and
-    ``constraints.txt``.
+    ``constraints.txt``, with line feeds: a checkout may have other ends of lines.
     """
     root = root or checkout()
     files = [*root.glob("benchmark/**/*.py"), *root.glob("baselines/*.py")]
     files += [root / "constraints.txt"] if (root / "constraints.txt").is_file() else []
     named = sorted((file.relative_to(root).as_posix(), file) for file in files)
-    parts = [f"{name} {sha256_bytes(file.read_bytes())}\n" for name, file in named]
+    contents = [(name, file.read_bytes().replace(b"\r\n", b"\n")) for name, file in named]
+    parts = [f"{name} {sha256_bytes(content)}\n" for name, content in contents]
     return sha256_bytes("".join(parts).encode())
 
 

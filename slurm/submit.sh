@@ -1,7 +1,8 @@
 #!/bin/bash
 # slurm/submit.sh STUDY [--pack K] [--limit N] [--dry-run] ... [options of sbatch]; see --help and
 # slurm/README.md. Starts `pcbench submit` with the site's settings and interpreter.
-checkout=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd) || exit 2
+script=$(readlink -f "${BASH_SOURCE[0]}") # it may be called through a link
+checkout=$(cd "$(dirname "$script")/.." && pwd) || exit 2
 if [ -f "$checkout/slurm/site.sh" ]; then
     # shellcheck source=/dev/null
     . "$checkout/slurm/site.sh"
