@@ -29,6 +29,7 @@ demo:
 	$(BIN)/pcbench report paper/quickstart.toml --results .demo/results --out .demo/tables --page .demo/quickstart.html; \
 	$(BIN)/pcbench plot schedules --out .demo/figures >/dev/null; reported=$$(date +%s); \
 	echo "make demo: open .demo/quickstart.html in a browser: tables, figures, where each row comes from"; \
+	echo "make demo: . .venv/bin/activate puts pcbench, which the page's commands call, on the path"; \
 	echo "make demo: the tables are in .demo/tables, the figures and their numbers in .demo/figures"; \
 	echo "make demo: installing $$((installed - start)) s, training $$((trained - installed)) s," \
 	  "reporting $$((reported - trained)) s"
