@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from benchmark import commands, describe, new
+from benchmark import data_commands as data
 from benchmark import reproduce as reproduction
 from benchmark import study_commands as studies
 from benchmark.bench import commands as benches
@@ -108,7 +109,7 @@ def parser() -> Parser:
     benches.add(sub)
     _evaluate(sub)
     _sample(sub)
-    _data(sub)
+    data.add(sub)
     describe.add(sub)
     new.add(sub)
     do = command(sub, "doctor", "what a bug report must tell", "pcbench doctor")
@@ -197,25 +198,3 @@ def _sample(sub: Commands) -> None:
     do.add_argument("--json", action="store_true", help="one JSON object")
     folders(do)
     do.set_defaults(do=commands.sample)
-
-
-def _data(sub: Commands) -> None:
-    do = command(sub, "data", "list, prepare and show data sets", "pcbench data list")
-    inner = do.add_subparsers(metavar="WHAT", required=True)
-    one = command(inner, "list", "list the data sets", "pcbench data list")
-    folders(one, runs=False)
-    one.set_defaults(do=commands.data_list)
-    one = command(
-        inner, "prepare", "download or read, verify and prepare a data set",
-        "pcbench data prepare ptb", "pcbench data prepare ptb --from ~/ptb",
-        "pcbench data prepare ptb:vocabulary=sentencepiece,size=4000",
-        "pcbench data prepare text:FOLDER,size=10000",
-    )  # fmt: skip
-    one.add_argument("name", metavar="NAME")
-    one.add_argument("--from", type=Path, dest="source", metavar="DIR", help="the original files")
-    folders(one, runs=False)
-    one.set_defaults(do=commands.data_prepare)
-    one = command(inner, "show", "a prepared data set's figures", "pcbench data show exact_small")
-    one.add_argument("name", metavar="NAME")
-    folders(one, runs=False)
-    one.set_defaults(do=commands.data_show)

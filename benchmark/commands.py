@@ -1,6 +1,8 @@
 """What each command does. Imports stand inside, so that `pcbench --help` is instant."""
 
 import json
+import os
+import re
 import sys
 import tomllib
 import traceback
@@ -80,7 +82,8 @@ def _noted(folder: Path) -> Iterator[None]:
         if not isinstance(error, Claimed):
             line = " ".join(str(error).split()) + "\n"
             with suppress(OSError):  # no folder, or the error is that nothing can be written
-                path.write_text(line if isinstance(error, UserError) else traceback.format_exc())
+                text = line if isinstance(error, UserError) else traceback.format_exc()
+                path.write_text(text, encoding="utf-8", errors="backslashreplace")
         raise
 
 
@@ -147,11 +150,11 @@ def settings(pairs: list[str]) -> tuple[dict[str, Any], dict[str, dict[str, Any]
 
 
 def _value(text: str) -> Any:
-    """As TOML reads it; what is no TOML is a text."""
+    """As TOML reads it, and numbers such as .5 too; what is neither is a text."""
     try:
         table = tomllib.loads(f"value = {text}")
     except tomllib.TOMLDecodeError:
-        return text
+        return float(text) if re.fullmatch(r"[+-]?(\d+\.|\.\d+)(e[+-]?\d+)?", text) else text
     return table["value"] if len(table) == 1 else text
 
 
@@ -168,7 +171,7 @@ def runs_folder(arguments: Namespace) -> Path:
     """The runs folder that was given, or the default."""
     from benchmark import records
 
-    return arguments.runs or records.default_runs()
+    return _there(arguments.runs or records.default_runs(), "--runs")
 
 
 def run_of(arguments: Namespace) -> Path:
@@ -185,7 +188,16 @@ def data_root(arguments: Namespace) -> Path:
     """The folder of prepared data that was given, or the default."""
     from benchmark import data
 
-    return arguments.data_dir or data.default_root()
+    return _there(arguments.data_dir or data.default_root(), "--data-dir")
+
+
+def _there(folder: Path, option: str) -> Path:
+    """A folder that need not exist, but must not be, nor lie in, a link to nothing."""
+    for link in (folder, *folder.parents):
+        if link.is_symlink() and not link.exists():
+            raise UserError(f"{link}: links to {os.readlink(link)}, which is not there; make that "
+                            f"folder, or choose another by {option}")  # fmt: skip
+    return folder
 
 
 def evaluate(arguments: Namespace) -> int:
@@ -223,52 +235,6 @@ def sample(arguments: Namespace) -> int:
     found = sample_run(run, numbers, arguments.seed, arguments.max_length, arguments.greedy)
     print(json.dumps(found) if arguments.json else samples.shown(found))
     return 0
-
-
-def data_list(arguments: Namespace) -> int:
-    """``pcbench data list``."""
-    from benchmark import data
-
-    for name, what in data.descriptions().items():
-        ready = "prepared" if data.is_prepared(name, data_root(arguments)) else "-"
-        print(f"{name:<14} {ready:<9} {what}")
-    print(f"{'text:DIR':<14} {'-':<9} {data.OWN_TEXT}")
-    return 0
-
-
-def data_prepare(arguments: Namespace) -> int:
-    """``pcbench data prepare``."""
-    from benchmark import data
-
-    print(data.prepare(arguments.name, data_root(arguments), arguments.source))
-    _warn_of_doubts(arguments)
-    advise([arguments.name], data_root(arguments))
-    return 0
-
-
-def _warn_of_doubts(arguments: Namespace) -> None:
-    from benchmark import data
-
-    for doubt in data.doubts(arguments.name, data_root(arguments)):
-        print(f"pcbench: warning: {doubt}", file=sys.stderr)
-
-
-def data_show(arguments: Namespace) -> int:
-    """``pcbench data show``."""
-    from benchmark import data
-
-    for key, value in data.describe(arguments.name, data_root(arguments)).items():
-        rows = value.items() if isinstance(value, dict) else [("", value)]
-        for name, item in rows:
-            cells = item.items() if isinstance(item, dict) else [("", item)]
-            text = ", ".join(f"{k} {_shown(v)}".strip() for k, v in cells)
-            print(f"{f'{key} {name}'.strip():<20}{text}")
-    _warn_of_doubts(arguments)
-    return 0
-
-
-def _shown(value: object) -> str:
-    return f"{value:.4f}" if isinstance(value, float) else str(value)
 
 
 def doctor(arguments: Namespace) -> int:

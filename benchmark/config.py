@@ -7,13 +7,12 @@ Whoever changes a default or a meaning raises `PROTOCOL`; a golden test of all d
 import hashlib
 import json
 import re
-import types
 import typing
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal
 
 import baselines
 from benchmark import data as corpora
@@ -21,12 +20,13 @@ from benchmark.baseline import Baseline
 from benchmark.errors import UserError, suggest
 from benchmark.files import sha256_file
 from benchmark.presets import PRESETS
+from benchmark.strict import build as build
+from benchmark.strict import refuse_unknown, table_of, typed
 
 PROTOCOL = 1  # rises when a default or the meaning of a field changes
 EVALUATION = 2  # the same, for evaluation: 2 since z_use has random strangers
 
 Precision = Literal["fp32", "bf16"]
-T = TypeVar("T")
 _EPOCHS = re.compile(r"(\d+(?:\.\d+)?) epochs?")
 
 
@@ -176,7 +176,7 @@ class RunConfig:
         table = dict(table)
         sections = {name: table.pop(name, {}) for name in SECTIONS}
         names = {"data", "baseline", "seed", "params", "precision", "preset", "file"}
-        _known(table, names, where)
+        refuse_unknown(table, names, where)
         for name in ("data", "baseline", "seed"):
             if name not in table:
                 raise UserError(f"{where}: lacks '{name}'")
@@ -211,8 +211,8 @@ def resolve(
     Raises:
         UserError: anything unknown, of the wrong type or out of range.
     """
-    _typed(baseline, str, f"{where}: baseline")
-    corpora.check(_typed(data, str, f"{where}: data"))
+    typed(baseline, str, f"{where}: baseline")
+    corpora.check(typed(data, str, f"{where}: data"))
     if type(seed) is not int or seed < 0:
         raise UserError(f"{where}: seed: {seed!r} is not an integer of at least 0")
     if precision not in typing.get_args(Precision):
@@ -221,20 +221,27 @@ def resolve(
     if name not in PRESETS and preset is not None:
         raise UserError(f"{where}: preset '{preset}': unknown; {suggest(preset, PRESETS)}")
     given = sections or {}
-    _known(given, SECTIONS, where)
-    _known(PRESETS.get(name, {}), SECTIONS, f"{where}: preset '{name}'")
+    refuse_unknown(given, SECTIONS, where)
+    refuse_unknown(PRESETS.get(name, {}), SECTIONS, f"{where}: preset '{name}'")
     built: dict[str, Any] = {
         key: build(
             cls,
-            {**PRESETS.get(name, {}).get(key, {}), **_table(given.get(key, {}), f"{where}: {key}")},
+            {
+                **PRESETS.get(name, {}).get(key, {}),
+                **table_of(given.get(key, {}), f"{where}: {key}"),
+            },
             f"{where}: {key}",
         )
         for key, cls in SECTIONS.items()
     }
     method = baselines.load(baseline, Path(file) if file else None)
-    table = _table(params or {}, f"{where}: baseline.{baseline}")
+    table = table_of(params or {}, f"{where}: baseline.{baseline}")
+    _of_no_section(table, method, f"{where}: baseline.{baseline}")
     fractions = _epochs_as_fractions(table, built["train"].epochs)
-    full = build(method, fractions, f"{where}: baseline.{baseline}")
+    try:
+        full = build(method, fractions, f"{where}: baseline.{baseline}")
+    except UserError as error:
+        raise UserError(f"{error}{_in_epochs(table, str(error.__cause__ or ''))}") from error
     return RunConfig(
         data=data,
         baseline=baseline,
@@ -247,50 +254,20 @@ def resolve(
     )
 
 
-def build(cls: type[T], table: Mapping[str, Any], where: str) -> T:
-    """A dataclass from a table, strictly.
-
-    Raises:
-        UserError: an unknown key (with the nearest known one), a wrong type, a bad value.
-    """
-    hints = typing.get_type_hints(cls)
-    known = {f.name: hints[f.name] for f in fields(cls) if f.init}  # type: ignore[arg-type]
-    _known(_table(table, where), known, where)
-    values = {key: _typed(value, known[key], f"{where}.{key}") for key, value in table.items()}
-    try:
-        return cls(**values)
-    except ValueError as error:
-        raise UserError(f"{where}: {error}") from error
+def _of_no_section(params: Mapping[str, Any], method: type[Baseline], where: str) -> None:
+    """Refuse a setting of a section among a baseline's, and name its section."""
+    homes = {f.name: f"{name}.{f.name}" for name, cls in SECTIONS.items() for f in fields(cls)}
+    for key in params.keys() - {f.name for f in fields(method)}:
+        if key in homes:
+            raise UserError(f"{where}.{key}: unknown key; did you mean '{homes[key]}'?")
 
 
-def _table(value: Any, where: str) -> Mapping[str, Any]:
-    if not isinstance(value, Mapping):
-        raise UserError(f"{where}: {value!r} is not a table")
-    return value
-
-
-def _known(table: Mapping[str, Any], known: Any, where: str) -> None:
-    for key in table:
-        if key not in known:
-            raise UserError(f"{where}.{key}: unknown key; {suggest(key, known)}")
-
-
-def _typed(value: Any, hint: Any, where: str) -> Any:
-    """``value`` as a field of type ``hint`` takes it; an integer may stand for a float."""
-    if typing.get_origin(hint) is Literal:
-        if value not in typing.get_args(hint):
-            raise UserError(f"{where}: {value!r}; {suggest(str(value), typing.get_args(hint))}")
-        return value
-    if typing.get_origin(hint) in (typing.Union, types.UnionType):
-        options = [o for o in typing.get_args(hint) if o is not type(None)]
-        return None if value is None else _typed(value, options[0], where)
-    if hint is float and type(value) is int:
-        return float(value)
-    if type(value) is not hint:
-        raise UserError(f"{where}: {value!r} is not of type {getattr(hint, '__name__', hint)}")
-    if hint is float and not (float("-inf") < value < float("inf")):
-        raise UserError(f"{where}: {value!r} is not a finite number")
-    return value
+def _in_epochs(params: Mapping[str, Any], reason: str) -> str:
+    """How to give in epochs what was refused as a part of training."""
+    for key, value in params.items():
+        if type(value) in (int, float) and value > 1 and re.search(rf"\b{key}\b", reason):
+            return f'; for a number of epochs write {key} = "{value:g} epochs"'
+    return ""
 
 
 def _epochs_as_fractions(params: Mapping[str, Any], epochs: int) -> dict[str, Any]:

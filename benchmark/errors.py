@@ -17,7 +17,7 @@ def suggest(word: str, known: Iterable[str]) -> str:
     """The end of a message about an unknown name: the nearest known one, or all of them."""
     options = sorted(known)
     near = difflib.get_close_matches(word, options, 1)
-    return f"did you mean '{near[0]}'?" if near else f"there are {', '.join(options)}"
+    return f"did you mean '{near[0]}'?" if near else f"there are {', '.join(options) or 'none'}"
 
 
 def library(name: str, otherwise: str) -> Any:

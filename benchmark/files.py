@@ -12,6 +12,8 @@ from benchmark.errors import UserError
 def write_atomic(path: Path, data: bytes, durable: bool = True) -> None:
     """Write ``data`` to ``path`` through a temporary file beside it, then renamed.
 
+    Where ``path`` is a link, what it links to is written.
+
     Args:
         path: the file.
         data: all of its content.
@@ -20,7 +22,7 @@ def write_atomic(path: Path, data: bytes, durable: bool = True) -> None:
     Raises:
         UserError: the folder cannot be written (read-only, full disk); the old file is untouched.
     """
-    name = None
+    name, path = None, Path(os.path.realpath(path)) if path.is_symlink() else path
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.NamedTemporaryFile(

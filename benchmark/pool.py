@@ -244,7 +244,7 @@ def _reason(folder: Path, code: int, before: tuple[int, ...]) -> str:
         if -code != signal.SIGKILL or failures.mark(folder) == before:
             failures.add(folder, reason)
     with suppress(OSError):
-        path.write_text(reason + "\n")
+        path.write_text(reason + "\n", encoding="utf-8", errors="backslashreplace")
     return reason
 
 

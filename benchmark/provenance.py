@@ -36,14 +36,15 @@ def code_sha256(root: Path | None = None, methods: bool = False) -> str:
     """Digest of the code that all results depend on.
 
     Sorted relative paths and contents of ``benchmark/**/*.py``, ``baselines/_*.py`` and
-    ``constraints.txt``; with ``methods`` those of all baselines too, as records without a
-    ``method_sha256`` have it.
+    ``constraints.txt``, with line feeds: a checkout may have other ends of lines. With ``methods``
+    those of all baselines too, as records without a ``method_sha256`` have it.
     """
     root = root or checkout()
     files = [*root.glob("benchmark/**/*.py"), *root.glob(f"baselines/{'' if methods else '_'}*.py")]
     files += [root / "constraints.txt"] if (root / "constraints.txt").is_file() else []
     named = sorted((file.relative_to(root).as_posix(), file) for file in files)
-    parts = [f"{name} {sha256_bytes(file.read_bytes())}\n" for name, file in named]
+    contents = [(name, file.read_bytes().replace(b"\r\n", b"\n")) for name, file in named]
+    parts = [f"{name} {sha256_bytes(content)}\n" for name, content in contents]
     return sha256_bytes("".join(parts).encode())
 
 

@@ -90,6 +90,6 @@ def test_a_failed_save_keeps_the_old_one(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("no folder")
     with pytest.raises(UserError, match="cannot be written"):
         checkpoint.save(tmp_path / "file" / "checkpoint.pt", state())
-    with pytest.raises(Exception, match="pickle"):
+    with pytest.raises((AttributeError, pickle.PicklingError)):  # by the version of Python
         checkpoint.save(path, {"step": 9, "bad": lambda: 0})
     assert tiny.same(checkpoint.load(path), state())

@@ -140,6 +140,7 @@ def test_the_list_is_ids_and_nothing_else(here: Path, capsys: pytest.CaptureFixt
 def test_flags_resolve_as_a_study_does(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     flags = ["--data", "exact_small", "--baseline", "cyclical", "--set", "cycles=8"]
     more = ["--set", "train.epochs=3", "--set", "model.latent=16", "--seed", "1"]
+    more += ["--set", "train.lr=.001", "--set", "ratio=.5"]
     assert cli.main(["run", *flags, *more, "--dry-run"]) == 0
     found = json.loads(capsys.readouterr().out)
     assert found["params"] == {"cycles": 8, "ratio": 0.5, "floor": 0.0, "span": 1.0}
@@ -147,7 +148,8 @@ def test_flags_resolve_as_a_study_does(here: Path, capsys: pytest.CaptureFixture
     assert found["model"]["hidden"] == 64  # of the data's own preset
     (here / "one.toml").write_text(
         '[study]\ndata = ["exact_small"]\nseeds = [1]\npreset = "exact_small"\n[train]\n'
-        'epochs = 3\n[model]\nlatent = 16\n[[baseline]]\nname = "cyclical"\ncycles = 8\n'
+        "epochs = 3\nlr = 0.001\n[model]\nlatent = 16\n"
+        '[[baseline]]\nname = "cyclical"\ncycles = 8\n'
     )
     assert study.load("one.toml").configs[0].id == found["id"]
     assert list(here.iterdir()) == [here / "one.toml"]
@@ -176,6 +178,9 @@ def test_flags_resolve_as_a_study_does(here: Path, capsys: pytest.CaptureFixture
         (["run", "--data", "ptb", "--baseline", "none", "--preset", "ptb"], "preset 'ptb'"),
         (["run", "--data", "exact_small", "--baseline", "none", "--runs", "file"], "file"),
         (["run", "--data", "ptb", "--baseline", "none"], "pcbench data prepare ptb"),
+        (["sweep", QUICK, "--runs", "link/runs"], "link: links to nowhere, which is not there; m"),
+        (["run", "--data", "ptb", "--baseline", "none", "--runs", "link"], "another by --runs"),
+        (["data", "list", "--data", "link"], "make that folder, or choose another by --data"),
         (["evaluate", "nothing-of-the-kind"], "nothing-of-the-kind"),
         (["data", "show", "ptb"], "pcbench data prepare ptb"),
         (["data", "prepare", "pbt"], "did you mean 'ptb'?"),
@@ -186,6 +191,7 @@ def test_bad_input_is_one_line_and_exit_2(
     here: Path, arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (here / "file").write_text("a file, not a folder")
+    (here / "link").symlink_to("nowhere")
     assert cli.main(arguments) == 2
     said = capsys.readouterr().err
     assert said.startswith("pcbench: ")
@@ -242,18 +248,22 @@ def test_a_failure_is_noted_until_the_next_try(
     here: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def fail(*arguments: object, **options: object) -> None:
-        raise UserError("no luck")
+        raise UserError("no luck: β \udcfc")
 
     monkeypatch.setattr("benchmark.run.run", fail)
     flags = ["run", "--data", TINY, "--baseline", "none", "--runs", "runs"]
-    assert cli.main(flags) == 2
-    assert capsys.readouterr().err == "pcbench: no luck\n"
+    said = io.TextIOWrapper(io.BytesIO(), errors="backslashreplace")  # as standard error is
+    with monkeypatch.context() as patch:
+        patch.setattr(sys, "stderr", said)
+        assert cli.main(flags) == 2
+    said.seek(0)
+    assert said.read() == "pcbench: no luck: β \\udcfc\n"
     assert not (here / "runs").exists()  # it did not begin
     assert cli.main([*flags, "--dry-run"]) == 0
     note = here / "runs" / json.loads(capsys.readouterr().out)["id"] / "error.txt"
     note.parent.mkdir(parents=True)
     assert cli.main(flags) == 2
-    assert note.read_text() == "no luck\n"
+    assert note.read_text(encoding="utf-8") == "no luck: β \\udcfc\n"  # whatever the locale
     monkeypatch.setattr("benchmark.run.run", lambda *a, **b: record())
     assert cli.main(flags) == 0
     assert not note.exists()

@@ -142,8 +142,10 @@ def test_without_network_one_line(mini, online, tmp_path):
 
 def test_missing_prepared_data_name_the_command(mini, tmp_path):
     assert not data.is_prepared("mini", tmp_path)
-    with pytest.raises(UserError, match=r"not prepared .* pcbench data prepare mini --from DIR"):
-        data.load("mini", tmp_path)
+    with pytest.raises(UserError) as caught:
+        data.load("mini", tmp_path / "my data")
+    _, _, command = str(caught.value).partition("run: ")
+    assert command == f"pcbench data prepare mini --data '{tmp_path}/my data'"
 
 
 def test_altered_source_is_refused_with_both_digests(mini, source, tmp_path):

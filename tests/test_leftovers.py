@@ -13,6 +13,7 @@ from slurm_study import leftovers
 from benchmark import claims, records
 from benchmark import leftovers as clearing
 from benchmark.errors import UserError
+from benchmark.files import write_atomic
 from benchmark.run import refuse_done, run
 
 TESTS = Path(__file__).parent
@@ -81,3 +82,13 @@ def test_a_live_process_keeps_its_files(tmp_path: Path) -> None:
         assert len(list(tmp_path.iterdir())) == 2
     clearing.clear_finished(tmp_path)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_file_that_is_a_link_is_written_where_it_leads(tmp_path: Path) -> None:
+    (tmp_path / "shared").mkdir()
+    link = tmp_path / "mine.jsonl"
+    link.symlink_to("shared/mine.jsonl")
+    write_atomic(link, b"x")
+    assert link.is_symlink()
+    assert (tmp_path / "shared" / "mine.jsonl").read_bytes() == b"x"
+    assert [path.name for path in (tmp_path / "shared").iterdir()] == ["mine.jsonl"]

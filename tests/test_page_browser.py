@@ -122,7 +122,7 @@ def test_the_command_is_copied_also_where_the_clipboard_is_refused(
         page.evaluate(
             "() => { navigator.clipboard.writeText = () => Promise.reject(new Error('no')); }"
         )
-    command = opened(page, "none").locator(".commands li").nth(1)
+    command = opened(page, "none").locator(".commands li").first
     command.get_by_role("button").click()
     command.get_by_role("button", name="Copied").wait_for()
     page.evaluate("document.body.prepend(document.createElement('textarea'))")

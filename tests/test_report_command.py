@@ -1,6 +1,8 @@
 """``pcbench report``: where its files go, and that a check finds what is not of the records."""
 
+import html
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -51,6 +53,33 @@ def test_all_files_of_a_report_have_their_place(
     drawn = {name for name in found if name.startswith("paper/figures/mine-")}
     assert {Path(name).suffix for name in drawn} == {".pdf", ".png", ".csv"}
     assert len(found) == len(drawn) + 4
+
+
+def test_each_command_on_a_page_is_complete(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Pasted where the page was made, they find the records, and the report makes the same page."""
+    lines = records.read_jsonl(here / "results" / "mine.jsonl")
+    lines[0]["config"] |= {"data": "text:my news,size=9", "file": "a.py", "file_sha256": "0"}
+    text = "".join(records.dumps(line) + "\n" for line in lines)
+    (here / "results" / "mine.jsonl").write_text(text)
+    (here / "results").rename(here / "other")
+    words = ["report", "studies/mine.toml", "--results", "other", "--out", "b", "--page", "c.html"]
+    words.append("--no-figures")
+    assert cli.main(words) == 0
+    told = html.unescape((here / "c.html").read_text())
+    assert "<code>other/mine.jsonl</code>" in told
+    found = re.findall(r"<code>(pcbench re.*?)</code>", told)
+    assert sorted({line["id"] for line in lines}) == sorted(
+        cli.parser().parse_args(shlex.split(line)[1:]).id for line in found if " reproduce " in line
+    )
+    assert (
+        f"pcbench reproduce {lines[0]['id']} --results other --text 'my news' --file studies/a.py"
+    ) in found
+    (again,) = [line for line in found if line.startswith("pcbench report studies/")]
+    page = (here / "c.html").read_bytes()
+    (here / "c.html").unlink()
+    assert cli.main(shlex.split(again)[1:]) == 0
+    assert (here / "c.html").read_bytes() == page
+    capsys.readouterr()
 
 
 def test_a_study_s_name_may_hold_a_dot(here: Path, capsys: pytest.CaptureFixture[str]) -> None:

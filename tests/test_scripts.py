@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from benchmark import cli
+from benchmark.provenance import code_sha256
 
 ROOT = Path(__file__).parent.parent
 # Tells the arguments, a variable that site.sh sets, and which signals are ignored.
@@ -62,6 +63,8 @@ def test_submit_passes_all_on(checkout: Path) -> None:
         "-m", "benchmark", "submit", "my study.toml", "--partition=a b", "-n", "2",
     ]  # fmt: skip
     assert f"site=here path={checkout}" in done.stdout
+    (checkout.parent / "linked").symlink_to(script)
+    assert f"site=here path={checkout}" in call(checkout, "./linked", "a").stdout
     (checkout / "slurm" / "site.sh").write_text("PCBENCH_PYTHON=/no/python\n")
     done = call(checkout, script, "mine.toml")
     assert done.returncode == 2
@@ -107,6 +110,24 @@ def test_a_job_starts_from_a_copy_with_the_site_s_settings(checkout: Path, tmp_p
     own.chmod(0o755)
     plain = call(checkout, "bash", str(copy), str(checkout), str(own), "--version")
     assert plain.stdout == "submitted by --version\n"
+
+
+def test_a_clone_for_other_ends_of_lines_is_the_same(tmp_path: Path) -> None:
+    """As Git for Windows clones; bash then reads no script, and digests are others."""
+    here, clone = tmp_path / "here", tmp_path / "clone"
+    (here / "benchmark").mkdir(parents=True)
+    shutil.copy(ROOT / ".gitattributes", here)
+    for name, text in {"a.sh": "true\n", "benchmark/a.py": "1\n"}.items():
+        (here / name).write_text(text)
+    identity = ["-c", "user.name=a", "-c", "user.email=a@b.c"]
+    for words in (["init", "-q"], ["add", "-A"], [*identity, "commit", "-qm", "Add"]):
+        subprocess.run(["git", "-C", str(here), *words], check=True)
+    autocrlf = ["-c", "core.autocrlf=true"]
+    subprocess.run(["git", "clone", "-q", *autocrlf, str(here), str(clone)], check=True)
+    assert (clone / "a.sh").read_bytes() == b"true\n"
+    digest = code_sha256(clone)
+    (clone / "benchmark" / "a.py").write_bytes(b"1\r\n")  # as cloned before
+    assert code_sha256(clone) == digest == code_sha256(here)
 
 
 @pytest.mark.parametrize(

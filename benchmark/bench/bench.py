@@ -185,7 +185,7 @@ def machine(threads: int, device: str) -> str:
 def _processor() -> str:
     """The processor's family, and whether it multiplies bf16 matrices."""
     try:
-        with open("/proc/cpuinfo") as file:
+        with open("/proc/cpuinfo", errors="replace") as file:
             text = file.read()
     except OSError:
         return "CPU"

@@ -1,6 +1,7 @@
 """Data sets by name: check, identify, prepare, load, describe."""
 
 import os
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -127,7 +128,7 @@ def load(spec: str, root: Path) -> Corpus:
     prepared = _prepared(found, root)
     if prepared is None:
         if not found.prepares_itself:
-            raise UserError(f"{found.name}: not prepared in {root}; run: {found.mend}")
+            raise UserError(f"{found.name}: not prepared in {root}; run: {_mend(found, root)}")
         prepare(spec, root, progress=False)
         prepared = _prepared(found, root)
         assert prepared is not None
@@ -150,7 +151,7 @@ def is_prepared(spec: str, root: Path) -> bool:
         UserError: bad name, or that file is damaged.
     """
     found = sources.find(spec)
-    return store.read_meta(root / found.slug, found.identity, found.mend) is not None
+    return store.read_meta(root / found.slug, found.identity, _mend(found, root)) is not None
 
 
 def describe(spec: str, root: Path) -> dict[str, Any]:
@@ -160,7 +161,7 @@ def describe(spec: str, root: Path) -> dict[str, Any]:
         UserError: as :func:`load`.
     """
     corpus, found = load(spec, root), sources.find(spec)
-    meta = store.read_meta(root / found.slug, found.identity, found.mend) or {}
+    meta = store.read_meta(root / found.slug, found.identity, _mend(found, root)) or {}
     result: dict[str, Any] = {
         "spec": corpus.spec,
         "description": found.description,
@@ -192,7 +193,7 @@ def doubts(spec: str, root: Path) -> list[str]:
         UserError: bad name, or the small JSON file is damaged.
     """
     found = sources.find(spec)
-    meta = store.read_meta(root / found.slug, found.identity, found.mend) or {}
+    meta = store.read_meta(root / found.slug, found.identity, _mend(found, root)) or {}
     files = list(meta.get("files", {}).items())
     told = [
         f"{found.name}: {one} and {other} are the same text"
@@ -238,6 +239,11 @@ def _summary(corpus: Corpus, name: str, unknown: str) -> dict[str, Any]:
     return result
 
 
+def _mend(found: Source, root: Path) -> str:
+    """The command that prepares the data in this folder."""
+    return found.mend + ("" if root == default_root() else f" --data {shlex.quote(str(root))}")
+
+
 def _prepared(found: Source, root: Path) -> store.Prepared | None:
     """The verified prepared form, or None."""
-    return store.load(root / found.slug, found.identity, found.mend)
+    return store.load(root / found.slug, found.identity, _mend(found, root))

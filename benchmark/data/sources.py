@@ -163,12 +163,12 @@ class Public(Source):
 
     @property
     def mend(self) -> str:
-        """Without ``--from`` it downloads."""
-        return f"pcbench data prepare {self.name} --from DIR"
+        """It downloads."""
+        return f"pcbench data prepare {self.name}"
 
     def make(self, root: Path, source: Path | None, progress: bool) -> Made:
         """Fetch, verify and code it."""
-        text = public.read(self.corpus, root, source, progress, self.mend)
+        text = public.read(self.corpus, root, source, progress, f"{self.mend} --from DIR")
         return Made(*coding.code(text, self.coding, self.name))
 
 

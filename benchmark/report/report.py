@@ -1,5 +1,6 @@
 """The report of a study: tables, figures and a page, written or compared with what is there."""
 
+import shlex
 import tomllib
 from dataclasses import dataclass
 from functools import cached_property
@@ -57,6 +58,7 @@ class Report:
 
     Attributes:
         name: the study's.
+        file: of the study, as far as it is known.
         path: its collected file.
         lines: of that file.
         findings: of `consistency.check`.
@@ -64,6 +66,7 @@ class Report:
     """
 
     name: str
+    file: str
     path: Path
     lines: list[Record]
     findings: list[Finding]
@@ -144,16 +147,33 @@ class Report:
                 contents[to.figures / f"{picture.name}.png"] = images[picture.title] = png
                 contents[to.figures / f"{picture.name}.pdf"] = pdf
         if to.page is not None:
-            contents[to.page] = self.page(images).encode()
+            contents[to.page] = self.page(images, to).encode()
         for path, content in contents.items():
             write_atomic(path, content)
         return list(contents)
 
-    def page(self, images: dict[str, bytes]) -> str:
+    def page(self, images: dict[str, bytes], to: Places) -> str:
         """The HTML page, with figures by title."""
-        from benchmark.report.page import page
+        from benchmark.report.page import Origin, page
 
-        return page(self.name, self.built, self.lines, images, self.findings)
+        origin = Origin(self.file, str(self.path.parent), self._command(to))
+        return page(self.name, self.built, self.lines, images, self.findings, origin)
+
+    def _command(self, to: Places) -> str:
+        """The command that writes there."""
+        results = self.path.parent
+        words = ["pcbench", "report", self.file]
+        words += ["--results", str(results)] if results != RESULTS else []
+        if to.tables != places(self.name, results).tables:
+            words += ["--out", str(to.tables)]
+        usual = places(self.name, results, to.tables)
+        if to.figures is None:
+            words += ["--no-figures"]
+        elif to.figures != usual.figures:
+            words += ["--figures", str(to.figures)]
+        if to.page is not None and (to.page != usual.page or to.figures is None):
+            words += ["--page", str(to.page)]
+        return shlex.join(words)
 
     def differing(self, to: Places, readme: Path | None = None) -> list[str]:
         """Files that are not what the records say, "paper/tables/a.md: not what ... says".
@@ -221,7 +241,7 @@ def read(study: str, results: Path) -> Report:
     is_file = given.suffix in (".toml", ".jsonl") or given.is_file()  # a name may hold a dot
     name = plain(given.stem if is_file else study)
     path = results / f"{name}.jsonl"
-    file = study if is_file else f"paper/{name}.toml"
+    file = study if is_file and given.suffix != ".jsonl" else f"paper/{name}.toml"
     if not path.exists():
         raise UserError(f"{path}: no such file; run `pcbench collect {file}` first")
     lines = read_jsonl(path)
@@ -229,7 +249,7 @@ def read(study: str, results: Path) -> Report:
         raise UserError(f"{path}: holds no run; run `pcbench collect {file}` again")
     arrays = checkpoints.load(sentences.path_of(results, name), lines)
     built = tables.build(lines, arrays)
-    return Report(name, path, lines, consistency.check(lines, _seeds(study)), built)
+    return Report(name, file, path, lines, consistency.check(lines, _seeds(study)), built)
 
 
 def _seeds(study: str) -> list[int] | None:

@@ -15,6 +15,7 @@ from benchmark.records import is_done
 from benchmark.report.consistency import Finding
 from benchmark.report.page import gallery, head
 from benchmark.report.page.markup import link, prose, text
+from benchmark.report.page.runs import Origin as Origin
 from benchmark.report.page.tables import Sections
 from benchmark.report.table import Table
 from benchmark.report.tables import LEGEND, remarks
@@ -28,6 +29,7 @@ def page(
     lines: Sequence[Record],
     images: Mapping[str, bytes],
     findings: Sequence[Finding],
+    origin: Origin | None = None,
 ) -> str:
     """The page of a study.
 
@@ -37,8 +39,10 @@ def page(
         lines: of the collected file.
         images: title of a figure to its PNG.
         findings: of `consistency.check`.
+        origin: what it is made of; None: what the repository keeps.
     """
-    sections = Sections(study, lines)
+    origin = origin or Origin(f"paper/{study}.toml", "results", f"pcbench report {study}")
+    sections = Sections(origin, lines)
     parts = {f"table-{table.name}": (table.title, sections.section(table)) for table in tables}
     parts["figures"] = ("Figures", _figures(images))
     parts["gallery"] = ("What the models write", gallery.section(lines))
@@ -54,8 +58,8 @@ def page(
         script=script,
         facts=head.facts(lines),
         warning=_warning(findings),
-        command=text(f"pcbench report {study}"),
-        source=text(f"results/{study}.jsonl"),
+        command=text(origin.command),
+        source=text(f"{origin.results}/{study}.jsonl"),
         legend=prose(LEGEND),
         contents=contents,
         body="".join(part for _, part in parts.values()),

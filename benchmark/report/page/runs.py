@@ -4,6 +4,8 @@ import json
 import shlex
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from benchmark.records import METRICS, is_done
@@ -37,11 +39,26 @@ def usual(rows: Iterable[Sequence[Record]]) -> dict[str, str]:
     return {name: value for (name, value), n in counts.items() if 2 * n > stated[name]}
 
 
-def panel(study: str, label: str, runs: Sequence[Record], common: Mapping[str, str]) -> str:
+@dataclass(frozen=True)
+class Origin:
+    """What a page is made of, as seen from the folder in which it is made.
+
+    Attributes:
+        file: of the study.
+        results: the folder of the collected records.
+        command: that makes the page.
+    """
+
+    file: str
+    results: str
+    command: str
+
+
+def panel(origin: Origin, label: str, runs: Sequence[Record], common: Mapping[str, str]) -> str:
     """What is known of the runs of a row.
 
     Args:
-        study: its name.
+        origin: of the page.
         label: the row's.
         runs: the row's lines of the collected file, with or without a record.
         common: the settings of most rows (`usual`).
@@ -49,7 +66,7 @@ def panel(study: str, label: str, runs: Sequence[Record], common: Mapping[str, s
     number = "1 run" if len(runs) == 1 else f"{len(runs)} runs"
     return "".join((
         f"<h3>{text(label)}: {number}</h3>",
-        "<h4>Run it again</h4>", _commands(study, runs),
+        "<h4>Run it again</h4>", _commands(origin, runs),
         _settings(runs, common),
         "<h4>Provenance and figures of each seed</h4>", _facts(runs),
     ))  # fmt: skip
@@ -61,23 +78,32 @@ def links(ids: Iterable[str]) -> str:
     return f"<h4>Runs</h4><ul>{found}</ul>"
 
 
-def _commands(study: str, runs: Sequence[Record]) -> str:
-    """The commands, each with a button that copies it."""
-    rows = []
-    for line in runs:
-        name = shlex.quote(line["id"])
-        told = [f"pcbench run {shlex.quote(f'paper/{study}.toml')} --id {name}"]
-        told += [f"pcbench reproduce {name}"] if is_done(line) else []
-        rows += [
-            f"<li><span>{_seed(line) if i == 0 else ''}</span>"
-            f'<button type="button" class="copy">Copy</button>{code(command)}</li>'
-            for i, command in enumerate(told)
-        ]
+def _commands(origin: Origin, runs: Sequence[Record]) -> str:
+    """The command of each run, with a button that copies it."""
+    rows = (
+        f"<li><span>{_seed(line)}</span>"
+        f'<button type="button" class="copy">Copy</button>{code(_command(origin, line))}</li>'
+        for line in runs
+    )
     why = (
-        f"<p>{code('run')} trains it; {code('reproduce')} trains it and compares every figure "
-        "with the record.</p>"
+        "<p>In the folder where this page was made, after the data is prepared there: "
+        f"{code('reproduce')} trains a run anew, beside what is there, and compares every figure "
+        f"with the record; {code('run')} makes a record that is missing.</p>"
     )
     return f'{why}<ul class="commands">{"".join(rows)}</ul>'
+
+
+def _command(origin: Origin, line: Record) -> str:
+    """What trains a run; a finished one again, which `pcbench run` refuses."""
+    if not is_done(line):
+        return shlex.join(["pcbench", "run", origin.file, "--id", line["id"]])
+    words = ["pcbench", "reproduce", line["id"]]
+    words += ["--results", origin.results] if origin.results != "results" else []
+    if (data := line["config"]["data"]).startswith("text:"):  # the record keeps no path
+        words += ["--text", data.removeprefix("text:").partition(",")[0]]
+    if line["config"].get("file"):
+        words += ["--file", str(Path(origin.file).parent / line["config"]["file"])]
+    return shlex.join(words)
 
 
 def _settings(runs: Sequence[Record], common: Mapping[str, str]) -> str:

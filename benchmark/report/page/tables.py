@@ -14,8 +14,8 @@ Record = dict[str, Any]
 class Sections:
     """The tables of a page; each run is told of once, in the first row that has it."""
 
-    def __init__(self, study: str, lines: Sequence[Record]) -> None:
-        self.study = study
+    def __init__(self, origin: runs.Origin, lines: Sequence[Record]) -> None:
+        self.origin = origin
         self.lines = {line["id"]: line for line in lines}
         self.told: set[str] = set()
 
@@ -67,7 +67,7 @@ class Sections:
         new = [line for line in self._runs(row) if line["id"] not in self.told]
         known = [i for i in row.ids if i in self.told]
         self.told |= {line["id"] for line in new}
-        panel = runs.panel(self.study, row.label, new, common) if new else ""
+        panel = runs.panel(self.origin, row.label, new, common) if new else ""
         return panel + (runs.links(known) if known else "")
 
 
