@@ -79,9 +79,9 @@ def _sentences(runs: "pd.DataFrame", unit: str, each: bool) -> list[str]:
     compared, models = _contenders(runs, "none"), _contenders(runs, "lstm_lm")
     if not compared and not models:
         return [_alive(rows.values(), unit), _pairs(runs)]
-    reference = next((row for row in rows.values() if row.baseline == "none"), None)
-    if compared and reference and each:
-        start = _state(reference, f" {unit}s")
+    references = [row for row in rows.values() if row.baseline == "none"]
+    if compared and references and each and runs["data"].nunique() == 1:  # else each has its own
+        start = _state(references[0], f" {unit}s")
         found = [f"{start}. Against it, differences in nats whose adjusted p is below {LEVEL}:"]
         found += [_one(one, rows.get(one.label)) for one in compared]
         told = [_Tally(models, "likelihood", "the language model")]
@@ -225,10 +225,10 @@ class _Tally:
 def _tallies(tallies: Sequence[_Tally]) -> list[str]:
     """A sentence for each with a significant difference, one for all without."""
     tested = [tally for tally in tallies if tally.gains]
-    found = [tally.told() for tally in tested if tally.significant]
+    found = [tally.told() for tally in tested if tally.significant or tally.untested]
     same: dict[str, list[str]] = {}
     for tally in tested:
-        if not tally.significant:
+        if not (tally.significant or tally.untested):
             same.setdefault(tally.noun, []).append(tally.reference)
     for noun, references in same.items():
         found.append(f"No row's {noun} is distinguishable from that of {' or '.join(references)}.")
