@@ -92,7 +92,9 @@ def test_many_rows_are_summarised_with_their_extremes() -> None:
         "Bound against none: worse for 4 rows, at most m7 by 1.40; not distinguishable for 2; "
         "not tested for 1."  # the differences of m5 do not vary
     )
-    assert likelihood == "No row's likelihood is distinguishable from that of none."
+    assert likelihood == ("Likelihood against none: not distinguishable for 6; not tested for 1.")
+    same = [one for one in many if one["label"] != "m5"]
+    assert verdict(same)[-1] == "No row's likelihood is distinguishable from that of none."
 
 
 def test_rows_without_a_reference_are_compared_in_pairs() -> None:
@@ -110,6 +112,20 @@ def test_several_tables_have_a_paragraph_each() -> None:
         one["data"] = one["data"] | {"name": "yahoo", "sha256": "1" * 64}
     told = verdict([*study(), *other])
     assert [text.partition(": ")[0] for text in told] == ["ptb", "yahoo"]
+
+
+def test_rows_of_two_codings_have_their_own_reference() -> None:
+    other = [one | {"label": one["label"], "row": one["row"] + 2} for one in study()]
+    for one in other:
+        one["id"] = one["id"].replace("ptb-", "ptb_2-")
+        one["config"] = one["config"] | {"data": "ptb:size=4000,vocabulary=sentencepiece"}
+        one["data"] = one["data"] | {"sha256": "1" * 64, "text_sha256": "0" * 64}
+    told = verdict([*study(), *other])
+    assert told[0].startswith("Collapsed in every seed: none, word, none, size=4000,")
+    assert told[1] == (
+        "Bound against none: worse for cyclical, word by 0.20, cyclical, "
+        "size=4000,vocabulary=sentencepiece by 0.20."
+    )
 
 
 def test_a_study_without_records_has_no_verdict() -> None:

@@ -128,7 +128,8 @@ def bound(done: "pd.DataFrame", metric: str) -> int:
     """1 where a metric bounds the truth from below for some run, -1 where from above, else 0."""
     if metric not in ("mi", *rules.UPPER):
         return 0
-    return next(filter(None, (rules.bound(run, metric) for run in done.to_dict("records"))), 0)
+    few = done[[name for name in ("mi", "mi_cap", "iw_upper_bound") if name in done]]
+    return next(filter(None, (rules.bound(run, metric) for run in few.to_dict("records"))), 0)
 
 
 def _ends(done: "pd.DataFrame") -> list[Cell]:

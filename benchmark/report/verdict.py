@@ -57,17 +57,20 @@ def verdict(lines: Sequence[Record]) -> list[str]:
     """
     groups = comparable.groups(lines)
     tables = [frame(group.lines) for group in groups]
-    each = sum(len(_contenders(runs, "none")) for runs in tables) <= _EACH
+    compared = [_contenders(runs, "none") for runs in tables]
+    each = sum(map(len, compared)) <= _EACH
     found = []
-    for group, runs in zip(groups, tables, strict=True):
+    for group, runs, others in zip(groups, tables, compared, strict=True):
         unit = "language" if group.title.endswith(", languages") else "seed"
-        said = _sentences(runs, unit, each)
+        said = _sentences(runs, others, unit, each)
         found += said if len(groups) == 1 else [f"{group.title}: {' '.join(said)}"]
     return found
 
 
-def _sentences(runs: "pd.DataFrame", unit: str, each: bool) -> list[str]:
-    """On the rows of one table."""
+def _sentences(
+    runs: "pd.DataFrame", compared: Sequence[Compared], unit: str, each: bool
+) -> list[str]:
+    """On the rows of one table, of which ``compared`` have a latent and are not `none`."""
     done = runs[runs["status"] == "done"]
     if not len(done):
         return ["No run has a record."]
@@ -76,12 +79,12 @@ def _sentences(runs: "pd.DataFrame", unit: str, each: bool) -> list[str]:
     if most < LEAST_T:
         few = f"One {unit} ranks" if most == 1 else f"Two {unit}s allow no test and rank"
         return [f"{few} no method.", _alive(rows.values(), unit)]
-    compared, models = _contenders(runs, "none"), _contenders(runs, "lstm_lm")
+    models = _contenders(runs, "lstm_lm")
     if not compared and not models:
         return [_alive(rows.values(), unit), _pairs(runs)]
-    reference = next((row for row in rows.values() if row.baseline == "none"), None)
-    if compared and reference and each:
-        start = _state(reference, f" {unit}s")
+    references = [row for row in rows.values() if row.baseline == "none"]
+    if compared and references and each and runs["data"].nunique() == 1:  # else each has its own
+        start = _state(references[0], f" {unit}s")
         found = [f"{start}. Against it, differences in nats whose adjusted p is below {LEVEL}:"]
         found += [_one(one, rows.get(one.label)) for one in compared]
         told = [_Tally(models, "likelihood", "the language model")]
@@ -225,10 +228,10 @@ class _Tally:
 def _tallies(tallies: Sequence[_Tally]) -> list[str]:
     """A sentence for each with a significant difference, one for all without."""
     tested = [tally for tally in tallies if tally.gains]
-    found = [tally.told() for tally in tested if tally.significant]
+    found = [tally.told() for tally in tested if tally.significant or tally.untested]
     same: dict[str, list[str]] = {}
     for tally in tested:
-        if not tally.significant:
+        if not (tally.significant or tally.untested):
             same.setdefault(tally.noun, []).append(tally.reference)
     for noun, references in same.items():
         found.append(f"No row's {noun} is distinguishable from that of {' or '.join(references)}.")
