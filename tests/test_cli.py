@@ -180,7 +180,7 @@ def test_flags_resolve_as_a_study_does(here: Path, capsys: pytest.CaptureFixture
         (["run", "--data", "ptb", "--baseline", "none"], "pcbench data prepare ptb"),
         (["sweep", QUICK, "--runs", "link/runs"], "link: links to nowhere, which is not there; m"),
         (["run", "--data", "ptb", "--baseline", "none", "--runs", "link"], "another by --runs"),
-        (["data", "list", "--data", "link"], "make that folder, or choose another by --data"),
+        (["data", "list", "--data-dir", "link"], "make that folder, or choose another by --data-dir"),
         (["evaluate", "nothing-of-the-kind"], "nothing-of-the-kind"),
         (["data", "show", "ptb"], "pcbench data prepare ptb"),
         (["data", "prepare", "pbt"], "did you mean 'ptb'?"),
@@ -252,17 +252,17 @@ def test_a_failure_is_noted_until_the_next_try(
 
     monkeypatch.setattr("benchmark.run.run", fail)
     flags = ["run", "--data", TINY, "--baseline", "none", "--runs", "runs"]
+    assert cli.main([*flags, "--dry-run"]) == 0
+    note = here / "runs" / json.loads(capsys.readouterr().out)["id"] / "error.txt"
     said = io.TextIOWrapper(io.BytesIO(), errors="backslashreplace")  # as standard error is
     with monkeypatch.context() as patch:
         patch.setattr(sys, "stderr", said)
         assert cli.main(flags) == 2
+        assert not (here / "runs").exists()  # it did not begin
+        note.parent.mkdir(parents=True)
+        assert cli.main(flags) == 2
     said.seek(0)
-    assert said.read() == "pcbench: no luck: β \\udcfc\n"
-    assert not (here / "runs").exists()  # it did not begin
-    assert cli.main([*flags, "--dry-run"]) == 0
-    note = here / "runs" / json.loads(capsys.readouterr().out)["id"] / "error.txt"
-    note.parent.mkdir(parents=True)
-    assert cli.main(flags) == 2
+    assert said.read() == 2 * "pcbench: no luck: β \\udcfc\n"
     assert note.read_text(encoding="utf-8") == "no luck: β \\udcfc\n"  # whatever the locale
     monkeypatch.setattr("benchmark.run.run", lambda *a, **b: record())
     assert cli.main(flags) == 0

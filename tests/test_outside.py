@@ -62,7 +62,7 @@ def test_a_study_in_another_folder_from_its_file_to_the_table_and_on(
     here, file, name = place / "here", place / "studies" / "mine.py", "../studies/s.toml"
     first = study.load(name).configs[0]
     assert pcbench("sweep", name)[0] == 0
-    assert pcbench("collect", name)[1].endswith(": 1 done\n")
+    assert pcbench("collect", name)[1].endswith(": 1 done (1 new)\n")
     (line,) = records.read_jsonl(here / "results" / "s.jsonl")
     assert line["id"] == first.id
     assert line["config"]["params"] == {"share": 0.25}
@@ -78,7 +78,7 @@ def test_a_study_in_another_folder_from_its_file_to_the_table_and_on(
         "trained anew\n"
     )
     _, out, said = pcbench("collect", name)
-    assert out.endswith(": 1 done\n")
+    assert out.endswith(": 1 done (1 new)\n")
     assert "1 records of runs that the study no longer names: kept" in said
     both = {line["id"]: line for line in records.read_jsonl(here / "results" / "s.jsonl")}
     assert len(both) == 2
