@@ -10,6 +10,7 @@ from pathlib import Path
 
 from benchmark.errors import UserError
 from benchmark.options import Commands, command
+from benchmark.provenance import checkout
 
 LONGEST = 40  # characters of a name
 _TAKEN = {*dir(builtins), "Baseline"}
@@ -82,13 +83,15 @@ def add(sub: Commands) -> None:
         "pcbench new quadratic", "pcbench new quadratic --folder ~/mine",
     )  # fmt: skip
     do.add_argument("name", metavar="NAME", help="of baselines/NAME.py and paper/NAME.toml")
-    do.add_argument("--folder", type=Path, metavar="DIR", help="write both files here instead")
+    do.add_argument("--folder", type=Path, metavar="DIR",
+                    help="write both files here, not into the clone")  # fmt: skip
     do.set_defaults(do=new)
 
 
 def new(arguments: Namespace) -> int:
     """``pcbench new``."""
-    method, study = write(arguments.name, arguments.folder)
+    clone = (checkout() / "pyproject.toml").exists()  # an installed copy is nobody's to edit
+    method, study = write(arguments.name, arguments.folder or (None if clone else Path()))
     for path, what in (
         (method, "the method, a linear warm-up to start from: edit it"),
         (study, "its study, beside none, monotonic and cyclical"),

@@ -16,6 +16,7 @@
     train = {lr = 5e-4}              # [model] and [train] of this row alone
 """
 
+import sys
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -30,6 +31,7 @@ from benchmark.ids import complete
 from benchmark.provenance import checkout
 from benchmark.records import marked
 
+SHARE = "share/posterior-collapse-benchmark"  # where pip puts the studies, below its prefix
 _TABLES = ("study", "baseline", *SECTIONS)
 _STUDY = ("data", "seeds", "preset", "precision")
 _ROW = baselines.RESERVED
@@ -98,10 +100,10 @@ class Study:
 
 
 def locate(named: Path | str) -> Path:
-    """The file of a study: a path, or the name of one in ``paper/`` here or in the checkout."""
+    """The file of a study: a path, or the name of one in ``paper/`` here, or of this project's."""
     if Path(named).exists() or Path(named).name != str(named):
         return Path(named)
-    places = (Path("paper"), checkout() / "paper")
+    places = (Path("paper"), checkout() / "paper", Path(sys.prefix) / SHARE)
     files = (place / f"{str(named).removesuffix('.toml')}.toml" for place in places)
     return next((file for file in files if file.exists()), Path(named))
 
