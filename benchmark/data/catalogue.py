@@ -241,7 +241,7 @@ def _summary(corpus: Corpus, name: str, unknown: str) -> dict[str, Any]:
 
 def _mend(found: Source, root: Path) -> str:
     """The command that prepares the data in this folder."""
-    return found.mend + ("" if root == default_root() else f" --data {shlex.quote(str(root))}")
+    return found.mend + ("" if root == default_root() else f" --data-dir {shlex.quote(str(root))}")
 
 
 def _prepared(found: Source, root: Path) -> store.Prepared | None:
