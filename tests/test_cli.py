@@ -180,7 +180,7 @@ def test_flags_resolve_as_a_study_does(here: Path, capsys: pytest.CaptureFixture
         (["run", "--data", "ptb", "--baseline", "none"], "pcbench data prepare ptb"),
         (["sweep", QUICK, "--runs", "link/runs"], "link: links to nowhere, which is not there; m"),
         (["run", "--data", "ptb", "--baseline", "none", "--runs", "link"], "another by --runs"),
-        (["data", "list", "--data-dir", "link"], "make that folder, or choose another by --data-d"),
+        (
             ["data", "list", "--data-dir", "link"],
             "make that folder, or choose another by --data-dir",
         ),

@@ -145,7 +145,7 @@ def test_missing_prepared_data_name_the_command(mini, tmp_path):
     with pytest.raises(UserError) as caught:
         data.load("mini", tmp_path / "my data")
     _, _, command = str(caught.value).partition("run: ")
-    assert command == f"pcbench data prepare mini --data '{tmp_path}/my data'"
+    assert command == f"pcbench data prepare mini --data-dir '{tmp_path}/my data'"
 
 
 def test_altered_source_is_refused_with_both_digests(mini, source, tmp_path):
