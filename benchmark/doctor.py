@@ -6,8 +6,8 @@ import sys
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+from benchmark import provenance
 from benchmark.errors import UserError
-from benchmark.provenance import checkout, committed, provenance, refusal
 
 _PACKAGES = (
     "torch", "numpy", "datasets", "sentencepiece", "pandas",
@@ -17,9 +17,9 @@ _PACKAGES = (
 
 def examine(runs: Path, root: Path) -> list[tuple[str, str]]:
     """Pairs of a name and what was found; never fails because something is absent."""
-    where = provenance()
-    refused = refusal().replace(f"'{checkout()}'", '"$PWD"').replace(str(checkout()), '"$PWD"')
-    clone = (checkout() / "pyproject.toml").exists()
+    where, here = provenance.provenance(), provenance.checkout()
+    refused = provenance.refusal().replace(f"'{here}'", '"$PWD"').replace(str(here), '"$PWD"')
+    clone = (here / "pyproject.toml").exists()
     why = "no git clone; set PCBENCH_COMMIT" if clone else "a copy by pip; install -e a clone"
     commit = where["commit"] or f"unknown ({refused or why})"
     found = [("pcbench", _version("posterior-collapse-benchmark"))]
@@ -39,7 +39,7 @@ def examine(runs: Path, root: Path) -> list[tuple[str, str]]:
 
 def short() -> str:
     """Version, commit and torch's version in one line, without importing torch."""
-    commit, dirty = committed(checkout())
+    commit, dirty = provenance.committed(provenance.checkout())
     told = f"commit {commit[:9]}{', dirty' if dirty else ''}" if commit else "commit unknown"
     name = _version("posterior-collapse-benchmark")
     return f"pcbench {name} ({told}), torch {_version('torch')}"

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 import subprocess
 from collections.abc import Iterator
 
@@ -15,6 +16,7 @@ for name in ("PCBENCH_RUNS", "PCBENCH_DATA"):
     os.environ.pop(name, None)  # a user's own folders are never touched
 
 torch.set_num_threads(1)
+signal.signal(signal.SIGHUP, signal.SIG_DFL)  # which nohup ignores, and a run then does too
 
 
 @pytest.fixture

@@ -139,14 +139,12 @@ def test_splits_that_hold_the_same_sentences_are_told(
         "valid": f"yes .\n{long}",
         "test": "yes .\n" + TEXT["test"] * 9,
     }
-    spec, folder = (
-        f"text:{write(tmp_path / 'news', **texts)}",
-        ["--data-dir", str(tmp_path / "root")],
-    )
+    spec = f"text:{write(tmp_path / 'news', **texts)}"
+    folder = ["--data-dir", str(tmp_path / "root")]
     for command in ("prepare", "show"):
         assert cli.main(["data", command, spec, *folder]) == 0
         told = capsys.readouterr()
-        assert told.err == (
+        assert told.err.startswith(
             "pcbench: warning: text:news: train.txt and valid.txt are the same text\n"
             "pcbench: warning: text:news: 2 sentences of valid, 100% of its words, stand in train "
             "too: its figures reward what was learnt by heart\n"

@@ -46,7 +46,7 @@ def test_what_is_written_keeps_the_contract(folder: contract.Folder, capsys: Cap
         contract.test_is_a_frozen_dataclass_with_defaults,
         contract.test_weight_is_a_pure_function_of_the_step,
         contract.test_five_steps_change_every_parameter_and_keep_it_finite,
-        contract.test_the_last_phase_selects_as_the_run_is_measured,
+        contract.test_each_hook_returns_what_a_run_checks,
     ):
         check("my_method")
     contract.test_survives_a_study_file("my_method", folder.path.parent)
@@ -79,7 +79,7 @@ def test_in_another_folder_the_commands_lead_to_a_table(
     for line in lines:
         program, *arguments = shlex.split(line)
         assert (program, cli.main(arguments)) == ("pcbench", 0)
-    assert "\n| mine " in capsys.readouterr().out
+    assert "\nmine " in capsys.readouterr().out
     (line,) = [x for x in records.read_jsonl(Path("results/mine.jsonl")) if x["label"] == "mine"]
     assert line["config"]["file"] == "mine.py"
 

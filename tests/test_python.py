@@ -209,8 +209,8 @@ def test_commands_take_the_beginning_of_an_id_or_a_folder(
         said = capsys.readouterr()
         assert said.err == (f"pcbench: {name}\n" if command == ["evaluate"] else "")
         assert json.loads(said.out).get("id", name) == name
-        assert cli.main([*command, "exact"]) == 2
-        assert "2 runs begin with 'exact', give more of the id: exact" in capsys.readouterr().err
+        assert cli.main([*command, "exact_"]) == 2
+        assert "2 runs begin with 'exact_', give more of the id: exact" in capsys.readouterr().err
     monkeypatch.chdir(done / "results" / "runs" / name)
     assert load_run(".", data_root=done / ".data").config.id == name
 

@@ -89,7 +89,7 @@ def test_a_study_s_name_may_hold_a_dot(here: Path, capsys: pytest.CaptureFixture
     assert said in capsys.readouterr().err
     shutil.copy("results/mine.jsonl", "results/v1.5.jsonl")
     for study in ("v1.5", "v1.5.toml", "results/v1.5.jsonl"):
-        assert cli.main(["report", study, "--no-figures", "--out", "new"]) == 0
+        assert cli.main(["report", study, "--full", "--no-figures", "--out", "new"]) == 0
         assert capsys.readouterr().out.startswith("# v1.5\n")
     assert files(here / "new") == {"v1.5.md", "v1.5.tex", "v1.5.csv"}
 

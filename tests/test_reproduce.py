@@ -98,7 +98,9 @@ def test_a_run_done_again_here_is_bit_equal_and_touches_nothing_else(
     assert f"test split, {len(found)} metrics: {len(found)} bit-equal\n" in out
     assert out.startswith(f"{lines[0]['id']}: mine, seed 0, results/s.jsonl\n")
     assert f"environment: the same torch {torch.__version__}, cpu " in out
-    assert said.startswith(f"run {lines[0]['id']}\nepoch 1: step 14 of 28, validation ELBO ")
+    first, second, *_ = said.split("\n")
+    assert first.split(" ", 2)[2] == f"run {lines[0]['id']}"  # after the date and the time
+    assert second.split(" ", 1)[1].startswith("epoch 1: step 14 of 28, validation ELBO ")
     assert (tmp_path / "results" / "s.jsonl").read_bytes() == before
     assert [path.name for path in kept.iterdir()] == ["log.jsonl"]
     again = tmp_path / "results" / "runs" / "reproduced" / lines[0]["id"] / "record.json"

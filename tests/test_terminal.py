@@ -51,7 +51,7 @@ def test_quiet_prints_problems_alone(here: Path, capsys: pytest.CaptureFixture[s
     assert told(capsys, "--quiet") == ""
     assert told(capsys, "--quiet", "--check") == ""
     path = here / "results" / "mine.jsonl"
-    path.write_text(path.read_text().replace('"dirty":null', '"dirty":true'))
+    path.write_text(path.read_text().replace('"dirty":false', '"dirty":true'))
     assert told(capsys, "--quiet").startswith("2 records of code that was not committed: ")
     path.write_text(path.read_text().replace('"mi":1.25', '"mi":9.25'))
     assert cli.main(["report", "mine", "--quiet"]) == 1

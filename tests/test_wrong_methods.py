@@ -306,9 +306,7 @@ def test_a_wrong_method_is_refused_in_one_line_before_its_first_step(
     assert message in said
     assert said.startswith(f"pcbench: {tmp_path}/m.py:")
     assert (code, said.count("\n")) == (2, 1)
-    (folder,) = (tmp_path / "runs").iterdir()
-    assert [path.name for path in folder.iterdir()] == ["error.txt"]
-    assert failures.count(folder) == 0
+    assert not (tmp_path / "runs").exists()  # so that no failure is counted
 
 
 @pytest.mark.parametrize(
