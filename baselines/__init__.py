@@ -10,6 +10,7 @@ the KL of a sentence in nats, averaged over the batch; t is the part of training
 
 import ast
 import hashlib
+import re
 import sys
 from dataclasses import MISSING, fields, is_dataclass
 from pathlib import Path
@@ -61,16 +62,19 @@ def digest_of(source: bytes, where: str) -> str:
     """
     try:
         module = ast.parse(source)
+        version = _version(module)
     except (SyntaxError, ValueError) as error:
-        raise UserError(f"{where}: syntax error: {error}") from error
-    return hashlib.sha256(repr((_tree(module), _version(module))).encode()).hexdigest()
+        raise UserError(f"{where}: cannot be read: {error}") from error
+    return hashlib.sha256(repr((_tree(module), version)).encode()).hexdigest()
 
 
 def _version(module: ast.Module) -> int:
     """The `Baseline.version` that a file states."""
     for node in ast.walk(module):
         if isinstance(node, ast.AnnAssign) and getattr(node.target, "id", "") == "version":
-            return int(ast.literal_eval(node.value)) if node.value else Baseline.version
+            if isinstance(node.value, ast.Constant) and type(node.value.value) is int:
+                return node.value.value
+            raise ValueError("version must be a number, such as version: ClassVar[int] = 2")
     return Baseline.version
 
 
@@ -115,6 +119,11 @@ def load(name: str, file: Path | None = None) -> type[Baseline]:
     module = sys.modules.get(module_name)
     if module is None or module.__file__ != str(path):
         module = _import(module_name, path, source)
+    if re.search(rb"^\s*(from|import) baselines\b", source, re.MULTILINE):
+        raise UserError(
+            f"{shown(path)}: imports another baseline, whose edits its own runs would not show; "
+            "copy what it needs"
+        )
     own = [
         value
         for value in vars(module).values()

@@ -86,7 +86,11 @@ class Baseline:
         return model
 
     def inputs(self, tokens: "Tensor", generator: "torch.Generator | None") -> "Tensor":
-        """What the decoder reads while training: tokens (B, T) -> (B, T)."""
+        """What the decoder reads while training: tokens (B, T) -> (B, T).
+
+        The ids are 0 ``<pad>``, 1 ``<s>``, 2 ``</s>``, and from 3 on words. ``tokens[:, 0]`` is
+        ``<s>``. Words to put in can be drawn from ``tokens``.
+        """
         return tokens
 
     def objective(self, run: Run, out: "Output") -> "Tensor":

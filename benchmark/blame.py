@@ -42,6 +42,11 @@ def blamed(config: RunConfig) -> Iterator[None]:
     except Exception as error:
         path = file_of(config)
         frames = [f for f in traceback.extract_tb(error.__traceback__) if f.filename == str(path)]
+        if not frames and isinstance(error, IndexError) and "inputs" in vars(type(config.method())):
+            raise UserError(
+                f"{baselines.shown(path)}: inputs returned a word id that the vocabulary lacks "
+                f"({reason(error)})"
+            ) from error
         if not frames:
             raise
         place = f"{baselines.shown(path)}:{frames[-1].lineno}"

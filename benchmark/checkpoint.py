@@ -7,7 +7,7 @@ lists and tables is read back (``weights_only``).
 import io
 import pickle
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 
@@ -53,3 +53,13 @@ def load(path: Path, device: torch.device | str = "cpu") -> dict[str, Any]:
             f"{path}: holds more than tensors, numbers and texts; it was not run: delete it"
         ) from error
     return state
+
+
+def unreadable(value: object) -> str:
+    """The type within a value that `load` refuses, or nothing."""
+    if isinstance(value, dict):
+        return next(filter(None, map(unreadable, [*value.keys(), *value.values()])), "")
+    if type(value) in (list, tuple):
+        return next(filter(None, map(unreadable, cast("list[object]", value))), "")
+    known = (bool, int, float, str, type(None), torch.Tensor)
+    return "" if type(value) in known else f"a {type(value).__module__}.{type(value).__name__}"

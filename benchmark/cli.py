@@ -41,6 +41,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     if any(word.split("=")[0] == "--data" for word in rest):
         top.error("--data names a data set for `run`; the folder of prepared data is --data-dir")
     if rest and "sbatch" not in arguments:
+        words = sys.argv[1:] if argv is None else argv
+        top.prog = f"pcbench {next(word for word in words if not word.startswith('-'))}"
         top.error(f"unrecognized arguments: {' '.join(rest)}")
     arguments.sbatch = rest
     if isinstance(sys.stdout, io.TextIOWrapper):  # a letter that it cannot show is no error

@@ -209,7 +209,8 @@ def evaluate(arguments: Namespace) -> int:
 
         folders = runs_folder(arguments), data_root(arguments)
         number = measure_study(load(arguments.id), *folders, arguments.device)
-        print(f"{number} records measured; `pcbench collect {arguments.id} --replace` takes them")
+        mend = f"; `pcbench collect {arguments.id} --replace` takes them" if number else ""
+        print(f"{number} records measured{mend}")
         return 0
     from benchmark.finished import evaluate_run
 

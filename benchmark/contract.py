@@ -115,7 +115,7 @@ class Contract:
         kl = torch.rand(shape, generator=torch.Generator().manual_seed(0)).to(self.device)
         counts = torch.full((size,), self.latent == 0)
         # What is free costs nothing, and a maximum hides what is below: various KLs.
-        for scale, shift in [(s, row) for s in (1.0, 100.0, 1e4) for row in range(size)]:
+        for scale, shift in [(s, row) for s in (0.01, 1.0, 100.0, 1e4) for row in range(size)]:
             given = (kl * scale).roll(shift, 0).requires_grad_()
             with self._watched("penalty"):
                 paid: object = self.method.penalty(given * 1)
@@ -134,10 +134,10 @@ class Contract:
                 "depend on its KL, or is detached; to leave the KL out, let weight return 0"
             )
         once, twice = (float(self.method.penalty(kl.repeat(n, 1)).mean()) for n in (1, 2))
-        if once and math.isclose(twice, 2 * once, rel_tol=1e-4):
+        if twice > 1.5 * once > 0:
             self._refuse(
-                "penalty returned twice as much a sentence for the same batch twice over; sum over "
-                "dimensions, and over sentences take the mean"
+                f"penalty returned {twice:.4g} a sentence where the batch stands twice, "
+                f"{once:.4g} where it stands once; sum over dimensions, not over sentences"
             )
 
     def check_step(self, corpus: Corpus) -> None:
@@ -147,8 +147,20 @@ class Contract:
         splits = dict.fromkeys(corpus.splits, split)
         small = dataclasses.replace(corpus, splits=splits, language=None)
         run = _Trial(self, small)
-        run.batch = torch.from_numpy(split.tokens.reshape(self.sentences, -1)).long()
-        run.batch = run.batch.to(self.device)
+        batch = torch.from_numpy(split.tokens.reshape(self.sentences, -1)).long().to(self.device)
+        # A batch of one as well: the last one of a length may be.
+        losses = [self._loss(run, some) for some in (batch, batch.repeat(2, 1), batch[:1])]
+        if losses[0] is None or losses[1] is None:
+            return
+        if losses[0] > 0 and 1.8 < losses[1] / losses[0] < 2.2:
+            self._refuse(
+                f"objective returned {losses[0]:.4g} for a batch and {losses[1]:.4g} where it "
+                "stands twice; take the mean over sentences"
+            )
+
+    def _loss(self, run: "_Trial", batch: Tensor) -> float | None:
+        """The loss of a batch; None where it may need what ``before_step`` would have left."""
+        run.batch = batch
         with run.autocast():
             out = self._output(run, self._inputs(run))
             try:
@@ -157,7 +169,7 @@ class Contract:
             except Exception as error:
                 if isinstance(error, UserError) or "before_step" not in vars(type(self.method)):
                     raise
-                return  # it may need what before_step would have left behind
+                return None
         shown = f"objective returned {_described(loss)}"
         if not isinstance(loss, Tensor) or loss.shape != () or not loss.is_floating_point():
             self._refuse(f"{shown}; wanted a scalar tensor, (): the mean over sentences")
@@ -168,6 +180,7 @@ class Contract:
         ):
             parts = ", ".join(name for name, _ in run.model.named_children())
             self._refuse(f"objective returned a loss without a gradient for any of {parts}")
+        return float(loss.detach())
 
     def build(self, words: int) -> TextVAE:
         """The method's model, with its parts."""
@@ -215,7 +228,7 @@ class Contract:
             if "build" not in vars(type(self.method)) or isinstance(error, torch.OutOfMemoryError):
                 raise
             self._refuse(f"build returned a model that fails: {reason(error)}")
-        shape = (self.sentences, model.latent)
+        shape = (len(batch), model.latent)
         for name, value in (("mu", out.mu), ("logvar", out.logvar)):
             if value.shape != shape or not bool(value.isfinite().all()):
                 shown = f"{name} {_described(value)}"

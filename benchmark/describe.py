@@ -66,13 +66,15 @@ def text(name: str, marks: str = BLOCKS) -> str:
 
     cls = folder.load(name)
     module = sys.modules[cls.__module__]
-    settings = "\n".join(_settings(cls)) or "    none"
-    weight = "\n".join(_weight(name, build(cls, {}, f"baseline.{name}"), marks))
+    method = build(cls, {}, f"baseline.{name}")
+    settings = "\n".join(_settings(method)) or "    none"
+    weight = "\n".join(_weight(name, method, marks))
     return f"{inspect.getdoc(module) or name}\n\nSettings:\n{settings}\n\nKL weight: {weight}"
 
 
-def _settings(cls: "type[Baseline]") -> Iterator[str]:
+def _settings(method: "Baseline") -> Iterator[str]:
     """Each field with default and type, and what the class's docstring says of it."""
+    cls = type(method)
     document = inspect.getdoc(cls) or ""
     told = dict(re.findall(r"^ {4}(\w+): (.*(?:\n {5,}.*)*)", document, re.MULTILINE))
     hints = typing.get_type_hints(cls)
@@ -81,7 +83,7 @@ def _settings(cls: "type[Baseline]") -> Iterator[str]:
         kind = hint.__name__ if isinstance(hint, type) else str(hint)
         if typing.get_origin(hint) is typing.Literal:
             kind = f"one of {', '.join(map(str, typing.get_args(hint)))}"
-        yield f"    {field.name} = {getattr(cls(), field.name)!r} ({kind})"
+        yield f"    {field.name} = {getattr(method, field.name)!r} ({kind})"
         if field.name in told:
             line = " ".join(told[field.name].split())
             yield textwrap.fill(line, 92, initial_indent=" " * 8, subsequent_indent=" " * 8)

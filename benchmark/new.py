@@ -59,7 +59,11 @@ STUDY = """\
 [study]
 data = ["exact_small"]
 seeds = [0, 1]
-preset = "exact_small"
+preset = "exact_small"  # made for exact_small; for other data `pcbench data prepare` advises
+
+# For a first try, instead: seeds = [0] above, and
+# [train]
+# epochs = 2
 
 [[baseline]]
 name = "none"

@@ -75,19 +75,14 @@ def retry(do: Parser) -> None:
     )
 
 
-def settings(do: Parser) -> None:
-    """``--set``."""
-    do.add_argument(
-        "--set", action="append", default=[], metavar="KEY=VALUE",
-        help="of all rows: train.epochs=3, model.latent=16, evaluate.iw_samples=50",
-    )  # fmt: skip
-
-
 def chosen(do: Parser) -> None:
     """``--only`` and ``--set``."""
     do.add_argument("--only", action="append", default=[], metavar="ROW",
                     help="only this row, or run's id; may be given again")  # fmt: skip
-    settings(do)
+    do.add_argument(
+        "--set", action="append", default=[], metavar="KEY=VALUE",
+        help="of all rows: train.epochs=3, model.latent=16",
+    )  # fmt: skip
 
 
 def fresh(do: Parser) -> None:

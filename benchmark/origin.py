@@ -1,6 +1,7 @@
 """Whether a record is what its run wrote, of settings that its id names, from committed code."""
 
 import io
+import re
 import subprocess
 import tempfile
 import zipfile
@@ -49,7 +50,8 @@ def check(path: Path, lines: Mapping[str, Record], configs: Mapping[str, RunConf
     doubts = wrong([*lines.values()])
     for run_id, line in lines.items():
         texts = [doubts[run_id]] if run_id in doubts else []
-        texts += [*settings(line, configs[run_id])] if run_id in configs else []
+        texts += settings(line, configs[run_id])
+        texts += _other_data(line, configs[run_id])
         if texts:
             raise UserError(f"{path}: {run_id}: {texts[0].partition(';')[0]}; nothing was taken")
     history = History(checkout())
@@ -57,10 +59,21 @@ def check(path: Path, lines: Mapping[str, Record], configs: Mapping[str, RunConf
     each = (text for line in lines.values() if known for text in history.doubts(line))
     said = Counter(text.partition(";")[0] for text in each)
     places = Counter(_place(line) for line in lines.values())
+    if not known:
+        said["their code cannot be checked: git tells nothing of this clone"] = len(lines)
     return [
         *(f"{path}: {count} records: {text}: not to contribute" for text, count in said.items()),
-        f"{path}: records from " + ", ".join(f"{place} ({n})" for place, n in places.items()),
+        *(f"{path}: {count} records from {place}" for place, count in places.items()),
     ]
+
+
+def _other_data(line: Record, config: RunConfig) -> list[str]:
+    """Whether a record was made with another text than the study's, where that is at hand."""
+    try:
+        same = corpora.identity(config.data) == line["data"]["sha256"]
+    except UserError:
+        return []
+    return [] if same else ["was made with other data than the study's"]
 
 
 def _place(line: Record) -> str:
@@ -72,6 +85,10 @@ def _place(line: Record) -> str:
 
 def settings(line: Record, config: RunConfig) -> Iterator[str]:
     """What a record says of its run against what its study says."""
+    if (line["config"].get("file") is None) is not (config.file is None):
+        yield f"config.file: {line['config'].get('file')!r} is not that of its id; {RESTORE}"
+    if "digest" not in line and "evaluation" in line:
+        yield f"has no digest, which each run writes; {RESTORE}"
     told = {k: v for k, v in line["config"].items() if k != "file_sha256"} | {"file": config.file}
     if told["data"] == corpora.recorded(config.data):
         told["data"] = config.data  # with the folder of a reader's own text
@@ -82,7 +99,7 @@ def settings(line: Record, config: RunConfig) -> Iterator[str]:
     except UserError as error:
         yield f"{error}; {RESTORE}"
     version = line.get("evaluation", 1)  # records of version 1 do not tell it
-    if line["evaluation_digest"] != config.evaluation_digest_of(version):
+    if line.get("evaluation_digest", "") != config.evaluation_digest_of(version):
         yield f"was measured by other [evaluate] settings than its study's; {AGAIN}"
 
 
@@ -107,14 +124,16 @@ class History:
             )
 
     def _doubts(self, origin: dict[str, Any], method: str | None) -> Iterator[str]:
-        commit, digest = origin["commit"], origin["code_sha256"]
+        commit, digest = origin.get("commit"), origin.get("code_sha256", "")
         if commit is None:
             yield (
                 "names no commit: it ran outside a git clone, or where git refuses the clone "
                 f"(`pcbench doctor` tells why); with that mended, {AGAIN}"
             )
-        elif origin["dirty"] is not False:
+        elif origin.get("dirty") is not False:
             yield f"ran with changes to the code that were not committed; {AGAIN}"
+        elif not re.fullmatch("[0-9a-f]{40}", commit):
+            yield f"commit {commit[:12]!r} is no full hash of a commit; {AGAIN}"
         elif not self._git("cat-file", "-e", f"{commit}^{{commit}}"):
             yield f"commit {commit[:12]} is unknown here; {self._mend()}"
         elif not self._git("merge-base", "--is-ancestor", commit, "HEAD"):

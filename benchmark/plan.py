@@ -5,6 +5,7 @@ is stale where today's code would measure it otherwise, or where its method's fi
 it stays until `sweep --redo` has trained its run again.
 """
 
+import glob
 import json
 import shlex
 import subprocess
@@ -56,6 +57,8 @@ class Standing:
 def standings(study: "Study", runs: Path, results: Path | None) -> list[Standing]:
     """Each run of a study with its record, the one in the runs folder before a collected one.
 
+    A stale one in the runs folder gives way to a collected one that is not.
+
     Args:
         study: in its order.
         runs: the runs folder.
@@ -68,31 +71,38 @@ def standings(study: "Study", runs: Path, results: Path | None) -> list[Standing
     collected = _collected(study, results)
     listed = []
     for run in study.configs:
-        if (record := latest(runs / run.id)) is not None:
-            listed.append(Standing(run, record, "runs"))
-        elif (runs / run.id / "record.json").exists():
-            listed.append(Standing(run, None, "runs"))
-        elif run.id in collected:
-            listed.append(Standing(run, collected[run.id], "results"))
-        else:
-            listed.append(Standing(run))
+        folder = home(runs, run.id)
+        here = Standing(run, latest(folder), "runs") if folder is not None else None
+        there = Standing(run, collected[run.id], "results") if run.id in collected else None
+        if here is not None and there is not None and here.stale and not there.stale:
+            here = None
+        listed.append(here or there or Standing(run))
     return listed
 
 
 def pending(study: "Study", runs: Path, results: Path | None = None) -> list["Labelled"]:
     """The runs without a record, in the study's order; ``results`` as in `standings`."""
     collected = _collected(study, results)
-    return [
-        run
-        for run in study.configs
-        if run.id not in collected and not (runs / run.id / "record.json").exists()
-    ]
+    return [r for r in study.configs if r.id not in collected and home(runs, r.id) is None]
+
+
+def home(runs: Path, run_id: str) -> Path | None:
+    """The folder of a finished run; None where there is none.
+
+    Its own, but for the moment in which `adopt` has moved the earlier one away.
+    """
+    places = (runs / run_id, runs / AGAIN / run_id)
+    there = [place for place in places if (place / "record.json").exists()]
+    return there[0] if there and (there[0] == places[0] or not places[0].exists()) else None
 
 
 def _collected(study: "Study", results: Path | None) -> dict[str, Record]:
     path = results / f"{study.name}.jsonl" if results is not None else None
-    if path is None or not path.exists():
-        return {}
+    return done(path) if path is not None and path.exists() else {}
+
+
+def done(path: Path) -> dict[str, Record]:
+    """The records of a collected file by id."""
     return {line["id"]: line for line in records.read_jsonl(path) if records.is_done(line)}
 
 
@@ -156,33 +166,40 @@ def remarks(study: "Study", listed: Sequence[Standing], results: Path | None) ->
             f"{number} of {len(listed)} runs count as done by {results / study.name}.jsonl; "
             "--fresh trains them here too"
         )
-    changed = Counter(one.run.config.baseline for one in listed if one.method_changed)
-    said += edits(changed, f"pcbench sweep {study.path} --redo", _rows(listed))
+    changed = [one for one in listed if one.method_changed]
+    named = shlex.quote(str(study.path))
+    said += edits(
+        Counter(one.run.config.baseline for one in changed),
+        f"pcbench sweep {named} --redo",
+        [(one.run.config.baseline, one.run.label) for one in changed],
+    )
     otherwise = Counter(reason for one in listed if (reason := one.measured_otherwise))
     for reason, count in otherwise.items():
         said.append(
-            f"{_records(count)} measured by {reason}; `pcbench evaluate {study.path}` measures "
+            f"{_records(count)} measured by {reason}; `pcbench evaluate {named}` measures "
             "kept weights again, --redo trains anew"
         )
     return said
 
 
-def _rows(listed: Sequence[Standing]) -> dict[str, str]:
-    """The first row of each changed baseline: what `--redo` may name."""
-    return {one.run.config.baseline: one.run.label for one in reversed(listed)}
+def edits(changed: Counter[str], redo: str, rows: Iterable[tuple[str, str]]) -> list[str]:
+    """A line on baselines whose files changed since runs were trained.
 
-
-def edits(changed: Counter[str], redo: str, rows: dict[str, str] | None = None) -> list[str]:
-    """A line on baselines whose files changed since runs were trained, by ``redo`` mended."""
+    Args:
+        changed: how many runs of each baseline.
+        redo: the command that trains all stale records again; with a row it trains that alone.
+        rows: baselines, with each of their rows.
+    """
     if not changed:
         return []
-    if len(changed) > 3:
+    labels = {name: {label for of, label in rows if of == name} for name in changed}
+    if len(changed) > 3 or any(len(of) > 1 for of in labels.values()):
         names = ", ".join(f"{name}.py" for name in sorted(changed))
         return [f"changed since {sum(changed.values())} of their runs: {names}; "
                 f"`{redo} ROW` trains a row again"]  # fmt: skip
     return [
         f"{name}.py changed since {'this run' if count == 1 else f'these {count} runs'}; "
-        f"`{redo} {shlex.quote((rows or {}).get(name, name))}` trains "
+        f"`{redo} {shlex.quote(min(labels[name], default=name))}` trains "
         f"{'it' if count == 1 else 'them'} again"
         for name, count in sorted(changed.items())
     ]
@@ -196,13 +213,13 @@ def of_report(study: str, path: Path, lines: Iterable[Record]) -> list[str]:
         path: the collected file.
         lines: of that file.
     """
-    done = [line for line in lines if records.is_done(line)]
-    changed = Counter(line["config"]["baseline"] for line in done if method_changed(line))
-    rows = {line["config"]["baseline"]: line["label"] for line in done if "label" in line}
-    return _committed(path, done) + edits(changed, f"pcbench sweep {study} --redo", rows)
+    known = [line for line in lines if records.is_done(line)]
+    changed = Counter(line["config"]["baseline"] for line in known if method_changed(line))
+    rows = [(line["config"]["baseline"], line["label"]) for line in known if "label" in line]
+    return _committed(path, known) + edits(changed, f"pcbench sweep {study} --redo", rows)
 
 
-def _committed(path: Path, done: Sequence[Record]) -> list[str]:
+def _committed(path: Path, known: Sequence[Record]) -> list[str]:
     """How many records are as in git's last commit, and the rows of the others."""
     shown = ["git", "-C", str(path.absolute().parent), "show", f"HEAD:./{path.name}"]
     try:
@@ -212,14 +229,14 @@ def _committed(path: Path, done: Sequence[Record]) -> list[str]:
         return []
     new = Counter(
         str(line.get("label", line["config"]["baseline"]))
-        for line in done
+        for line in known
         if records.digest(line) not in before
     )
     if there.returncode != 0 or not new:
         return []
     number = sum(new.values())
     named = ", ".join(f"{row} {count}" for row, count in new.items())
-    return [f"{len(done) - number} records are as in the last commit; new or changed: {named}"]
+    return [f"{len(known) - number} records are as in the last commit; new or changed: {named}"]
 
 
 def _records(count: int) -> str:
@@ -243,25 +260,33 @@ def again(study: "Study", runs: Path, results: Path | None, names: Sequence[str]
     return replace(study, configs=tuple(chosen))
 
 
-def adopt(runs: Path) -> list[str]:
+def adopt(runs: Path, ids: Iterable[str]) -> int:
     """Put runs that were trained again in their place; what stood there moves to ``replaced/``.
 
+    The caller holds the claim of ``runs / AGAIN``, so that no two processes move.
+
     Returns:
-        Their ids.
+        How many.
 
     Raises:
         UserError: the runs folder cannot be written.
     """
-    moved = []
-    for record in sorted((runs / AGAIN).glob("*/record.json")):
-        fresh, place = record.parent, runs / record.parent.name
+    moved = 0
+    for run_id in ids:
+        fresh, place = runs / AGAIN / run_id, runs / run_id
+        if not (fresh / "record.json").exists() or claims.holder(place) is not None:
+            continue
         try:
             if place.exists():
-                count = len(list((runs / REPLACED).glob(f"{place.name}.*")))
                 (runs / REPLACED).mkdir(exist_ok=True)
-                place.rename(runs / REPLACED / f"{place.name}.{count + 1}")
+                earlier = (runs / REPLACED).glob(f"{glob.escape(run_id)}.*")
+                last = max((int(path.suffix[1:]) for path in earlier), default=0)
+                place.rename(runs / REPLACED / f"{run_id}.{last + 1}")
             fresh.rename(place)
         except OSError as error:
-            raise UserError(f"{place}: cannot be moved ({error.strerror})") from error
-        moved.append(place.name)
+            raise UserError(
+                f"{place}: cannot be moved ({error.strerror}); free the folder, the same command "
+                "goes on"
+            ) from error
+        moved += 1
     return moved

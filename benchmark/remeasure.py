@@ -4,6 +4,7 @@ Each goes into its run's folder as `plan.MEASURED`; `pcbench collect --replace` 
 """
 
 import io
+import shlex
 import sys
 import time
 from dataclasses import replace
@@ -40,7 +41,9 @@ def measure_study(study: Study, runs: Path, data: Path, device: str = "cpu") -> 
         UserError: see `finished.load_run`; or there is no sacrebleu for BLEU.
     """
     listed = [one for one in plan.standings(study, runs, None) if one.measured_otherwise]
-    todo = [one for one in listed if (runs / one.run.id / "best.pt").exists()]
+    todo = [
+        one for one in listed if (runs / one.run.id / "best.pt").exists() and not one.method_changed
+    ]
     for number, one in enumerate(todo, start=1):
         assert one.record is not None
         run = load_run(one.run.id, runs, data, device)
@@ -53,8 +56,8 @@ def measure_study(study: Study, runs: Path, data: Path, device: str = "cpu") -> 
               file=sys.stderr, flush=True)  # fmt: skip
     if len(listed) > len(todo):
         print(
-            f"{len(listed) - len(todo)} others kept no weights in {runs}; "
-            f"`pcbench sweep {study.path} --redo` trains them again",
+            f"{len(listed) - len(todo)} others kept no weights in {runs}, or are of an earlier "
+            f"method; `pcbench sweep {shlex.quote(str(study.path))} --redo` trains them again",
             file=sys.stderr,
         )
     return len(todo)

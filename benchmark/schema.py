@@ -57,7 +57,9 @@ _OPTIONAL: dict[str, Any] = {
     "config": {"preset": (str, _NULL), "file": (str, _NULL), "file_sha256": str},
     "provenance": {
         "code_sha256_resumed": list, "finished": str, "resumed": int, "method_sha256": str,
-        "processor": str,
+        "processor": str, "measured": {
+            "commit": (str, _NULL), "code_sha256": str, "dirty": (bool, _NULL),
+        },
     },
     "evaluation": int,
     "evaluation_digest": str,

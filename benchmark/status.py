@@ -147,8 +147,8 @@ def table(study: "Study", runs: Path, results: Path | None = None) -> str:
         if (now := states[run.id]).status in ("running", "queued", "submitted", "failed"):
             lines.append(f"{now.status}: {run.id}{f': {now.detail}' if now.detail else ''}")
     lines += plan.remarks(study, standings, results)
-    again = [path for path in (runs / plan.AGAIN).glob("*-*") if path.is_dir()]
-    lines += [f"{len(again)} runs are being trained again in {runs / plan.AGAIN}"] if again else []
+    again = [run for run in study.configs if (runs / plan.AGAIN / run.id).is_dir()]
+    lines += [f"{len(again)} to be trained again, not yet all: --redo goes on"] if again else []
     return "\n".join([*lines, *elsewhere.notes])
 
 

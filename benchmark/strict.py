@@ -3,7 +3,7 @@
 import types
 import typing
 from collections.abc import Mapping
-from dataclasses import fields
+from dataclasses import FrozenInstanceError, fields
 from typing import Any, Literal, TypeVar
 
 from benchmark.errors import UserError, suggest
@@ -23,7 +23,12 @@ def build(cls: type[T], table: Mapping[str, Any], where: str) -> T:
     values = {key: typed(value, kinds[key], f"{where}.{key}") for key, value in table.items()}
     try:
         return cls(**values)
-    except ValueError as error:
+    except FrozenInstanceError as error:
+        raise UserError(
+            f"{where}: {error}: settings do not change; a weight follows from the step alone, and "
+            "what must survive a step lives in run.memory"
+        ) from error
+    except (ValueError, TypeError) as error:
         raise UserError(f"{where}: {error}") from error
 
 

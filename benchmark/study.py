@@ -103,7 +103,7 @@ def locate(named: Path | str) -> Path:
     """The file of a study: a path, or the name of one in ``paper/`` here, or of this project's."""
     if Path(named).exists() or Path(named).name != str(named):
         return Path(named)
-    places = (Path("paper"), checkout() / "paper", Path(sys.prefix) / SHARE)
+    places = (Path("paper"), Path(), checkout() / "paper", Path(sys.prefix) / SHARE)
     files = (place / f"{str(named).removesuffix('.toml')}.toml" for place in places)
     return next((file for file in files if file.exists()), Path(named))
 
@@ -159,7 +159,8 @@ def _read(path: Path) -> dict[str, Any]:
     except FileNotFoundError:
         here = sorted(file.stem for file in Path("paper").glob("*.toml"))
         near = f"; {suggest(path.stem, here)}" if path.name == str(path) and here else ""
-        raise UserError(f"{path}: no such study file{near}") from None
+        where = ", nor a study of that name in paper/" if path.name == str(path) else ""
+        raise UserError(f"{path}: no such study file{where}{near}") from None
     except OSError as error:
         raise UserError(f"{path}: cannot be read ({error.strerror})") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:

@@ -1,5 +1,6 @@
 """``pcbench sweep`` and ``pcbench collect``: the runs of a study, and their records."""
 
+import shlex
 import sys
 from argparse import Namespace
 from pathlib import Path
@@ -18,7 +19,6 @@ from benchmark.options import (
     results,
     retry,
     seeds,
-    settings,
 )
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ def _collect(sub: Commands) -> None:
     )  # fmt: skip
     do.add_argument("study", type=Path, metavar="STUDY", help="a study file, or its name")
     do.add_argument("--seeds", type=seeds, metavar="0,1", help="only these seeds are expected")
-    settings(do)
+    chosen(do)
     results(do)
     do.add_argument("--from", type=Path, dest="other", metavar="FILE",
                     help="also the records of another collected file, checked")  # fmt: skip
@@ -126,7 +126,15 @@ def sweep(arguments: Namespace) -> int:
     )
     provenance.warn_of_no_commit()
     train = sweeping.sweep_again if again else sweeping.sweep
-    return train(loaded, runs, options, arguments.jobs, pool.visible_devices())
+    code = train(loaded, runs, options, arguments.jobs, pool.visible_devices())
+    if arguments.set:
+        named = shlex.join([str(arguments.study), *(f"--set={one}" for one in arguments.set)])
+        print(
+            f"pcbench: with --set it is another study: pcbench collect {named} --results DIR; "
+            f"pcbench report {shlex.quote(str(arguments.study))} --results DIR",
+            file=sys.stderr,
+        )
+    return code
 
 
 def chosen_study(arguments: Namespace) -> "Study":
@@ -139,27 +147,28 @@ def chosen_study(arguments: Namespace) -> "Study":
             f"--set {next(iter(params))}: in a study each row has its own; give SECTION.KEY=VALUE, "
             "such as train.epochs=3"
         )
+    if "evaluate" in sections:
+        raise UserError(
+            "--set evaluate...: is no part of a run's id, so its records would pass for the "
+            "study's; change [evaluate] in the study, or in a copy of another name"
+        )
     return study.load(arguments.study, arguments.seeds, sections)
 
 
 def collect(arguments: Namespace) -> int:
     """``pcbench collect``."""
     from benchmark import collect as collecting
-    from benchmark.plan import adopt
 
-    if arguments.set and arguments.results.absolute() == Path("results").absolute():
+    if arguments.set and arguments.results.resolve() == Path("results").resolve():
         raise UserError("collect: --set makes another study; --results names a folder for it")
     loaded = chosen_study(Namespace(**{**vars(arguments), "seeds": None}))
     loaded.of_seeds(arguments.seeds)  # refuses seeds that the study lacks
-    runs = commands.runs_folder(arguments)
-    adopt(runs)
     collecting.collect(
         loaded,
-        runs,
+        commands.runs_folder(arguments),
         arguments.results,
         arguments.prune,
         arguments.seeds,
-        replace=arguments.replace,
-        other=arguments.other,
+        collecting.Taking(arguments.replace, loaded.only(arguments.only), arguments.other),
     ).show()
     return 0

@@ -1,5 +1,6 @@
 """A study on one machine: all of its runs without a record, some at a time."""
 
+import shlex
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
@@ -7,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
 from benchmark import costs, failures, manifest, plan, ready
+from benchmark.claims import claim
 from benchmark.errors import UserError
 from benchmark.files import check_writable
 from benchmark.pool import INTERRUPTED, LAUNCHER, Display, Pool
@@ -49,7 +51,6 @@ def sweep(
     if jobs < 1:
         raise UserError(f"--jobs: {jobs} is not at least 1")
     check_writable(runs, "--runs")
-    plan.adopt(runs)
     results = None if options.fresh or not options.results else Path(options.results)
     unfinished = plan.pending(study, runs, results)
     todo = tried(unfinished, runs, options.retry_failed)
@@ -65,6 +66,8 @@ def sweep(
     if display.live:
         earlier = costs.known(study, runs, Path(options.results), options.device)
         forecast = costs.Forecast(earlier)
+    elif todo:
+        display.note(f"{len(todo)} of {len(study.configs)} runs to train, {jobs} at a time")
     pool = Pool(frozen, list(frozen.entries), jobs, display, devices, done, launcher, forecast)
     with noted(pool.asked):
         pool.work()
@@ -88,18 +91,25 @@ def sweep_again(
     out: TextIO | None = None,
     launcher: Sequence[str] = LAUNCHER,
 ) -> int:
-    """Train runs again beside what is there, which each complete one replaces.
+    """Train runs again beside what is there, which they replace in the end.
+
+    Interrupted, it replaces nothing, and the same call goes on.
 
     Args: see `sweep`; ``study`` is what `plan.again` chose.
+
+    Raises:
+        UserError: see `sweep`; or another process trains runs of this folder again.
     """
-    fresh = replace(options, fresh=True)
-    code = sweep(study, runs / plan.AGAIN, fresh, jobs, devices, out, launcher)
-    moved = plan.adopt(runs)
-    display = Display(out or sys.stderr, len(study.configs))
-    display.finish([
-        f"{len(moved)} runs trained again; what was there lies in {runs / plan.REPLACED}; "
-        f"`pcbench collect {study.path} --replace` takes the new records"
-    ] if moved else [])  # fmt: skip
+    check_writable(runs, "--runs")
+    with claim(runs / plan.AGAIN):
+        fresh = replace(options, fresh=True)
+        code = sweep(study, runs / plan.AGAIN, fresh, jobs, devices, out, launcher)
+        moved = plan.adopt(runs, [run.id for run in study.configs]) if code != INTERRUPTED else 0
+    if moved:
+        Display(out or sys.stderr, len(study.configs)).note(
+            f"{moved} trained again; what was there lies in {runs / plan.REPLACED}; "
+            f"`pcbench collect {shlex.quote(str(study.path))} --replace` takes the new records"
+        )
     return code
 
 

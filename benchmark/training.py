@@ -11,6 +11,7 @@ from torch import Tensor
 from benchmark.annealing import Annealer
 from benchmark.baseline import Baseline
 from benchmark.blame import check_loss, suspects
+from benchmark.checkpoint import unreadable
 from benchmark.config import RunConfig, TrainConfig
 from benchmark.data.corpus import Corpus
 from benchmark.data.epochs import Epochs
@@ -205,6 +206,11 @@ class Training:
     def check(self) -> None:
         """Raise UserError unless loss and parameters are finite: else no state is worth keeping."""
         self.mean_loss()
+        if kind := unreadable(self.memory):
+            raise UserError(
+                f"{self.config.id}: run.memory holds {kind}, which no checkpoint gives back; keep "
+                "tensors and Python's own numbers, texts, lists and dicts"
+            )
         for name, value in self.model.named_parameters():
             if not bool(value.isfinite().all()):
                 raise self._diverged(f"{name} is no longer finite after step {self.step}")

@@ -420,7 +420,7 @@ def test_collect_never_loses_a_record(place: Place) -> None:
     assert done.path.read_bytes() == before
     kept = "which is kept (--replace takes it): metrics.test.kl: 1.5 against 2.0 and 1 more"
     assert done.notes[0].endswith(kept)
-    done = collect.collect(place.study, elsewhere, place.results, replace=True)
+    done = collect.collect(place.study, elsewhere, place.results, taking=collect.Taking(True))
     assert (done.notes, done.taken) == ([], {"replaced": 1})
     assert {r["id"]: r["metrics"]["test"]["kl"] for r in place.collected()}[place.ids[0]] == 2.0
 

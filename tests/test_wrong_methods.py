@@ -107,6 +107,18 @@ WRONG = {
         "def penalty(self, kl):\n    return kl.sum(-1).long()",
         "penalty returned (4,) of torch.int64; wanted finite floating numbers",
     ),
+    "penalty_with_the_sum": (
+        "def penalty(self, kl):\n    return kl.sum(-1) + kl.sum()",
+        "a sentence where the batch stands twice",
+    ),
+    "objective_of_the_sum": (
+        "def objective(self, run, out):\n    return (out.rec + out.kl.sum(-1)).sum()",
+        "where it stands twice; take the mean over sentences",
+    ),
+    "no_batch_of_one": (
+        "def penalty(self, kl):\n    return kl.sum(-1) / (len(kl) - 1)",
+        "penalty returned inf at step 0",
+    ),
     "penalty_nan": (
         "def penalty(self, kl):\n    return (-kl.sum(-1)).sqrt()",
         "penalty returned (4,) of torch.float32; wanted finite floating numbers",
@@ -125,7 +137,7 @@ WRONG = {
     ),
     "penalty_of_the_sum": (
         "def penalty(self, kl):\n    return kl.sum().expand(len(kl))",
-        "penalty returned twice as much a sentence for the same batch twice over",
+        "a sentence where the batch stands twice, ",
     ),
     "penalty_raises": (
         "def penalty(self, kl):\n    return kl.sum(-1).clmp(min=1)",
