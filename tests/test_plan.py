@@ -1,10 +1,7 @@
 """What counts as done, what is stale, and training again without losing what is there."""
 
-import io
-import json
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +10,7 @@ from made_up import record
 from test_sweep import Place
 
 import baselines
-from benchmark import claims, cli, collect, data, manifest, plan, records, sweep
-from benchmark.errors import UserError
+from benchmark import cli, collect, data, plan, records
 
 
 @pytest.fixture
@@ -146,190 +142,6 @@ def test_records_measured_otherwise_are_stale(
     assert ids == place.ids[3:]
     assert "1 record was measured by evaluation 1, today's is 2; `pcbench evaluate" in said
     assert "1 record was measured by other [evaluate] settings than the study's" in said
-
-
-def again(place: Place, *names: str) -> int:
-    chosen = plan.again(place.study, place.runs, None, names)
-    launcher = (sys.executable, str(place.root / "stand_in.py"))
-    options = manifest.Options(str(place.root))
-    return sweep.sweep_again(chosen, place.runs, options, out=io.StringIO(), launcher=launcher)
-
-
-def figures(place: Place) -> list[float]:
-    folders = [plan.home(place.runs, run_id) for run_id in place.ids]
-    found = [plan.latest(folder) for folder in folders if folder is not None]
-    return [record["metrics"]["test"]["kl"] for record in found if record is not None]
-
-
-def test_training_again_keeps_what_is_there_until_it_is_done(place: Place) -> None:
-    for run_id in place.ids:
-        place.write(run_id, kl=2.0)
-    place.order("cyclical", "fail")
-    assert again(place, "cyclical") == 1
-    assert figures(place) == [2.0, 2.0, 2.0, 2.0]
-    place.order("cyclical", "go")
-    assert again(place, "cyclical") == 0
-    assert figures(place) == [2.0, 1.5, 2.0, 1.5]
-    before = sorted((place.runs / plan.REPLACED).glob("*/record.json"))
-    assert [json.loads(p.read_text())["metrics"]["test"]["kl"] for p in before] == [2.0, 2.0]
-    assert again(place, place.ids[1]) == 0  # by its id, and once more
-    shutil.rmtree(place.runs / plan.REPLACED / f"{place.ids[1]}.1")
-    assert again(place, place.ids[1]) == 0  # a gap among the earlier ones
-    names = {path.name for path in (place.runs / plan.REPLACED).iterdir()}
-    assert names == {f"{place.ids[1]}.2", f"{place.ids[1]}.3", f"{place.ids[3]}.1"}
-
-
-def test_interrupted_it_replaces_nothing_and_goes_on(
-    place: Place, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    for run_id in place.ids:
-        place.write(run_id, kl=2.0)
-    with monkeypatch.context() as patch:
-        patch.setattr(sweep, "sweep", lambda *a, **b: sweep.INTERRUPTED)
-        records.write_exclusive(place.runs / plan.AGAIN / place.ids[1], record(place.ids[1]))
-        assert again(place, "cyclical") == sweep.INTERRUPTED
-    assert figures(place) == [2.0, 2.0, 2.0, 2.0]
-    collect.collect(place.study, place.runs, place.results)  # which leaves it alone
-    assert again(place, "cyclical") == 0
-    assert place.started() == [place.ids[3]]  # the other one was done
-    assert figures(place) == [2.0, 1.5, 2.0, 1.5]
-
-
-def test_killed_between_the_two_moves_it_loses_sight_of_nothing(
-    place: Place, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    place.write(place.ids[0], kl=2.0)
-    fresh = place.runs / plan.AGAIN / place.ids[0]
-    records.write_exclusive(fresh, record(place.ids[0]))
-    move = Path.rename
-
-    def killed(self: Path, target: Path) -> Path:
-        if self == fresh:
-            raise KeyboardInterrupt
-        return move(self, target)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(Path, "rename", killed)
-        with pytest.raises(KeyboardInterrupt):
-            plan.adopt(place.runs, place.ids)
-    assert [run.id for run in plan.pending(place.study, place.runs)] == place.ids[1:]
-    collect.collect(place.study, place.runs, place.results)
-    assert [x["status"] for x in place.collected()].count("done") == 1
-    assert plan.adopt(place.runs, place.ids) == 1
-    assert figures(place) == [1.5]
-
-
-def test_two_do_not_train_again_at_once(place: Place) -> None:
-    place.write(place.ids[1])
-    with claims.claim(place.runs / plan.AGAIN), pytest.raises(claims.Claimed):
-        again(place, "cyclical")
-    with claims.claim(place.runs / place.ids[1]), pytest.raises(UserError, match="is at work"):
-        again(place, "cyclical")
-
-
-def test_there_must_be_something_to_train_again(place: Place) -> None:
-    with pytest.raises(UserError, match="nothing of these runs has a record"):
-        plan.again(place.study, place.runs, None, ["none"])
-    records.write_exclusive(place.runs / place.ids[0], made(place, place.ids[0]))
-    with pytest.raises(UserError, match="nothing has a stale record"):
-        plan.again(place.study, place.runs, None, [])
-
-
-def test_records_of_two_people(place: Place, capsys: pytest.CaptureFixture[str]) -> None:
-    mine, theirs = place.results / "mine.jsonl", place.root / "theirs.jsonl"
-    collected(place, honest(place, place.ids[0]))
-    both = [honest(place, place.ids[0], bleu=9.0), honest(place, place.ids[1])]
-    lines = [one | {"status": "done", "label": "x", "row": 0} for one in both]
-    theirs.write_text("".join(records.dumps(line) + "\n" for line in lines))
-    command = ["collect", "mine.toml", "--from", "theirs.jsonl"]
-    assert cli.main(command) == 0
-    said = capsys.readouterr()
-    assert f"{mine.relative_to(place.root)}: 2 done, 2 missing (1 new)" in said.out
-    assert "which is kept (--replace takes it): metrics.test.bleu: 2.5 against 9.0" in said.err
-    assert {line.get("label") for line in place.collected()} == {"none", "cyclical"}
-    assert cli.main([*command, "--replace"]) == 0
-    assert "(1 replaced)" in capsys.readouterr().out
-
-
-def test_equal_figures_of_a_later_run_are_taken(
-    place: Place, capsys: pytest.CaptureFixture[str]
-) -> None:
-    dirty, clean = made(place, place.ids[0]), made(place, place.ids[0])
-    dirty["provenance"] |= {"dirty": True, "finished": "2026-01-01T00:00:00+00:00"}
-    clean["provenance"] |= {"finished": "2026-01-02T00:00:00+00:00"}
-    collected(place, dirty)
-    records.write_exclusive(place.runs / place.ids[0], clean)
-    command = ["collect", "mine.toml", "--runs", "runs"]
-    assert cli.main(command) == 0
-    assert "not to contribute" in capsys.readouterr().err
-    assert cli.main([*command, "--replace", "--only", "cyclical"]) == 0
-    assert "replaced" not in capsys.readouterr().out
-    assert cli.main([*command, "--replace"]) == 0
-    said = capsys.readouterr()
-    assert "(1 replaced)" in said.out
-    assert said.err == f"pcbench: results/mine.jsonl: replaced: {place.ids[0]}\n"
-
-
-def test_an_earlier_method_replaces_nothing(
-    place: Place, capsys: pytest.CaptureFixture[str]
-) -> None:
-    collected(place, made(place, place.ids[0]))
-    old = made(place, place.ids[0])
-    old["provenance"]["method_sha256"] = "0" * 64
-    old["metrics"]["test"]["bleu"] = 9.0
-    records.write_exclusive(place.runs / place.ids[0], old)
-    assert cli.main(["collect", "mine.toml", "--runs", "runs", "--replace"]) == 0
-    assert "which is kept (it is of an earlier method)" in capsys.readouterr().err
-    assert "changed" not in pending(place, capsys)[1]  # the collected one counts
-
-
-@pytest.mark.parametrize(
-    ("change", "message"),
-    [
-        ({"config": {"file": "x.py"}}, "config.file: 'x.py' is not that of its id"),
-        ({"data": {"sha256": "1" * 64}}, "was made with other data than the study's"),
-        ({"evaluation_digest": None}, "was measured by other [evaluate] settings"),
-        ({"metrics": {"test": {"mi": 99.0}}}, "mi"),
-        ({"digest": None}, "has no digest"),
-        ({"provenance": {"measured": {"commit": 5}}}, "commit: must be str or null"),
-    ],
-)
-def test_records_from_elsewhere_are_checked(
-    place: Place, capsys: pytest.CaptureFixture[str], change: dict[str, Any], message: str
-) -> None:
-    theirs = honest(place, place.ids[0])
-    for key, value in change.items():
-        if value is None:
-            del theirs[key]
-        elif isinstance(value, dict):
-            for name, part in value.items():
-                theirs[key][name] = {**theirs[key].get(name, {}), **part} if isinstance(
-                    part, dict) else part  # fmt: skip
-        else:
-            theirs[key] = value
-    if "digest" in theirs:
-        theirs["digest"] = records.digest(theirs)
-    line = theirs | {"status": "done", "label": "none", "row": 0}
-    Path("theirs.jsonl").write_text(records.dumps(line) + "\n")
-    assert cli.main(["collect", "mine.toml", "--from", "theirs.jsonl"]) == 2
-    said = capsys.readouterr().err
-    assert message in said
-    assert said.count("\n") == 1
-    assert not (place.results / "mine.jsonl").exists()
-
-
-def test_an_older_evaluation_replaces_nothing(
-    place: Place, capsys: pytest.CaptureFixture[str]
-) -> None:
-    collected(place, made(place, place.ids[0]))
-    old = made(place, place.ids[0])
-    del old["evaluation"]
-    old["metrics"]["test"]["bleu"] = 9.0
-    records.write_exclusive(place.runs / place.ids[0], old)
-    assert cli.main(["collect", "mine.toml", "--runs", "runs", "--replace"]) == 0
-    said = capsys.readouterr()
-    assert "which is kept (it is of an older evaluation)" in said.err
-    assert "replaced" not in said.out
 
 
 def test_a_conflict_of_git_is_named(place: Place, capsys: pytest.CaptureFixture[str]) -> None:
