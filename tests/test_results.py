@@ -306,7 +306,7 @@ def test_collecting_says_what_cannot_be_contributed(repository: Repository, tmp_
     repository.change(at("provenance", "dirty", value=True), wrote=True)
     loaded = study.load(repository.root / "paper" / "mine.toml")
     (note,) = collect(loaded, tmp_path / "runs", repository.file.parent).notes
-    assert note.endswith("mine.jsonl: 1 records of code that was not committed: not to contribute")
+    assert "mine.jsonl: 1 records of code that was not committed: not to contribute; " in note
     repository.change(at("provenance", "commit", value=None), wrote=True)
     _, note = collect(loaded, tmp_path / "runs", repository.file.parent).notes
     assert note.endswith("mine.jsonl: 1 records that name no commit: not to contribute")
