@@ -167,5 +167,5 @@ def test_limits_and_facets() -> None:
     assert style.limits([np.nan]) is None
     table = learning.rows(comparable.groups(records("exact"))[0].lines)
     parts = style.facets(table)
-    assert [len(part) for part in parts] == [7, 6, 7, 6]  # with both references in each
+    assert [len(part) for part in parts] == [7, 7, 7, 6]  # with both references in each
     assert all({"lstm_lm", "none"} <= {label for _, label, _ in part} for part in parts)
