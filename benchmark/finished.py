@@ -5,8 +5,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from benchmark import checkpoint, ids, metrics, records
 from benchmark import data as corpora
 from benchmark.config import RunConfig
@@ -86,20 +84,29 @@ def evaluate_run(
         UserError: see `load_run`; or there is no sacrebleu for BLEU.
     """
     run = load_run(run_id, runs, data_root, device)
-    config, settings = run.config, run.config.evaluate
+    test = Measured("test", run.corpus.splits["test"], run.config.seed, run.device)
+    return measure_test(run, test)[0]
+
+
+def measure_test(run: LoadedRun, test: Measured) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Measure a run on the test split by its settings: `evaluation.evaluate`, with `recovery`.
+
+    Raises:
+        UserError: there is no sacrebleu for BLEU.
+    """
+    settings = run.config.evaluate
     if settings.bleu and run.model.latent:
         metrics.scorer()
-    test = Measured("test", run.corpus.splits["test"], config.seed, torch.device(device))
     with run.autocast():
-        found, _ = evaluate(
+        found, details = evaluate(
             run.model,
             run.corpus,
             test,
             settings.iw_samples,
             settings.max_length if settings.bleu else 0,
-            config.method().selection_weight > 0,
+            run.config.method().selection_weight > 0,
         )
-        return found | recovery(run.model, run.corpus, test)
+        return found | recovery(run.model, run.corpus, test), details
 
 
 def sample_run(

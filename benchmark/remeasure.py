@@ -3,7 +3,6 @@
 Each goes into its run's folder as `plan.MEASURED`; `pcbench collect --replace` takes it.
 """
 
-import io
 import shlex
 import sys
 import time
@@ -12,14 +11,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from benchmark import checkpoint, metrics, plan, records
+from benchmark import checkpoint, plan, records, sentences
 from benchmark.config import EVALUATION, RunConfig
 from benchmark.encoding import Measured
-from benchmark.evaluation import evaluate, recovery, validate
+from benchmark.evaluation import evaluate, validate
 from benchmark.files import write_atomic
-from benchmark.finished import load_run
+from benchmark.finished import load_run, measure_test
 from benchmark.loaded import LoadedRun
 from benchmark.records import Record
 from benchmark.study import Study
@@ -69,26 +66,20 @@ def measure(run: LoadedRun, old: Record, folder: Path) -> Record:
     What was measured while it trained, its curve, stays. Without the last weights the figures of
     the last step that an older evaluation may have meant otherwise are left out.
     """
-    config, settings, place = run.config, run.config.evaluate, next(run.model.parameters()).device
-    prior = config.method().selection_weight > 0
-    if settings.bleu and run.model.latent:
-        metrics.scorer()
+    config, prior = run.config, run.config.method().selection_weight > 0
     test, valid = (
-        Measured(name, run.corpus.splits[name], config.seed, place) for name in ("test", "valid")
+        Measured(name, run.corpus.splits[name], config.seed, run.device)
+        for name in ("test", "valid")
     )
-    greedy = settings.max_length if settings.bleu else 0
     begin = time.monotonic()
+    found, details = measure_test(run, test)
     with run.autocast():
-        scores = {"valid": validate(run.model, valid, prior), "last": _last(old)}
-        scores["test"], details = evaluate(
-            run.model, run.corpus, test, settings.iw_samples, greedy, prior
-        )
-        scores["test"] |= recovery(run.model, run.corpus, test)
+        scores = {"valid": validate(run.model, valid, prior), "test": found, "last": _last(old)}
         if (folder / "last.pt").exists():
             run.model.load_state_dict(checkpoint.load(folder / "last.pt")["weights"])
             scores["last"], _ = evaluate(run.model, run.corpus, test, 0, 0, prior)
     seconds = time.monotonic() - begin
-    sentences = {k: details.pop(k) for k in ("rec", "kl", "iw_nll")}
+    sentences.keep(folder / sentences.FILES[1], details)
     record: dict[str, Any] = {
         **old,
         **details,
@@ -104,7 +95,6 @@ def measure(run: LoadedRun, old: Record, folder: Path) -> Record:
     }  # fmt: skip
     record["digest"] = records.digest(record)
     records.validate(record, str(folder / plan.MEASURED))
-    _write_sentences(folder, sentences)
     write_atomic(folder / plan.MEASURED, (records.dumps(record) + "\n").encode())
     return record
 
@@ -120,9 +110,3 @@ def _provenance(config: RunConfig) -> dict[str, Any]:
     """Where the new figures come from, and when."""
     origin = records.provenance("" if config.file else config.baseline)
     return origin | {"finished": datetime.now(UTC).isoformat(timespec="seconds")}
-
-
-def _write_sentences(folder: Path, arrays: dict[str, Any]) -> None:
-    buffer = io.BytesIO()
-    np.savez(buffer, **{k: v.astype(np.float32) for k, v in arrays.items() if v is not None})
-    write_atomic(folder / "evaluated.npz", buffer.getvalue())

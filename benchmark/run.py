@@ -21,7 +21,7 @@ from typing import Any, Literal
 import numpy as np
 import torch
 
-from benchmark import blame, checkpoint, contract, failures, metrics, records, signals
+from benchmark import blame, checkpoint, contract, failures, metrics, records, sentences, signals
 from benchmark import data as corpora
 from benchmark.claims import claim
 from benchmark.config import RunConfig
@@ -264,7 +264,7 @@ class _Session:
             scores["test"] |= recovery(model, self.corpus, test)
             details |= recorded(model, self.corpus)
         model.load_state_dict(last)
-        self._save_sentences(details)
+        sentences.keep(self.folder / sentences.FILES[0], details)
         return scores, details, seconds[0]
 
     def _store(
@@ -289,11 +289,6 @@ class _Session:
             return parts
 
         return step
-
-    def _save_sentences(self, details: dict[str, Any]) -> None:
-        kept = {k: details.pop(k) for k in ("rec", "kl", "iw_nll")}
-        arrays = {k: v.astype(np.float32) for k, v in kept.items() if v is not None}
-        write_atomic(self.folder / "sentences.npz", _npz(arrays))
 
 
 def _read_parts(path: Path) -> Parts | None:

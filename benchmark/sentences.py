@@ -105,6 +105,17 @@ def collect(path: Path, lines: Sequence[Record], runs: Path) -> list[str]:
     return notes
 
 
+def keep(path: Path, details: dict[str, Any]) -> None:
+    """Take what an evaluation gives each sentence out of its details, into a run's file."""
+    import numpy as np
+
+    taken = {name: details.pop(name) for name in METRICS}
+    buffer = io.BytesIO()
+    np.savez(buffer, allow_pickle=False, **{k: v.astype(np.float32) for k, v in taken.items()
+                                            if v is not None})  # fmt: skip
+    write_atomic(path, buffer.getvalue())
+
+
 def _write(path: Path, arrays: "Arrays") -> None:
     """The same bytes for the same arrays."""
     import numpy as np
