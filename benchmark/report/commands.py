@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 
 from benchmark.errors import UserError
 from benchmark.options import Commands, command, results
-from benchmark.plan import of_report
 
 if TYPE_CHECKING:
     from benchmark.report.report import Places, Report
@@ -71,7 +70,7 @@ def _add_plot(sub: Commands) -> None:
 def report(arguments: Namespace) -> int:
     """``pcbench report``."""
     from benchmark.report import report as reporting
-    from benchmark.report import terminal
+    from benchmark.report import terminal, uncommitted
 
     if arguments.published:
         return _published()
@@ -89,7 +88,9 @@ def report(arguments: Namespace) -> int:
         written.append(arguments.readme)
     written = found.write(to) + written
     print(found.told(terminal.coloured(), arguments.full, arguments.quiet), end="")
-    for note in [] if arguments.quiet else of_report(arguments.study, found.path, found.lines):
+    for note in (
+        [] if arguments.quiet else uncommitted.remarks(arguments.study, found.path, found.lines)
+    ):
         print(f"pcbench: {note}", file=sys.stderr)
     if found.wrong:
         return 1
