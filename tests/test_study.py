@@ -1,5 +1,6 @@
 """Study files: what they mean, and how they are refused."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -146,13 +147,13 @@ def test_the_rows_of_main_differ_in_the_method_alone() -> None:
 
 
 def test_the_optimiser_of_main_is_decided_by_its_own_language_model() -> None:
-    """Under either preset, the first run of main is one of the two."""
+    """Under either preset, the first run of main is one of the two but for its precision."""
     main, (adam, sgd) = paper("main"), paper("optimiser").configs
-    stated = main.configs[0].config
+    stated = replace(main.configs[0].config, precision="fp32")
     assert stated.id in (adam.id, sgd.id)
     cooled = {"epochs": 40, "lr_schedule": "cooldown", "cooldown": 0.5}
     for run, preset in ((adam, "fu2019_ptb"), (sgd, "li2019_ptb")):
-        under = resolve(data="ptb", baseline="lstm_lm", seed=0, preset=preset, precision="bf16",
+        under = resolve(data="ptb", baseline="lstm_lm", seed=0, preset=preset, precision="fp32",
                         sections={"train": cooled})  # fmt: skip
         assert run.id == under.id
 
