@@ -7,17 +7,17 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from benchmark.annealing import Annealer
-    from benchmark.finished import load_run
-    from benchmark.loss import VAELoss
+    from benchmark.model.annealing import Annealer
+    from benchmark.model.loss import VAELoss
     from benchmark.report.frame import read_records
+    from benchmark.run.finished import load_run
 
 __all__ = ["Annealer", "VAELoss", "load_run", "read_records"]
 
 _HOMES = {
-    "Annealer": "annealing",
-    "VAELoss": "loss",
-    "load_run": "finished",
+    "Annealer": "model.annealing",
+    "VAELoss": "model.loss",
+    "load_run": "run.finished",
     "read_records": "report.frame",
 }
 

@@ -21,8 +21,8 @@ from typing import Any
 
 import numpy as np
 
-from benchmark.errors import UserError
-from benchmark.records import is_done, read_jsonl
+from benchmark.core.errors import UserError
+from benchmark.core.records import is_done, read_jsonl
 from benchmark.report import collapse, literature
 
 SOURCE = "Li et al. 2020 (Optimus, EMNLP)"

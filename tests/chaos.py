@@ -24,7 +24,8 @@ from pathlib import Path
 from private_slurm import Job, PrivateSlurm, end_by_signal, missing
 from slurm_study import SlurmStudy, began, leftovers, undisturbed
 
-from benchmark import records, status
+from benchmark.core import records
+from benchmark.sweep import status
 
 STEP = "0.15"  # seconds a step takes while there are faults to come
 IW_SAMPLES = 1000  # so that the evaluation takes a second

@@ -18,10 +18,10 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import baselines
-from benchmark.config import ModelConfig, TrainConfig
-from benchmark.records import is_done, read_jsonl
+from benchmark.core.records import is_done, read_jsonl
+from benchmark.model import registry
 from benchmark.report.statistics import Equivalence, equivalence
+from benchmark.run.config import ModelConfig, TrainConfig
 
 MARGINS = {"neg_elbo": 0.2, "iw_nll": 0.2, "kl": 0.2, "mi": 0.2, "au": 1.0}
 
@@ -79,7 +79,7 @@ def beginnings(
 def _steps(config: dict[str, Any]) -> str:
     """What decides a run's steps, but for their number and arithmetic."""
     alike = {key: config[key] for key in ("data", "baseline", "seed")}
-    alike["params"] = asdict(baselines.load(config["baseline"])(**config["params"]))
+    alike["params"] = asdict(registry.load(config["baseline"])(**config["params"]))
     model = {**asdict(ModelConfig()), **config["model"]}  # older records lack younger settings
     train = {**asdict(TrainConfig()), **config["train"], "epochs": None}
     return json.dumps([alike, model, train], sort_keys=True)

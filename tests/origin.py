@@ -7,10 +7,11 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from benchmark import records, study
-from benchmark.errors import UserError
-from benchmark.origin import RESTORE, History, settings, wrong
-from benchmark.provenance import refusal
+from benchmark.core import records
+from benchmark.core.errors import UserError
+from benchmark.core.provenance import refusal
+from benchmark.sweep import study
+from benchmark.sweep.origin import RESTORE, History, settings, wrong
 
 ROOT = Path(__file__).parent.parent
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from scipy import stats
 
-from benchmark import records
+from benchmark.core import records
 
 COLLAPSED, ERRORS = 0.1, 1.96  # nats below which the upper ends of test MI and z_use both lie
 

@@ -13,12 +13,12 @@ from pathlib import Path
 
 import torch
 
-import baselines
 from benchmark import data
-from benchmark.config import resolve
 from benchmark.data.corpus import Corpus
-from benchmark.device import prepare_device
-from benchmark.training import Training
+from benchmark.model import registry
+from benchmark.model.device import prepare_device
+from benchmark.run.config import resolve
+from benchmark.run.training import Training
 
 
 class Enough(Exception):
@@ -56,7 +56,7 @@ def main() -> int:
     parser.add_argument("corpus", help="prepared: `pcbench data prepare`")
     parser.add_argument("--data", type=Path, default=data.default_root())
     parser.add_argument("--preset", default="fu2019_ptb")
-    parser.add_argument("--baselines", default=",".join(baselines.names()))
+    parser.add_argument("--baselines", default=",".join(registry.names()))
     parser.add_argument("--steps", type=int, default=200)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--device", default="cpu")

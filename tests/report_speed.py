@@ -21,7 +21,7 @@ from typing import Any
 
 from made_up import record
 
-from benchmark.records import dumps
+from benchmark.core.records import dumps
 
 ROOT = Path(__file__).parent.parent
 ROWS = ("none", "lstm_lm", *(f"method{number}" for number in range(18)))

@@ -12,8 +12,9 @@ from typing import Any
 import tiny
 from private_slurm import Completed, Job, PrivateSlurm, poll
 
-from benchmark import records, study
-from benchmark.run import run
+from benchmark.core import records
+from benchmark.run.session import run
+from benchmark.sweep import study
 
 ROOT = Path(__file__).parent.parent
 SUBMIT = ROOT / "slurm" / "submit.sh"
@@ -23,7 +24,7 @@ ORDERS = "PCBENCH_TEST_ORDERS"  # the folder in which a test gives orders to its
 OBEDIENT = f'''"""A baseline for tests: it slows down or breaks when it is told to."""
 import os, pathlib, time
 from dataclasses import dataclass
-from benchmark.baseline import Baseline
+from benchmark.model.baseline import Baseline
 
 def ordered(word):
     try:

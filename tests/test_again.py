@@ -12,8 +12,10 @@ from test_plan import made
 from test_plan import place as place
 from test_sweep import Place
 
-from benchmark import claims, collect, manifest, plan, records, sweep
-from benchmark.errors import UserError
+from benchmark.core import records
+from benchmark.core.errors import UserError
+from benchmark.run import claims
+from benchmark.sweep import collect, manifest, plan, sweep
 
 
 def again(place: Place, *names: str) -> int:

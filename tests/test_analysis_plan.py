@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from benchmark import study
+from benchmark.sweep import study
 
 ROOT = Path(__file__).parent.parent
 PLAN = (ROOT / "paper" / "analysis_plan.md").read_text()

@@ -9,9 +9,9 @@ import pytest
 from anchors import judged, published
 from made_up import line, missing
 
-from benchmark import study
 from benchmark.report import literature
 from benchmark.report import published as beside
+from benchmark.sweep import study
 
 ROOT = Path(__file__).parent.parent
 

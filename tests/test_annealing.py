@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from benchmark.annealing import Annealer
+from benchmark.model.annealing import Annealer
 
 Curve = Callable[[np.ndarray, float], np.ndarray]
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from made_up import record
 
-from benchmark import records
+from benchmark.core import records
 
 ROOT = Path(__file__).parent.parent
 STUDY = """[study]

@@ -20,17 +20,18 @@ import pytest
 import tiny
 import torch
 
-import baselines
-from benchmark import checkpoint, contract, study
-from benchmark.annealing import Annealer
-from benchmark.baseline import Baseline
-from benchmark.config import build
-from benchmark.encoding import Measured
-from benchmark.errors import UserError
-from benchmark.evaluation import evaluate
+from benchmark.core.errors import UserError
+from benchmark.model import registry
+from benchmark.model.annealing import Annealer
+from benchmark.model.baseline import Baseline
+from benchmark.run import checkpoint, contract
+from benchmark.run.config import build
+from benchmark.run.encoding import Measured
+from benchmark.run.evaluation import evaluate
+from benchmark.sweep import study
 
 ROOT = Path(__file__).parent.parent
-NAMES = baselines.names()
+NAMES = registry.names()
 every = pytest.mark.parametrize("name", NAMES)
 
 NEW = '''"""Square root annealing: fast at first.
@@ -40,7 +41,7 @@ Source: Nobody et al., A Made-Up Schedule, 2020, arXiv 2001.00001.
 
 from dataclasses import dataclass
 
-from benchmark.baseline import Baseline
+from benchmark.model.baseline import Baseline
 
 
 @dataclass(frozen=True)
@@ -65,16 +66,16 @@ class SquareRoot(Baseline):
 
 @every
 def test_tells_its_source(name: str) -> None:
-    module = sys.modules[baselines.load(name).__module__]
+    module = sys.modules[registry.load(name).__module__]
     source = (module.__doc__ or "").partition("Source: ")[2]
     assert re.search(r"\b(19|20)\d\d\b", source), "title and year after 'Source: '"
     assert re.search(r"arXiv \d{4}\.\d{4,5}|doi|https?://|Proceedings|Journal", source)
-    assert baselines.describe(name) == (module.__doc__ or "").splitlines()[0]
+    assert registry.describe(name) == (module.__doc__ or "").splitlines()[0]
 
 
 @every
 def test_is_a_frozen_dataclass_with_defaults(name: str) -> None:
-    cls = baselines.load(name)
+    cls = registry.load(name)
     method = cls()
     assert isinstance(method, Baseline)
     assert cls.__mro__[1] is Baseline  # final, no parent but the seam
@@ -89,17 +90,17 @@ def test_weight_is_a_pure_function_of_the_step(name: str) -> None:
     rng = np.random.default_rng(0)
     for total in (1, 2, 7, 300, 10_000):
         steps = sorted({0, total // 2, total - 1, total, *rng.integers(0, total, 40).tolist()})
-        method = baselines.load(name)()
+        method = registry.load(name)()
         forwards = {step: method.weight(step, total) for step in steps}
         shuffled = rng.permutation(steps).tolist()
         assert {step: method.weight(step, total) for step in shuffled} == forwards
-        assert {step: baselines.load(name)().weight(step, total) for step in steps} == forwards
+        assert {step: registry.load(name)().weight(step, total) for step in steps} == forwards
         contract.Contract(tiny.config(name), torch.device("cpu")).check_weight(total)
 
 
 @every
 def test_each_hook_returns_what_a_run_checks(name: str) -> None:
-    for params in [{}, *other_values(baselines.load(name))]:
+    for params in [{}, *other_values(registry.load(name))]:
         for precision in ("fp32", "bf16"):
             config = tiny.config(name, params=params, precision=precision)
             contract.check(config, tiny.corpus(), torch.device("cpu"))
@@ -144,7 +145,7 @@ def toml(head: str, table: dict[str, Any]) -> str:
 
 @every
 def test_survives_a_study_file(name: str, tmp_path: Path) -> None:
-    cls = baselines.load(name)
+    cls = registry.load(name)
     plain = tiny.config(name)
     for params in [{}, dataclasses.asdict(cls()), *other_values(cls)]:
         head = {"data": [tiny.SPEC], "seeds": [0], "preset": tiny.PRESET}
@@ -187,7 +188,7 @@ def measured(run: Any) -> dict[str, Any]:
 
 
 def ids() -> dict[str, str]:
-    return {name: tiny.config(name).id for name in baselines.names()}
+    return {name: tiny.config(name).id for name in registry.names()}
 
 
 def test_ids_are_the_same_in_another_process() -> None:
@@ -214,9 +215,9 @@ class Folder:
     """A copy of ``baselines/`` that a test may change."""
 
     def __init__(self, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        shutil.copytree(baselines.FOLDER, path, ignore=shutil.ignore_patterns("__pycache__"))
+        shutil.copytree(registry.FOLDER, path, ignore=shutil.ignore_patterns("__pycache__"))
         self.path = path
-        monkeypatch.setattr(baselines, "FOLDER", path)
+        monkeypatch.setattr(registry, "FOLDER", path)
         monkeypatch.setattr(sys, "dont_write_bytecode", True)  # two versions within one second
 
     def write(self, name: str, source: str) -> None:
@@ -232,14 +233,14 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Folder:
 def test_names_are_the_files_and_a_leading_underscore_hides_one(folder: Folder) -> None:
     folder.write("_draft", "this is no Python (")
     files = {path.stem for path in folder.path.glob("*.py")}
-    assert baselines.names() == sorted(files - {"__init__", "_draft"}) == NAMES
+    assert registry.names() == sorted(files - {"__init__", "_draft"}) == NAMES
 
 
 def test_a_new_file_keeps_the_contract_and_renames_nothing(folder: Folder, tmp_path: Path) -> None:
     before = ids()
     assert len(NEW.splitlines()) <= 30
     folder.write("square_root", NEW)
-    assert baselines.names() == sorted([*NAMES, "square_root"])
+    assert registry.names() == sorted([*NAMES, "square_root"])
     after = ids()
     assert after.pop("square_root").split("-")[1] == "square_root"
     assert after == before
@@ -260,7 +261,7 @@ def test_a_new_field_with_a_default_renames_nothing(folder: Folder) -> None:
     before = ids(), tiny.config("square_root", params={"top": 0.5}).id
     field = "    top: float = 1.0\n"
     folder.write("square_root", NEW.replace(field, field + "    bottom: float = 0.25\n"))
-    assert dataclasses.asdict(baselines.load("square_root")())["bottom"] == 0.25
+    assert dataclasses.asdict(registry.load("square_root")())["bottom"] == 0.25
     assert (ids(), tiny.config("square_root", params={"top": 0.5}).id) == before
     assert tiny.config("square_root", params={"bottom": 0.5}).id not in before[0].values()
 
@@ -287,7 +288,7 @@ def test_a_raised_version_renames_its_own_runs_only(folder: Folder) -> None:
         "square_root", raised.replace("\n\nfrom d", "\n\nfrom typing import ClassVar\nfrom d")
     )
     after = ids()
-    assert baselines.load("square_root").version == 2
+    assert registry.load("square_root").version == 2
     assert {name for name in after if after[name] != before[name]} == {"square_root"}
 
 
@@ -309,7 +310,7 @@ def test_a_broken_file_is_one_clear_line_and_harms_no_other(
 ) -> None:
     before = ids()
     folder.write("broken", source)
-    assert baselines.names() == sorted([*NAMES, "broken"])
+    assert registry.names() == sorted([*NAMES, "broken"])
     with pytest.raises(UserError) as caught:
         tiny.config("broken")
     said = str(caught.value)
@@ -322,19 +323,19 @@ def test_a_broken_file_is_one_clear_line_and_harms_no_other(
 @pytest.mark.parametrize("content", [b"y = (\n", b"'''\xff'''\n", b"x = '\0'\n"])
 def test_a_broken_file_is_described_as_such(folder: Folder, content: bytes) -> None:
     (folder.path / "broken.py").write_bytes(content)
-    assert "error" in baselines.describe("broken")
+    assert "error" in registry.describe("broken")
     with pytest.raises(UserError, match=r"^baselines/broken\.py"):
-        baselines.load("broken")
+        registry.load("broken")
 
 
 def test_an_outside_name_must_be_fit_for_a_folder(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="letters, digits and underscores"):
-        baselines.load("../mine", tmp_path / "mine.py")
+        registry.load("../mine", tmp_path / "mine.py")
 
 
 def test_an_unknown_name_gets_the_nearest() -> None:
     with pytest.raises(UserError, match="baseline 'cyclicl': unknown; did you mean 'cyclical'"):
-        baselines.load("cyclicl")
+        registry.load("cyclicl")
 
 
 def test_a_file_outside_the_folder_has_its_content_in_the_id(tmp_path: Path) -> None:
@@ -346,7 +347,7 @@ def test_a_file_outside_the_folder_has_its_content_in_the_id(tmp_path: Path) -> 
     assert first.split("-")[1] == "mine"
     path.write_text(NEW + "# another byte\n")
     assert tiny.config("mine", file=str(path)).id != first
-    assert "mine" not in baselines.names()
+    assert "mine" not in registry.names()
     with pytest.raises(UserError, match="no such baseline file"):
         tiny.config("mine", file=str(tmp_path / "absent.py"))
 
@@ -357,7 +358,7 @@ STEPS = [(step, total) for total in (1, 3, 10, 96, 1000) for step in range(total
 
 
 def method(name: str, **params: Any) -> Baseline:
-    return build(baselines.load(name), params, "test")
+    return build(registry.load(name), params, "test")
 
 
 @pytest.mark.parametrize("warmup", [0.1, 0.25, 1.0])

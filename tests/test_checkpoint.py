@@ -10,9 +10,9 @@ import pytest
 import tiny
 import torch
 
-from benchmark import checkpoint
-from benchmark.errors import UserError
-from benchmark.files import sha256_bytes
+from benchmark.core.errors import UserError
+from benchmark.core.files import sha256_bytes
+from benchmark.run import checkpoint
 
 
 def state() -> dict[str, Any]:

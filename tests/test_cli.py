@@ -13,8 +13,11 @@ from pathlib import Path
 import pytest
 from made_up import record
 
-from benchmark import claims, cli, provenance, records, study
-from benchmark.errors import UserError
+from benchmark import cli
+from benchmark.core import provenance, records
+from benchmark.core.errors import UserError
+from benchmark.run import claims
+from benchmark.sweep import study
 
 ROOT = Path(__file__).parent.parent
 TINY = "exact_small:sentences=160,valid=48,test=48"
@@ -253,7 +256,7 @@ def test_a_failure_is_noted_until_the_next_try(
     def fail(*arguments: object, **options: object) -> None:
         raise UserError("no luck: β \udcfc")
 
-    monkeypatch.setattr("benchmark.run.run", fail)
+    monkeypatch.setattr("benchmark.run.session.run", fail)
     flags = ["run", "--data", TINY, "--baseline", "none", "--runs", "runs"]
     assert cli.main([*flags, "--dry-run"]) == 0
     note = here / "runs" / json.loads(capsys.readouterr().out)["id"] / "error.txt"
@@ -267,7 +270,7 @@ def test_a_failure_is_noted_until_the_next_try(
     said.seek(0)
     assert said.read() == 2 * "pcbench: no luck: β \\udcfc\n"
     assert note.read_text(encoding="utf-8") == "no luck: β \\udcfc\n"  # whatever the locale
-    monkeypatch.setattr("benchmark.run.run", lambda *a, **b: record())
+    monkeypatch.setattr("benchmark.run.session.run", lambda *a, **b: record())
     assert cli.main(flags) == 0
     assert not note.exists()
 

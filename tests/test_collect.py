@@ -8,7 +8,8 @@ from test_plan import collected, honest, made, pending
 from test_plan import place as place
 from test_sweep import Place
 
-from benchmark import cli, records
+from benchmark import cli
+from benchmark.core import records
 
 
 def test_records_of_two_people(place: Place, capsys: pytest.CaptureFixture[str]) -> None:

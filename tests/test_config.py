@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 import tiny
 
-import baselines
-from benchmark import config
-from benchmark.config import EvaluateConfig, ModelConfig, RunConfig, TrainConfig, resolve
-from benchmark.errors import UserError
+from benchmark.core.errors import UserError
+from benchmark.model import registry
+from benchmark.run import config
+from benchmark.run.config import EvaluateConfig, ModelConfig, RunConfig, TrainConfig, resolve
 
 # All defaults at PROTOCOL 1 and EVALUATION 2.
 VERSIONS = {"protocol": 1, "evaluation": 2}
@@ -97,15 +97,15 @@ GOLDEN = {
 }  # fmt: skip
 CHANGED = (
     "a default changed, so old ids would stand for other runs: raise PROTOCOL in "
-    "benchmark/config.py (for evaluate.*: EVALUATION; for baseline.*: its version), then write the "
-    "new values and versions here"
+    "benchmark/run/config.py (for evaluate.*: EVALUATION; for baseline.*: its version), then write "
+    "the new values and versions here"
 )
 
 
 def defaults() -> dict[str, Any]:
     found: dict[str, Any] = {}
     sections = {"model": ModelConfig(), "train": TrainConfig(), "evaluate": EvaluateConfig()}
-    methods = {f"baseline.{name}": baselines.load(name)() for name in baselines.names()}
+    methods = {f"baseline.{name}": registry.load(name)() for name in registry.names()}
     for name, settings in {**sections, **methods}.items():
         found |= {f"{name}.{key}": v for key, v in dataclasses.asdict(settings).items()}
     return found | {f"preset.{name}": preset for name, preset in config.PRESETS.items()}

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from made_up import line, missing
 
-from benchmark import records
-from benchmark.report import agreement, consistency, report
+from benchmark.core import consistency, records
+from benchmark.report import agreement, report
 
 TOKENS = 82430 / 3761  # a sentence
 

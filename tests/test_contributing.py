@@ -7,9 +7,8 @@ from pathlib import Path
 
 import pytest
 
-import baselines
-from benchmark import new
-from benchmark.cli import parser
+from benchmark.cli import new, parser
+from benchmark.model import registry
 
 ROOT = Path(__file__).parent.parent
 PAGE = (ROOT / "CONTRIBUTING.md").read_text()
@@ -31,7 +30,7 @@ def test_the_edit_of_the_page_makes_the_baseline_of_the_readme(tmp_path: Path) -
     (code,) = [text for text in re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL)
                if "class Quadratic(Baseline)" in text]  # fmt: skip
     (tmp_path / "quadratic.py").write_text(code)
-    methods = [baselines.load(path.stem, path)() for path in (file, tmp_path / "quadratic.py")]
+    methods = [registry.load(path.stem, path)() for path in (file, tmp_path / "quadratic.py")]
     ours, readmes = ([method.weight(step, 16) for step in range(17)] for method in methods)
     assert ours == readmes
     assert found
@@ -47,6 +46,6 @@ def test_what_is_named_is_there() -> None:
     rules = set(re.findall(r"^([\w-]+):", (ROOT / "Makefile").read_text(), flags=re.MULTILINE))
     assert {"install", "lint", "test"} <= set(re.findall(r"\bmake ([a-z]+)", PAGE)) <= rules
     named = re.findall(r"`((?:tests|benchmark|slurm)/[\w/]+\.\w+)`", PAGE)
-    assert {"tests/origin.py", "benchmark/baseline.py"} <= set(named)
+    assert {"tests/origin.py", "benchmark/model/baseline.py"} <= set(named)
     for name in named:
         assert (ROOT / name).is_file()

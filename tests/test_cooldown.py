@@ -7,10 +7,10 @@ import pytest
 import tiny
 from test_learning_rate import Scripted
 
-from benchmark.config import TrainConfig
-from benchmark.errors import UserError
-from benchmark.learning_rate import LearningRate, cooled
-from benchmark.training import Training
+from benchmark.core.errors import UserError
+from benchmark.run.config import TrainConfig
+from benchmark.run.learning_rate import LearningRate, cooled
+from benchmark.run.training import Training
 
 LR = 0.002
 COOLDOWN: dict[str, Any] = {"lr_schedule": "cooldown", "epochs": 4, "lr": LR}

@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 from made_up import record
 
-from benchmark import costs, manifest, records, study
-from benchmark.manifest import Entry
+from benchmark.core import records
+from benchmark.sweep import costs, manifest, study
+from benchmark.sweep.manifest import Entry
 
 TOML = """[study]
 data = ["exact_small"]

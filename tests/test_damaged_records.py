@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 from made_up import line
 
-from benchmark import cli, records
+from benchmark import cli
+from benchmark.core import records
 
 PAGE = "<!-- results:mine -->\nold\n<!-- /results:mine -->\n"
 

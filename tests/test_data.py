@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 
 from benchmark import data
+from benchmark.core.errors import UserError
 from benchmark.data import catalogue, exact
 from benchmark.data.batches import epoch_order, same_length_batches
 from benchmark.data.corpus import BOS, EOS, Split
 from benchmark.data.vocabulary import SPECIALS, WordVocabulary, from_text
-from benchmark.errors import UserError
 
 SMALL = "exact_small:sentences=60,test=20,valid=20"
 

@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 from made_up import markdown, missing, record
 
-from benchmark.report import consistency, tables
+from benchmark.core import consistency
+from benchmark.report import tables
 
 SENTENCES, WORDS, PIECES = 3761, 82430, 108464
 CODED = "ptb:size=4000,vocabulary=sentencepiece"

@@ -12,11 +12,11 @@ import pytest
 import sentencepiece
 
 from benchmark import data
+from benchmark.core.errors import UserError
+from benchmark.core.files import sha256_bytes
 from benchmark.data import pieces, public
 from benchmark.data.vocabulary import SPECIALS
-from benchmark.errors import UserError
-from benchmark.files import sha256_bytes
-from benchmark.result import describe_data
+from benchmark.run.result import describe_data
 
 DRAW = random.Random(0)
 STEMS = ["walk", "talk", "jump", "sing", "play", "work", "read", "cook", "call", "open"]

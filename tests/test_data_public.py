@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 
 from benchmark import data
+from benchmark.core.errors import UserError
+from benchmark.core.files import sha256_bytes
 from benchmark.data import public
 from benchmark.data.batches import same_length_batches
-from benchmark.errors import UserError
-from benchmark.files import sha256_bytes
 
 TEXT = {
     "train": b" the cat <unk> on N mats \n the dog sat \n the cat sat \n",

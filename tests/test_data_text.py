@@ -11,10 +11,13 @@ from typing import Any
 import pytest
 import tiny
 
-from benchmark import cli, data, manifest, presets, records, study
-from benchmark.errors import UserError
-from benchmark.finished import load_run
-from benchmark.result import describe_data
+from benchmark import cli, data
+from benchmark.core import records
+from benchmark.core.errors import UserError
+from benchmark.run import presets
+from benchmark.run.finished import load_run
+from benchmark.run.result import describe_data
+from benchmark.sweep import manifest, study
 
 ROOT = Path(__file__).parent.parent
 TEXT = {

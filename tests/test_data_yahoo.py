@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from benchmark import data
+from benchmark.core.errors import UserError
+from benchmark.core.files import sha256_bytes
 from benchmark.data import public
-from benchmark.errors import UserError
-from benchmark.files import sha256_bytes
 
 TRAIN = b"why _UNK is\n\nthe first the\n"
 VALID = b"".join(b"is %s\n" % word for word in [b"why", b"the", b"_UNK", b"is", b"first"] * 4)

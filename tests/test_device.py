@@ -17,18 +17,18 @@ from torch import Tensor
 from torch._subclasses.fake_tensor import FakeTensorMode, unset_fake_temporarily
 from torch.overrides import TorchFunctionMode
 
-import baselines
-from benchmark import lstm, samples, training
-from benchmark import model as models
 from benchmark.bench import scaling
-from benchmark.config import RunConfig
-from benchmark.encoding import Measured, encode
-from benchmark.errors import UserError
-from benchmark.evaluation import measure_bucket, validate
-from benchmark.logits import _loss_without_looking
-from benchmark.lstm import LSTM
-from benchmark.seeds import generator
-from benchmark.training import Training
+from benchmark.core.errors import UserError
+from benchmark.core.seeds import generator
+from benchmark.model import lstm, registry
+from benchmark.model import vae as models
+from benchmark.model.logits import _loss_without_looking
+from benchmark.model.lstm import LSTM
+from benchmark.run import samples, training
+from benchmark.run.config import RunConfig
+from benchmark.run.encoding import Measured, encode
+from benchmark.run.evaluation import measure_bucket, validate
+from benchmark.run.training import Training
 
 CARD = torch.device("cuda:0")
 SMALL = "exact_small:classes=2,min_length=2,sentences=8,stop=0.6,test=4,valid=4,words=6"
@@ -107,7 +107,7 @@ def card(monkeypatch: pytest.MonkeyPatch) -> Iterator[Card]:
             guards[NUMBER] = known
 
 
-@pytest.mark.parametrize("name", baselines.names())
+@pytest.mark.parametrize("name", registry.names())
 def test_every_method_trains_there_and_no_step_waits(name: str, card: Card) -> None:
     run = card.training(tiny.config(name, data=SMALL, params=FEW.get(name), precision="bf16"))
     loss, kl = run.update(run.batch)

@@ -10,9 +10,9 @@ import tiny
 import torch
 from torch import Tensor
 
-from benchmark.lstm import LSTM
-from benchmark.model import dropout
-from benchmark.seeds import generator
+from benchmark.core.seeds import generator
+from benchmark.model.lstm import LSTM
+from benchmark.model.vae import dropout
 
 B, T, H, RATE = 6, 9, 20, 0.4
 orders = pytest.mark.parametrize("time_first", [False, True])

@@ -10,15 +10,15 @@ import tiny
 import torch
 from torch import Tensor
 
-from benchmark import model as models
-from benchmark.baseline import Baseline
-from benchmark.config import ModelConfig
+from benchmark.core.seeds import generator
 from benchmark.data.corpus import Split
-from benchmark.encoding import Measured, encode
-from benchmark.evaluation import Parts, evaluate, measure_bucket, recovery, validate
 from benchmark.metrics import coupled_mi
-from benchmark.model import TextVAE
-from benchmark.seeds import generator
+from benchmark.model import vae as models
+from benchmark.model.baseline import Baseline
+from benchmark.model.vae import TextVAE
+from benchmark.run.config import ModelConfig
+from benchmark.run.encoding import Measured, encode
+from benchmark.run.evaluation import Parts, evaluate, measure_bucket, recovery, validate
 
 CPU = torch.device("cpu")
 CONFIG = ModelConfig(**{**tiny.MODEL, "init": 0.6, "init_embedding": 1.5})

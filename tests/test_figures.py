@@ -7,7 +7,7 @@ import matplotlib
 import numpy as np
 from made_up import missing, record
 
-from benchmark.records import read_jsonl
+from benchmark.core.records import read_jsonl
 from benchmark.report import comparable, figures
 from benchmark.report.figures import forest, learning, rate_distortion, style
 

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from benchmark.records import read_jsonl
+from benchmark.core.records import read_jsonl
 from benchmark.report import figures
 from benchmark.report.figures import schedules
 

@@ -8,12 +8,13 @@ import pytest
 import tiny
 import torch
 
-import benchmark.training
-from benchmark import checkpoint, study
-from benchmark.config import TrainConfig
-from benchmark.errors import UserError
-from benchmark.learning_rate import LearningRate, restarted
-from benchmark.training import Training
+import benchmark.run.training
+from benchmark.core.errors import UserError
+from benchmark.run import checkpoint
+from benchmark.run.config import TrainConfig
+from benchmark.run.learning_rate import LearningRate, restarted
+from benchmark.run.training import Training
+from benchmark.sweep import study
 
 HALVING = {"lr_schedule": "halving", "patience": 2, "halve_from": 0, "halvings": 3}
 
@@ -76,7 +77,7 @@ class Scripted:
 
     def __init__(self, losses: list[float], monkeypatch: pytest.MonkeyPatch) -> None:
         self.losses, self.seen = losses, []  # type: ignore[var-annotated]
-        monkeypatch.setattr(benchmark.training, "validate", self)
+        monkeypatch.setattr(benchmark.run.training, "validate", self)
 
     def __call__(self, model: Any, split: Any, prior: bool) -> dict[str, Any]:
         self.seen.append({k: v.clone() for k, v in model.state_dict().items()})

@@ -10,11 +10,12 @@ import pytest
 import tiny
 from slurm_study import leftovers
 
-from benchmark import claims, records
-from benchmark import leftovers as clearing
-from benchmark.errors import UserError
-from benchmark.files import write_atomic
-from benchmark.run import refuse_done, run
+from benchmark.core import records
+from benchmark.core.errors import UserError
+from benchmark.core.files import write_atomic
+from benchmark.run import claims
+from benchmark.run import leftovers as clearing
+from benchmark.run.session import refuse_done, run
 
 TESTS = Path(__file__).parent
 # Dies in the middle of writing, or as soon as the record has its name.
@@ -23,7 +24,8 @@ import os, signal, sys
 from pathlib import Path
 sys.path.insert(0, {tests!r})
 from made_up import record
-from benchmark import claims, files, records
+from benchmark.run import claims
+from benchmark.core import files, records
 folder, call = Path(sys.argv[1]), sys.argv[2]
 real = getattr(os, call)
 def die(*arguments):

@@ -6,10 +6,10 @@ import torch
 from torch import Tensor, nn
 
 from benchmark.data.batches import same_length_batches
-from benchmark.encoding import Measured
-from benchmark.evaluation import evaluate
-from benchmark.logits import CACHED, Logits
-from benchmark.loss import VAELoss, token_nll
+from benchmark.model.logits import CACHED, Logits
+from benchmark.model.loss import VAELoss, token_nll
+from benchmark.run.encoding import Measured
+from benchmark.run.evaluation import evaluate
 
 WORDS, HIDDEN = 50, 24
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from benchmark.loss import VAELoss, gaussian_kl, token_nll
+from benchmark.model.loss import VAELoss, gaussian_kl, token_nll
 
 
 def numpy_kl(mu: np.ndarray, logvar: np.ndarray) -> np.ndarray:

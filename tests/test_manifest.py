@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from benchmark import manifest, study
-from benchmark.errors import UserError
+from benchmark.core.errors import UserError
+from benchmark.sweep import manifest, study
 
 TOML = """[study]
 data = ["exact_small"]
@@ -28,7 +28,7 @@ file = "flat.py"
 """
 FLAT = '''"""Flat."""
 from dataclasses import dataclass
-from benchmark.baseline import Baseline
+from benchmark.model.baseline import Baseline
 
 @dataclass(frozen=True)
 class Flat(Baseline):

@@ -7,15 +7,15 @@ from pathlib import Path
 import pytest
 import tiny
 
-import baselines
-from benchmark.errors import UserError
+from benchmark.core.errors import UserError
+from benchmark.model import registry
 
 METHOD = '''"""A method for a test."""
 
 from dataclasses import dataclass
 
-from benchmark.annealing import ramp
-from benchmark.baseline import Baseline
+from benchmark.model.annealing import ramp
+from benchmark.model.baseline import Baseline
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class Mine(Baseline):
 def digest(folder: Path, text: str) -> str:
     path = folder / "mine.py"
     path.write_text(text)
-    return baselines.digest("mine", path)
+    return registry.digest("mine", path)
 
 
 @pytest.mark.parametrize(
@@ -87,10 +87,13 @@ def test_a_docstring_is_left_out_where_it_documents_only(tmp_path: Path) -> None
 
 
 def test_every_method_has_its_own_and_the_same_in_another_process() -> None:
-    names = baselines.names()
-    found = {name: baselines.digest(name) for name in names}
+    names = registry.names()
+    found = {name: registry.digest(name) for name in names}
     assert len(set(found.values())) == len(names)
-    code = "import baselines\nfor name in baselines.names(): print(name, baselines.digest(name))"
+    code = (
+        "from benchmark.model import registry\n"
+        "for name in registry.names(): print(name, registry.digest(name))"
+    )
     path = {"PYTHONHASHSEED": "7", "PYTHONPATH": ":".join(sys.path)}
     said = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, env=path
@@ -101,10 +104,10 @@ def test_every_method_has_its_own_and_the_same_in_another_process() -> None:
 def test_it_is_the_configs_and_no_part_of_the_id(tmp_path: Path) -> None:
     """A copy outside the folder that is only laid out otherwise is the same method."""
     inside = tiny.config("cyclical", params={"cycles": 2})
-    assert inside.method_sha256 == baselines.digest("cyclical")
+    assert inside.method_sha256 == registry.digest("cyclical")
     assert tiny.config("cyclical", seed=3).method_sha256 == inside.method_sha256
     file = tmp_path / "cyclical_too.py"
-    file.write_text((baselines.FOLDER / "cyclical.py").read_text() + "\n# The end.\n")
+    file.write_text((registry.FOLDER / "cyclical.py").read_text() + "\n# The end.\n")
     outside = tiny.config("cyclical_too", file=str(file))
     assert outside.method_sha256 == inside.method_sha256
     assert outside.id != inside.id

@@ -7,10 +7,10 @@ import pytest
 import tiny
 import torch
 
-import baselines
 from baselines.batch_norm_mean import NormalisedPosterior
 from baselines.free_bits import FreeBits
-from benchmark.training import Training
+from benchmark.model import registry
+from benchmark.run.training import Training
 
 CPU = torch.device("cpu")
 KINDS = ("sentence", "dimension", "batch", "batch_dimension")
@@ -56,7 +56,7 @@ def test_kinds_of_free_bits_differ_where_sentences_and_dimensions_do() -> None:
 
 @pytest.mark.parametrize("name", ["cosine", "logistic"])
 def test_smooth_schedules_rise_from_0_to_1_and_stay(name: str) -> None:
-    method = baselines.load(name)(warmup=0.5)  # type: ignore[call-arg]
+    method = registry.load(name)(warmup=0.5)  # type: ignore[call-arg]
     steps = np.arange(1001)
     found = np.array([method.weight(step, 1000) for step in steps])
     t = np.minimum(1, steps / 500)
@@ -70,7 +70,7 @@ def test_smooth_schedules_rise_from_0_to_1_and_stay(name: str) -> None:
 
 
 def test_beta_is_its_weight_everywhere() -> None:
-    method = baselines.load("beta")(beta=0.3)  # type: ignore[call-arg]
+    method = registry.load("beta")(beta=0.3)  # type: ignore[call-arg]
     assert {method.weight(step, 7) for step in range(7)} == {method.selection_weight} == {0.3}
 
 
@@ -166,7 +166,7 @@ def test_aggressive_updates_end_where_the_loss_of_a_window_rises(
 ) -> None:
     run = Told(losses)
     run.batch = run.random_batch()
-    baselines.load("aggressive")().before_step(run)  # type: ignore[arg-type]
+    registry.load("aggressive")().before_step(run)  # type: ignore[arg-type]
     assert run.updates == updates
     assert run.held == ("encoder", "posterior")
 
@@ -179,12 +179,12 @@ def test_aggressive_windows_are_averaged_per_word(later: float, updates: int) ->
     sentence. Of the second, 4.9 a sentence are 2.45 a word, a rise; 4.8 are 2.4, none.
     """
     run = Told([9.0] + [5.0] * 14 + [later] * 15 + [later + 0.1] * 70)
-    baselines.load("aggressive")().before_step(run)  # type: ignore[arg-type]
+    registry.load("aggressive")().before_step(run)  # type: ignore[arg-type]
     assert run.updates == updates
 
 
 def test_aggressive_training_ends_when_mutual_information_falls() -> None:
-    run, method = Told([1.0] * 999), baselines.load("aggressive")(inner=3)  # type: ignore[call-arg]
+    run, method = Told([1.0] * 999), registry.load("aggressive")(inner=3)  # type: ignore[call-arg]
     at_work = []
     for mi in (0.5, 0.7, 0.7, 0.6, 0.9, 0.1):
         before = run.updates
@@ -240,13 +240,13 @@ def test_after_the_reset_the_decoder_is_fresh_and_the_encoder_kept() -> None:
 
 def test_pretrained_free_bits_pay_as_free_bits_of_a_dimension() -> None:
     kl = torch.rand(5, 4, dtype=torch.float64)
-    method = baselines.load("pretrained_free_bits")(target=1.5)  # type: ignore[call-arg]
+    method = registry.load("pretrained_free_bits")(target=1.5)  # type: ignore[call-arg]
     found = float(method.penalty(kl).mean())
     assert found == pytest.approx(by_hand(kl.numpy(), "dimension", 1.5), rel=1e-12)
 
 
 def test_word_dropout_makes_holes_in_what_is_read_alone() -> None:
-    method = baselines.load("word_dropout")(rate=0.3)  # type: ignore[call-arg]
+    method = registry.load("word_dropout")(rate=0.3)  # type: ignore[call-arg]
     tokens = torch.randint(3, 9, (200, 50))
     tokens[:, 0] = 1
     read = method.inputs(tokens, torch.Generator().manual_seed(0))
@@ -272,8 +272,8 @@ def test_max_pooling_reads_every_word_of_the_sentence() -> None:
 
 def test_floors_are_those_of_the_cyclical_papers_code() -> None:
     """0.1 to 1 in nine epochs, once; or in 4.5 epochs of each ten."""
-    once = baselines.load("monotonic")(warmup=9 / 40, floor=0.1)  # type: ignore[call-arg]
-    often = baselines.load("cyclical")(cycles=4, ratio=0.45, floor=0.1)  # type: ignore[call-arg]
+    once = registry.load("monotonic")(warmup=9 / 40, floor=0.1)  # type: ignore[call-arg]
+    often = registry.load("cyclical")(cycles=4, ratio=0.45, floor=0.1)  # type: ignore[call-arg]
     for epoch in np.arange(0, 40, 0.5):
         right = min(1.0, 0.1 + 0.1 * epoch)
         assert once.weight(epoch * 10, 400) == pytest.approx(right, abs=1e-12)

@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from benchmark.data.corpus import Split
-from benchmark.encoding import SUBSET, Measured, encode
-from benchmark.evaluation import evaluate, measure_bucket, validate
 from benchmark.metrics import stranger_within_length, z_use
+from benchmark.run.encoding import SUBSET, Measured, encode
+from benchmark.run.evaluation import evaluate, measure_bucket, validate
 
 CPU = torch.device("cpu")
 LENGTHS = np.random.default_rng(0).integers(5, 60, 2000)

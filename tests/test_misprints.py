@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from benchmark import cli
-from benchmark.config import TrainConfig, resolve
-from benchmark.errors import UserError
-from benchmark.presets import PRESETS
+from benchmark.core.errors import UserError
 from benchmark.report import literature, misprints, published
+from benchmark.run.config import TrainConfig, resolve
+from benchmark.run.presets import PRESETS
 
 ROOT = Path(__file__).parent.parent
 FILE = ROOT / literature.FILE
@@ -226,7 +226,7 @@ def test_a_mistake_of_ours_in_the_file_is_told(
     lines[at] = lines[at].replace(f",{old},", f",{new},")
     (tmp_path / "paper").mkdir()
     (tmp_path / "paper" / "published.csv").write_text("".join(lines))
-    monkeypatch.setattr("benchmark.provenance.checkout", lambda: tmp_path)
+    monkeypatch.setattr("benchmark.core.provenance.checkout", lambda: tmp_path)
     assert cli.main(["report", "--published"]) == (1 if said else 0)
     out = capsys.readouterr().out
     assert said is None or said in out, out

@@ -9,12 +9,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from benchmark import model as models
-from benchmark.baseline import Baseline
-from benchmark.config import ModelConfig
+from benchmark.core.seeds import generator
 from benchmark.data.corpus import BOS, EOS, PAD
-from benchmark.model import TextVAE, build, dropout
-from benchmark.seeds import generator
+from benchmark.model import vae as models
+from benchmark.model.baseline import Baseline
+from benchmark.model.vae import TextVAE, build, dropout
+from benchmark.run.config import ModelConfig
 
 V = 7  # <pad>, <s>, </s> and four words
 Floats = NDArray[np.float64]

@@ -11,9 +11,12 @@ import pytest
 import test_baselines as contract
 import tiny
 
-import baselines
-from benchmark import cli, describe, records, study
-from benchmark.errors import UserError
+from benchmark import cli
+from benchmark.cli import describe
+from benchmark.core import records
+from benchmark.core.errors import UserError
+from benchmark.model import registry
+from benchmark.sweep import study
 
 ROOT = Path(__file__).parent.parent
 Capture = pytest.CaptureFixture[str]
@@ -56,7 +59,7 @@ def test_what_is_written_keeps_the_contract(folder: contract.Folder, capsys: Cap
         for settings in (["--config", str(ROOT / "pyproject.toml")], ["--isolated"]):
             command = [sys.executable, "-m", "ruff", *work, *settings, path]
             assert subprocess.run(command, capture_output=True).returncode == 0
-    method = baselines.load("my_method")(warmup=0.5)
+    method = registry.load("my_method")(warmup=0.5)
     assert type(method).__name__ == "MyMethod"
     assert [method.weight(step, 8) for step in range(6)] == [0, 0.25, 0.5, 0.75, 1, 1]
     for document in ("Formula: ", "Source: ", "Settings in the source: ", "Differences here: "):
@@ -151,7 +154,7 @@ def test_a_baseline_tells_its_settings_and_draws_its_weight(
     monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(raw, encoding=encoding))
     assert cli.main(["baselines", "cyclical"]) == 0
     text = raw.getvalue().decode(encoding)
-    assert text.startswith(f"{baselines.describe('cyclical')}\n\nFormula: loss = rec + w(t) KL")
+    assert text.startswith(f"{registry.describe('cyclical')}\n\nFormula: loss = rec + w(t) KL")
     assert "\n\nSource: Fu et al., Cyclical Annealing Schedule" in text
     assert "    cycles = 4 (int)\n        number of cycles, their M.\n" in text
     assert (

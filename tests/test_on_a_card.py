@@ -12,13 +12,13 @@ import torch
 from torch import Tensor
 
 from benchmark import data as corpora
-from benchmark.config import RunConfig
-from benchmark.device import open_device
-from benchmark.finished import evaluate_run
-from benchmark.loss import gaussian_kl
-from benchmark.run import Interrupted, run
-from benchmark.seeds import generator
-from benchmark.training import Training
+from benchmark.core.seeds import generator
+from benchmark.model.device import open_device
+from benchmark.model.loss import gaussian_kl
+from benchmark.run.config import RunConfig
+from benchmark.run.finished import evaluate_run
+from benchmark.run.session import Interrupted, run
+from benchmark.run.training import Training
 
 needs_card = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
 devices = pytest.mark.parametrize("device", ["cpu", pytest.param("cuda", marks=needs_card)])
@@ -27,7 +27,7 @@ STOP = 17  # the step at which a run is stopped
 ONCE = f'''"""Stops its own process, the first time that it comes to a step."""
 import os, pathlib, signal
 from dataclasses import dataclass
-from benchmark.baseline import Baseline
+from benchmark.model.baseline import Baseline
 
 @dataclass(frozen=True)
 class Once(Baseline):

@@ -7,16 +7,18 @@ from pathlib import Path
 import pytest
 import tiny
 
-from benchmark import cli, records, status, study
-from benchmark.files import sha256_file
-from benchmark.finished import evaluate_run, load_run
-from benchmark.run import run
+from benchmark import cli
+from benchmark.core import records
+from benchmark.core.files import sha256_file
+from benchmark.run.finished import evaluate_run, load_run
+from benchmark.run.session import run
+from benchmark.sweep import status, study
 
 Pcbench = Callable[..., tuple[int, str, str]]
 MINE = '''"""A share of the KL: a baseline for a test."""
 from dataclasses import dataclass
 
-from benchmark.baseline import Baseline
+from benchmark.model.baseline import Baseline
 
 
 @dataclass(frozen=True)

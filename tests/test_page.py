@@ -16,9 +16,9 @@ from urllib.parse import unquote
 import pytest
 from made_up import line, missing
 
-from benchmark.records import read_jsonl
+from benchmark.core.consistency import Finding
+from benchmark.core.records import read_jsonl
 from benchmark.report import tables
-from benchmark.report.consistency import Finding
 from benchmark.report.page import page
 from benchmark.report.table import Cell, Row, Table
 

@@ -6,7 +6,7 @@ from typing import Any
 from made_up import line, missing
 from test_page import Elements, words
 
-from benchmark.records import read_jsonl
+from benchmark.core.records import read_jsonl
 from benchmark.report.page.gallery import section
 
 RESULTS = Path(__file__).parent.parent / "results"

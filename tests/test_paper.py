@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-import baselines
-from benchmark.errors import UserError
-from benchmark.polyline import TOLERANCE, corners
+from benchmark.core.errors import UserError
+from benchmark.model import registry
+from benchmark.model.polyline import TOLERANCE, corners
 from benchmark.report import macros, quantities
 from benchmark.report.quantities import Quantities
 
@@ -255,7 +255,7 @@ def test_the_share_at_weight_1_is_that_of_all_steps(
     name: str, params: dict[str, float], total: int
 ) -> None:
     """Corners are kept to within a tolerance, also where the number of steps does not divide."""
-    method = baselines.load(name)(**params)
+    method = registry.load(name)(**params)
     weights = [method.weight(step, total) for step in range(total)]
     line = {
         "id": name,

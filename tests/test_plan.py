@@ -9,8 +9,10 @@ import pytest
 from made_up import record
 from test_sweep import Place
 
-import baselines
-from benchmark import cli, collect, data, plan, records
+from benchmark import cli, data
+from benchmark.core import records
+from benchmark.model import registry
+from benchmark.sweep import collect, plan
 
 
 @pytest.fixture
@@ -100,8 +102,8 @@ def test_an_edited_method_is_named(
     collected(place, *(made(place, run_id) for run_id in place.ids))
     assert "changed" not in pending(place, capsys)[1]
     folder = place.root / "edited"
-    shutil.copytree(baselines.FOLDER, folder)
-    monkeypatch.setattr(baselines, "FOLDER", folder)
+    shutil.copytree(registry.FOLDER, folder)
+    monkeypatch.setattr(registry, "FOLDER", folder)
     plan._digest_now.cache_clear()
     source = folder / "cyclical.py"
     source.write_text(source.read_text().replace('"""', '"""Other words. ', 1) + "# a remark\n")
@@ -125,9 +127,9 @@ def test_a_record_without_digest_is_compared_by_its_commit(
     line = record(place.ids[1])
     line["provenance"]["commit"] = "c" * 40
     assert not plan.method_changed(line)  # git does not have it
-    source = (baselines.FOLDER / "cyclical.py").read_bytes()
+    source = (registry.FOLDER / "cyclical.py").read_bytes()
     for then, changed in ((source, False), (source + b"x = 1\n", True)):
-        digest = baselines.digest_of(then, "then")
+        digest = registry.digest_of(then, "then")
         monkeypatch.setattr(plan, "_digest_at", lambda commit, name, digest=digest: digest)
         assert plan.method_changed(line) is changed
 

@@ -15,11 +15,12 @@ from typing import Any
 
 import pytest
 
-from benchmark import claims, failures, manifest, status, study
-from benchmark.cluster import task as tasks
-from benchmark.errors import UserError
-from benchmark.pool import Display, Pool
-from benchmark.signals import noted
+from benchmark.core.errors import UserError
+from benchmark.core.signals import noted
+from benchmark.run import claims, failures
+from benchmark.sweep import manifest, status, study
+from benchmark.sweep import task as tasks
+from benchmark.sweep.pool import Display, Pool
 
 ROWS = 4
 TOML = """[study]
@@ -33,7 +34,8 @@ STAND_IN = """
 import json, os, pathlib, signal, sys, time
 sys.path.insert(0, {tests!r})
 from made_up import record
-from benchmark import manifest, records
+from benchmark.sweep import manifest
+from benchmark.core import records
 word = dict(zip(sys.argv[2::2], sys.argv[3::2]))
 assert sys.argv[1] == "run"
 entry = manifest.read(pathlib.Path(word["--manifest"])).find(word["--id"])

@@ -5,7 +5,7 @@ from typing import Any
 
 from made_up import missing, record
 
-from benchmark.records import read_jsonl
+from benchmark.core.records import read_jsonl
 from benchmark.report import comparable, literature, published
 from benchmark.report.statistics import shown, summarise
 

@@ -17,15 +17,16 @@ import torch
 from made_up import line, missing
 
 import benchmark
-from benchmark import cli, ids, load_run, read_records
+from benchmark import cli, load_run, read_records
 from benchmark import data as corpora
-from benchmark.errors import UserError
-from benchmark.loaded import LoadedRun
-from benchmark.model import build
+from benchmark.core import ids
+from benchmark.core.errors import UserError
+from benchmark.core.seeds import generator
+from benchmark.model.vae import build
 from benchmark.report.frame import frame
-from benchmark.run import run
-from benchmark.samples import CUT
-from benchmark.seeds import generator
+from benchmark.run.loaded import LoadedRun
+from benchmark.run.samples import CUT
+from benchmark.run.session import run
 
 ROOT = Path(__file__).parent.parent
 TEXTS = ["w03 w00 w01 w02", "w05", "", "w02 w01", "w04 w04 w04 w04 w04 w04", "w07"]

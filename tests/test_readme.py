@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-import baselines
 from benchmark.cli import parser
+from benchmark.model import registry
 from benchmark.report import report
 
 ROOT = Path(__file__).parent.parent
@@ -22,7 +22,7 @@ def test_the_example_baseline_is_one_short_complete_file(tmp_path: Path) -> None
     assert re.search(r"Source: .*\b20\d\d,\narXiv \d{4}\.\d{5}", code)  # as the contract asks
     file = tmp_path / "quadratic.py"
     file.write_text(code)
-    method = baselines.load("quadratic", file)(warmup=0.5)
+    method = registry.load("quadratic", file)(warmup=0.5)
     assert asdict(method) == {"warmup": 0.5}
     assert [method.weight(step, 8) for step in range(6)] == [0, 1 / 16, 1 / 4, 9 / 16, 1, 1]
 

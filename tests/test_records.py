@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from made_up import record
 
-from benchmark import records
-from benchmark.errors import UserError
+from benchmark.core import records
+from benchmark.core.errors import UserError
 
 
 def test_a_written_record_is_read_back(tmp_path: Path) -> None:
@@ -179,7 +179,7 @@ def test_the_code_digest_follows_the_code(tmp_path: Path) -> None:
 def test_provenance_holds_no_host_and_no_path(monkeypatch: pytest.MonkeyPatch) -> None:
     import platform
 
-    from benchmark import provenance
+    from benchmark.core import provenance
 
     found = records.provenance()
     assert set(found) == {
@@ -194,9 +194,9 @@ def test_provenance_holds_no_host_and_no_path(monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_an_outside_baseline_is_recorded_by_name_and_digest(tmp_path: Path) -> None:
-    from benchmark.config import resolve
-    from benchmark.files import sha256_file
-    from benchmark.result import describe_config
+    from benchmark.core.files import sha256_file
+    from benchmark.run.config import resolve
+    from benchmark.run.result import describe_config
 
     file = tmp_path / "mine.py"
     file.write_bytes((Path(__file__).parent.parent / "baselines" / "cyclical.py").read_bytes())

@@ -5,7 +5,9 @@ from pathlib import Path
 import pytest
 from tiny import SETTINGS, SPEC
 
-from benchmark import cli, plan, records
+from benchmark import cli
+from benchmark.core import records
+from benchmark.sweep import plan
 
 STUDY = f"""[study]
 data = ["{SPEC}"]

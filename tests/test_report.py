@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from made_up import line, markdown, missing
 
-from benchmark import records
-from benchmark.errors import UserError
+from benchmark.core import records
+from benchmark.core.errors import UserError
 from benchmark.report import render, report, tables
 from benchmark.report.statistics import shown, summarise
 

@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 from made_up import record
 
-from benchmark import cli, records
+from benchmark.cli import main as cli
+from benchmark.core import records
 from benchmark.report import render, report, tables
 
 ROOT = Path(__file__).parent.parent
@@ -174,7 +175,7 @@ def test_committed_tables_and_figures_are_those_of_the_committed_records(name: s
 def test_neither_figures_nor_their_check_need_torch_or_a_window(tmp_path: Path) -> None:
     code = f"""
 import sys
-from benchmark import cli
+from benchmark.cli import main as cli
 assert cli.main(["report", "ptb_check", "--check"]) == 0
 assert "matplotlib" not in sys.modules  # nothing is drawn
 assert cli.main(["report", "ptb_check", "--out", {str(tmp_path)!r}]) == 0

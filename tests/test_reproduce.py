@@ -14,12 +14,14 @@ import torch
 from scipy import stats
 from test_run import ONCE
 
-from benchmark import cli, config, provenance, records
+from benchmark import cli
 from benchmark import data as corpora
-from benchmark.config import RunConfig
+from benchmark.cli.reproduce import find, rebuild
+from benchmark.core import provenance, records
 from benchmark.report.agreement import sentence_errors
-from benchmark.reproduce import find, rebuild
-from benchmark.run import run
+from benchmark.run import config
+from benchmark.run.config import RunConfig
+from benchmark.run.session import run
 
 Record = dict[str, Any]
 Pcbench = Callable[..., tuple[int, str, str]]

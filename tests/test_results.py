@@ -11,10 +11,12 @@ import pytest
 import tiny
 from origin import ROOT, problems
 
-from benchmark import cli, provenance, records, study
-from benchmark.collect import collect
-from benchmark.config import EVALUATION, RunConfig
-from benchmark.run import run
+from benchmark import cli
+from benchmark.core import provenance, records
+from benchmark.run.config import EVALUATION, RunConfig
+from benchmark.run.session import run
+from benchmark.sweep import study
+from benchmark.sweep.collect import collect
 
 FILES = sorted((ROOT / "results").glob("*.jsonl"))
 Change = Callable[[dict[str, Any]], object]

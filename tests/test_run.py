@@ -13,13 +13,15 @@ import pytest
 import tiny
 import torch
 
-from benchmark import checkpoint, claims, evaluation, records
 from benchmark import data as corpora
-from benchmark.config import RunConfig
-from benchmark.encoding import Measured, encode
-from benchmark.errors import UserError
-from benchmark.finished import evaluate_run, load_run
-from benchmark.run import Interrupted, run
+from benchmark.core import records
+from benchmark.core.errors import UserError
+from benchmark.model import registry
+from benchmark.run import checkpoint, claims, evaluation
+from benchmark.run.config import RunConfig
+from benchmark.run.encoding import Measured, encode
+from benchmark.run.finished import evaluate_run, load_run
+from benchmark.run.session import Interrupted, run
 
 ROOT = Path(__file__).parent.parent
 BASELINE = "cyclical"
@@ -27,7 +29,7 @@ BASELINE = "cyclical"
 ONCE = '''"""A baseline for a test."""
 import os, pathlib, signal
 from dataclasses import dataclass
-from benchmark.baseline import Baseline
+from benchmark.model.baseline import Baseline
 
 @dataclass(frozen=True)
 class Once(Baseline):
@@ -395,7 +397,7 @@ def test_a_run_goes_on_with_the_method_that_it_began_with(
         place.run(config, checkpoint_seconds=0.0)
     (place.root / "ruin_6").unlink()
     with monkeypatch.context() as patch:
-        patch.setattr("baselines.digest", lambda name, file=None: "of an edited file")
+        patch.setattr(registry, "digest", lambda name, file=None: "of an edited file")
         with pytest.raises(UserError, match=r"once\.py changed since this run began; restore it"):
             place.run(once(place.root))
     assert place.run(config)["provenance"]["resumed"] == 1

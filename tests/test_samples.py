@@ -12,15 +12,17 @@ import tiny
 import torch
 from torch import Tensor
 
-from benchmark import cli, records, samples
+from benchmark import cli
 from benchmark import data as corpora
-from benchmark.config import ModelConfig, RunConfig
+from benchmark.core import records
+from benchmark.core.errors import UserError
+from benchmark.core.seeds import generator
 from benchmark.data.corpus import BOS, EOS, Corpus
-from benchmark.errors import UserError
-from benchmark.finished import load_run, sample_run
-from benchmark.model import TextVAE, build
-from benchmark.run import run
-from benchmark.seeds import generator
+from benchmark.model.vae import TextVAE, build
+from benchmark.run import samples
+from benchmark.run.config import ModelConfig, RunConfig
+from benchmark.run.finished import load_run, sample_run
+from benchmark.run.session import run
 
 ALL = dict.fromkeys(samples.KINDS, 4)
 LENGTH = 9

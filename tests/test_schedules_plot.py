@@ -5,9 +5,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmark import study
-from benchmark.errors import UserError
+from benchmark.core.errors import UserError
 from benchmark.report.figures import annealer, schedules
+from benchmark.sweep import study
 
 QUICKSTART = Path(__file__).parent.parent / "paper" / "quickstart.toml"
 

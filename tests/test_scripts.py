@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from benchmark import cli
-from benchmark.provenance import code_sha256
+from benchmark.core.provenance import code_sha256
 
 ROOT = Path(__file__).parent.parent
 # Tells the arguments, a variable that site.sh sets, and which signals are ignored.

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from made_up import record
 
-from benchmark import sentences
-from benchmark.errors import UserError
+from benchmark.core import sentences
+from benchmark.core.errors import UserError
 from benchmark.report import checkpoints, tables
 
 N = 40

@@ -8,7 +8,9 @@ import pytest
 from private_slurm import PrivateSlurm
 from slurm_study import ROOT, SUBMIT, SlurmStudy, data, leftovers
 
-from benchmark import failures, records, study
+from benchmark.core import records
+from benchmark.run import failures
+from benchmark.sweep import study
 
 pytestmark = pytest.mark.slurm
 

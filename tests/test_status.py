@@ -9,7 +9,9 @@ from pathlib import Path
 import pytest
 from made_up import record
 
-from benchmark import claims, failures, manifest, records, status, study
+from benchmark.core import records
+from benchmark.run import claims, failures
+from benchmark.sweep import manifest, status, study
 
 TOML = """[study]
 data = ["exact_small", "ptb"]

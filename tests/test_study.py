@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from benchmark import study
-from benchmark.config import resolve
-from benchmark.errors import UserError
+from benchmark.core.errors import UserError
+from benchmark.run.config import resolve
+from benchmark.sweep import study
 
 HEAD = '[study]\ndata = ["exact_small"]\nseeds = [0, 1]\npreset = "exact_small"\n'
 ROW = '[[baseline]]\nname = "none"\n'

@@ -10,9 +10,11 @@ from pathlib import Path
 import pytest
 from made_up import record
 
-from benchmark import claims, cli, failures, manifest, provenance, records, study
-from benchmark.cluster import estimate, slurm
-from benchmark.cluster.submit import plan
+from benchmark import cli
+from benchmark.core import provenance, records
+from benchmark.run import claims, failures
+from benchmark.sweep import estimate, manifest, slurm, study
+from benchmark.sweep.submit import plan
 
 PLAIN = manifest.Options("data")
 TOML = """[study]

@@ -17,21 +17,12 @@ from typing import Any
 import pytest
 from made_up import record
 
-from benchmark import (
-    claims,
-    cli,
-    collect,
-    data,
-    manifest,
-    plan,
-    ready,
-    records,
-    status,
-    study,
-    sweep,
-)
-from benchmark.errors import UserError
-from benchmark.signals import noted
+from benchmark import cli, data
+from benchmark.core import records
+from benchmark.core.errors import UserError
+from benchmark.core.signals import noted
+from benchmark.run import claims
+from benchmark.sweep import collect, manifest, plan, ready, status, study, sweep
 
 TESTS = Path(__file__).parent
 TOML = """[study]
@@ -48,7 +39,7 @@ STAND_IN = """
 import os, pathlib, signal, sys, time
 sys.path.insert(0, {tests!r})
 from made_up import record
-from benchmark import records
+from benchmark.core import records
 run_id, runs = sys.argv[sys.argv.index("--id") + 1], sys.argv[sys.argv.index("--runs") + 1]
 root, folder = pathlib.Path(__file__).parent, pathlib.Path(runs) / run_id
 with open(root / "started", "a") as file:
@@ -271,7 +262,7 @@ def test_a_language_is_generated_before_the_first_run(place: Place) -> None:
 def claimed_elsewhere(folder: Path) -> Iterator["subprocess.Popen[str]"]:
     """Another live process that holds a run."""
     source = (
-        "import sys, pathlib, time\nfrom benchmark import claims\n"
+        "import sys, pathlib, time\nfrom benchmark.run import claims\n"
         "with claims.claim(pathlib.Path(sys.argv[1])):\n    print('held', flush=True)\n"
         "    time.sleep(60)\n"
     )

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 from made_up import line, missing
 
-from benchmark import cli, records
+from benchmark import cli
+from benchmark.core import records
 from benchmark.report import terminal
 
 

@@ -11,22 +11,22 @@ import tiny
 import torch
 from torch import Tensor
 
-from benchmark.config import RunConfig
+from benchmark.core.errors import UserError
+from benchmark.core.seeds import derive, generator
 from benchmark.data.corpus import Split
 from benchmark.data.epochs import Epochs
 from benchmark.data.exact import ExactLanguage
-from benchmark.encoding import Measured
-from benchmark.errors import UserError
-from benchmark.evaluation import validate
-from benchmark.lstm import has_bf16
-from benchmark.seeds import derive, generator
-from benchmark.training import CURVE_POINTS, Training
+from benchmark.model.lstm import has_bf16
+from benchmark.run.config import RunConfig
+from benchmark.run.encoding import Measured
+from benchmark.run.evaluation import validate
+from benchmark.run.training import CURVE_POINTS, Training
 
 FRESH = tiny.SPEC.replace("exact_small:", "exact_small:fresh=true,")
 HEAD = '''"""A baseline for a test."""
 import torch
 from dataclasses import dataclass
-from benchmark.baseline import Baseline
+from benchmark.model.baseline import Baseline
 
 @dataclass(frozen=True)
 class Mine(Baseline):

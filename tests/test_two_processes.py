@@ -10,15 +10,17 @@ from pathlib import Path
 
 import tiny
 
-from benchmark import claims, records, study
-from benchmark.run import run
+from benchmark.core import records
+from benchmark.run import claims
+from benchmark.run.session import run
+from benchmark.sweep import study
 
 ROOT = Path(__file__).parent.parent
 # Until the file `go` is there it stands still at its fifth step.
 GATED = '''"""A baseline for a test."""
 import os, pathlib, time
 from dataclasses import dataclass
-from benchmark.baseline import Baseline
+from benchmark.model.baseline import Baseline
 
 @dataclass(frozen=True)
 class Gated(Baseline):

@@ -12,19 +12,19 @@ import tiny
 import torch
 from test_learning_rate import HALVING, Scripted
 
-from benchmark import records
-from benchmark.config import RunConfig
-from benchmark.errors import UserError
-from benchmark.polyline import MOST, TOLERANCE, corners
+from benchmark.core import records
+from benchmark.core.errors import UserError
+from benchmark.model.polyline import MOST, TOLERANCE, corners
 from benchmark.report import figures
 from benchmark.report.figures import schedules
-from benchmark.result import assemble
-from benchmark.run import run as whole_run
-from benchmark.training import Training
+from benchmark.run.config import RunConfig
+from benchmark.run.result import assemble
+from benchmark.run.session import run as whole_run
+from benchmark.run.training import Training
 
 FEEDBACK = '''"""A weight by feedback, for a test."""
 from dataclasses import dataclass
-from benchmark.baseline import Baseline
+from benchmark.model.baseline import Baseline
 
 @dataclass(frozen=True)
 class Feedback(Baseline):

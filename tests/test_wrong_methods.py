@@ -12,11 +12,12 @@ import tiny
 import torch
 from torch import Tensor
 
-from benchmark import checkpoint, cli, contract, failures
+from benchmark import cli
 from benchmark import data as corpora
-from benchmark.errors import UserError
-from benchmark.run import run
-from benchmark.training import Training
+from benchmark.core.errors import UserError
+from benchmark.run import checkpoint, contract, failures
+from benchmark.run.session import run
+from benchmark.run.training import Training
 
 HEAD = '''"""A method for a test."""
 import random, numpy as np, torch
@@ -24,7 +25,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import ClassVar
 from torch import nn
-from benchmark.baseline import Baseline
+from benchmark.model.baseline import Baseline
 
 class Broken(nn.Module):
     """An encoder with the mean of all states, and torch's own dropout."""

@@ -8,15 +8,15 @@ from typing import Any
 import pytest
 import torch
 
-from benchmark import checkpoint
-from benchmark.config import RunConfig, resolve
 from benchmark.data import settings
 from benchmark.data.catalogue import canonical, identity
 from benchmark.data.corpus import Corpus
 from benchmark.data.exact import ExactLanguage
 from benchmark.data.streams import TEST, TRAIN, VALID
-from benchmark.lstm import has_bf16
-from benchmark.training import Training
+from benchmark.model.lstm import has_bf16
+from benchmark.run import checkpoint
+from benchmark.run.config import RunConfig, resolve
+from benchmark.run.training import Training
 
 # For what is said of bf16 arithmetic itself. Elsewhere a CPU multiplies rounded numbers in fp32,
 # slowly: that a run in bf16 is whole and near fp32 holds on both, and needs no such mark.

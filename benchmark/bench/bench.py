@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from tqdm import tqdm
 
 from benchmark.bench.sizes import SIZES, config, flops_a_token
-from benchmark.errors import UserError
-from benchmark.provenance import checkout
+from benchmark.core.errors import UserError
+from benchmark.core.provenance import checkout
 from benchmark.report.render import aligned
 
 SECOND = {"train": "tokens/s", "iw": "sentences/s", "plain": "sentences/s"}
@@ -169,8 +169,8 @@ def machine(threads: int, device: str) -> str:
     """What it was measured on, in one line."""
     import torch
 
-    from benchmark.device import device_name
-    from benchmark.provenance import provenance
+    from benchmark.core.provenance import provenance
+    from benchmark.model.device import device_name
 
     told = provenance()
     where = device_name(torch.device(device)) if device != "cpu" else _processor()

@@ -10,11 +10,11 @@ from functools import partial
 import torch
 
 from benchmark.bench.sizes import SIZES, config
-from benchmark.device import peak_mb, prepare_device
+from benchmark.core.seeds import generator
 from benchmark.metrics.mutual_information import coupled_mi
-from benchmark.model import build
+from benchmark.model.device import peak_mb, prepare_device
+from benchmark.model.vae import build
 from benchmark.report.render import aligned
-from benchmark.seeds import generator
 
 FACTORS = (1, 2, 4, 8, 16)
 LENGTH, SENTENCES, SAMPLES = 8, 512, 50

@@ -17,13 +17,13 @@ import torch
 from torch import Tensor
 
 from benchmark.bench.sizes import SIZES, config, corpus
+from benchmark.core.provenance import of_checkout
 from benchmark.data.batches import Batch
-from benchmark.device import open_device, peak_mb, prepare_device
-from benchmark.encoding import Measured, encode
-from benchmark.evaluation import evaluate, measure_bucket, validate
-from benchmark.lstm import has_bf16
-from benchmark.provenance import of_checkout
-from benchmark.training import Training
+from benchmark.model.device import open_device, peak_mb, prepare_device
+from benchmark.model.lstm import has_bf16
+from benchmark.run.encoding import Measured, encode
+from benchmark.run.evaluation import evaluate, measure_bucket, validate
+from benchmark.run.training import Training
 
 SAMPLES = 500
 MATRIX = {"cpu": 2048, "cuda": 8192}  # rows of the square that measures the machine

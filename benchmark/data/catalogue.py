@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
+from benchmark.core.errors import UserError
 from benchmark.data import coding, sources, store
 from benchmark.data.corpus import Corpus
 from benchmark.data.sources import Own, Source
-from benchmark.errors import UserError
 
 REPEATED = 0.1  # of a split's words: from here on sentences that stand in train too are told
 # Content of the presets as generated; a difference means that the generator changed.

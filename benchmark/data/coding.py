@@ -7,12 +7,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
+from benchmark.core.errors import UserError, suggest
+from benchmark.core.files import sha256_bytes
 from benchmark.data import pieces, settings
 from benchmark.data.corpus import Split
 from benchmark.data.pieces import PieceVocabulary
 from benchmark.data.vocabulary import SPECIALS, Vocabulary, WordVocabulary, from_text
-from benchmark.errors import UserError, suggest
-from benchmark.files import sha256_bytes
 
 VERSION = 1  # raised when equal text and settings would become other token ids
 SEGMENTATIONS = ("word", "sentencepiece")

@@ -11,8 +11,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from benchmark.errors import UserError, library
-from benchmark.files import sha256_file
+from benchmark.core.errors import UserError, library
+from benchmark.core.files import sha256_file
 
 if TYPE_CHECKING:
     from benchmark.data.public import PublicCorpus

@@ -7,11 +7,11 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from benchmark.core.errors import UserError
+from benchmark.core.files import sha256_bytes, sha256_file
 from benchmark.data import coding
 from benchmark.data.coding import Coding, Text
 from benchmark.data.vocabulary import SPECIALS
-from benchmark.errors import UserError
-from benchmark.files import sha256_bytes, sha256_file
 
 PREPARATION_VERSION = 1  # raised when equal files would become other sentences
 FILES = {split: f"{split}.txt" for split in ("train", "valid", "test")}

@@ -13,9 +13,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, final
 
+from benchmark.core.errors import UserError, library
+from benchmark.core.files import sha256_bytes
 from benchmark.data.vocabulary import EOS, SPECIALS, Vocabulary
-from benchmark.errors import UserError, library
-from benchmark.files import sha256_bytes
 
 _BLANK = "\u2581"  # how pieces write the blank before a word
 _BYTE = re.compile(r"<0x([0-9A-F]{2})>")

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from benchmark.core.files import sha256_bytes, sha256_file
 from benchmark.data import fetch
 from benchmark.data.coding import Text
-from benchmark.files import sha256_bytes, sha256_file
 
 PREPARATION_VERSION = 1  # raised when equal files would become other token ids
 

@@ -5,8 +5,8 @@ import math
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, fields, replace
 
-from benchmark.errors import UserError, suggest
-from benchmark.files import sha256_bytes
+from benchmark.core.errors import UserError, suggest
+from benchmark.core.files import sha256_bytes
 
 GENERATOR_VERSION = 1  # raised when equal settings would generate other sentences
 

@@ -11,6 +11,8 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from benchmark.core.errors import UserError, suggest
+from benchmark.core.files import plain
 from benchmark.data import coding, folder, public, settings
 from benchmark.data.coding import Coding
 from benchmark.data.corpus import Split
@@ -20,8 +22,6 @@ from benchmark.data.public import PublicCorpus
 from benchmark.data.settings import ExactSettings
 from benchmark.data.streams import TEST, TRAIN, VALID
 from benchmark.data.vocabulary import Vocabulary
-from benchmark.errors import UserError, suggest
-from benchmark.files import plain
 
 
 @dataclass(frozen=True)

@@ -14,9 +14,9 @@ from typing import Any
 
 import numpy as np
 
+from benchmark.core.errors import UserError
+from benchmark.core.files import sha256_bytes, write_atomic
 from benchmark.data.corpus import Split
-from benchmark.errors import UserError
-from benchmark.files import sha256_bytes, write_atomic
 
 FORMAT = 1  # raised when the files' layout changes
 _FIELDS = (("tokens", "<i4"), ("offsets", "<i8"), ("classes", "<i2"), ("log_prob", "<f8"))

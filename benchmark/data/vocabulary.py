@@ -6,8 +6,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar, final
 
-from benchmark.errors import UserError
-from benchmark.files import sha256_bytes
+from benchmark.core.errors import UserError
+from benchmark.core.files import sha256_bytes
 
 PAD, BOS, EOS = 0, 1, 2
 SPECIALS = ("<pad>", "<s>", "</s>")

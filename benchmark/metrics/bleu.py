@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from benchmark.errors import library
+from benchmark.core.errors import library
 
 
 def scorer() -> Any:

@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmark import sentences
-from benchmark.errors import UserError
-from benchmark.records import METRICS, is_done
-from benchmark.report.consistency import differences
+from benchmark.core import sentences
+from benchmark.core.consistency import differences
+from benchmark.core.errors import UserError
+from benchmark.core.records import METRICS, is_done
 from benchmark.report.frame import figures
 from benchmark.report.statistics import prediction
 

@@ -4,9 +4,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from benchmark import sentences
-from benchmark.errors import UserError
-from benchmark.records import is_done
+from benchmark.core import sentences
+from benchmark.core.errors import UserError
+from benchmark.core.records import is_done
 from benchmark.report import statistics
 from benchmark.report.paired import REFERENCES, pairs
 from benchmark.report.table import DASH, Cell, Row, Table

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-CODE = Path(__file__).resolve().parent.parent
+CODE = Path(__file__).resolve().parents[1]
 
 
 @dataclass(frozen=True)
@@ -34,8 +34,8 @@ def preset(rest: str) -> Quantity:
 
 def setting(preset: str, section: str, field: str) -> Any:
     """A preset's value, or the default where it states none."""
-    from benchmark.config import SECTIONS
-    from benchmark.presets import PRESETS
+    from benchmark.run.config import SECTIONS
+    from benchmark.run.presets import PRESETS
 
     return {**asdict(SECTIONS[section]()), **PRESETS[preset].get(section, {})}[field]
 

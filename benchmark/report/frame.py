@@ -8,9 +8,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from benchmark.errors import UserError, suggest
-from benchmark.records import is_done, read_jsonl
-from benchmark.report import collapse, consistency
+from benchmark.core import consistency
+from benchmark.core.errors import UserError, suggest
+from benchmark.core.records import is_done, read_jsonl
+from benchmark.report import collapse
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -17,7 +17,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from benchmark.errors import UserError, suggest
+from benchmark.core.errors import UserError, suggest
 
 FILE = Path("paper/published.csv")
 DATASETS = ("ptb", "yahoo", "yelp", "snli")

@@ -17,8 +17,8 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from benchmark.errors import UserError
-from benchmark.files import write_atomic
+from benchmark.core.errors import UserError
+from benchmark.core.files import write_atomic
 from benchmark.report import misprints
 from benchmark.report.facts import setting
 from benchmark.report.quantities import Quantities
@@ -162,9 +162,9 @@ def _shown(value: object) -> str:
 
 def _methods() -> str:
     """The baselines, each with the first line of its file."""
-    import baselines
+    from benchmark.model import registry
 
-    rows = [[rf"\texttt{{{escape(n)}}}", escape(baselines.describe(n))] for n in baselines.names()]
+    rows = [[rf"\texttt{{{escape(n)}}}", escape(registry.describe(n))] for n in registry.names()]
     columns = r"l>{\raggedright\arraybackslash}p{0.74\linewidth}"
     return tabular(columns, [["method", "what it does"], *rows])
 

@@ -5,8 +5,8 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from benchmark.presets import CAVEATS
-from benchmark.records import is_done
+from benchmark.core.records import is_done
+from benchmark.run.presets import CAVEATS
 
 Record = dict[str, Any]
 

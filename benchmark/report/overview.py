@@ -5,7 +5,8 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from benchmark.report import collapse, rules
+from benchmark.core import rules
+from benchmark.report import collapse
 from benchmark.report.statistics import shown, summarise
 from benchmark.report.table import DASH, Cell, Row, Table
 

@@ -9,8 +9,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from benchmark.core.rules import SIGNS
 from benchmark.report.overview import COLUMNS, bound
-from benchmark.report.rules import SIGNS
 from benchmark.report.statistics import Paired, holm, paired, shown
 from benchmark.report.table import DASH, Cell, Row, Table
 

@@ -24,16 +24,16 @@ from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
-from benchmark.errors import UserError, suggest
-from benchmark.polyline import TOLERANCE
-from benchmark.records import is_done, read_jsonl
+from benchmark.core.errors import UserError, suggest
+from benchmark.core.records import is_done, read_jsonl
+from benchmark.core.rules import bound
+from benchmark.model.polyline import TOLERANCE
 from benchmark.report import collapse, facts, misprints
 from benchmark.report.comparable import languages_as_seeds
 from benchmark.report.facts import Quantity, plain, whole
 from benchmark.report.frame import FIRST_WORDS, figures, frame
 from benchmark.report.literature import Value, read
 from benchmark.report.paired import Compared, against, each_other
-from benchmark.report.rules import bound
 from benchmark.report.statistics import Summary, summarise
 
 Record = dict[str, Any]
@@ -95,9 +95,9 @@ class Quantities:
         return languages_as_seeds(done)
 
     def _count(self, what: str) -> Quantity:
-        import baselines
+        from benchmark.model import registry
 
-        counts = {"baselines": len(baselines.names()), "studies": len(self.studies)}
+        counts = {"baselines": len(registry.names()), "studies": len(self.studies)}
         return whole(counts[what])
 
     def _published(self, what: str) -> Quantity:

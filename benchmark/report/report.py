@@ -7,13 +7,13 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from benchmark import sentences
-from benchmark.errors import UserError
-from benchmark.files import check_writable, plain, write_atomic
-from benchmark.records import read_jsonl
-from benchmark.report import checkpoints, consistency, render, tables, terminal
+from benchmark.core import consistency, sentences
+from benchmark.core.consistency import Finding
+from benchmark.core.errors import UserError
+from benchmark.core.files import check_writable, plain, write_atomic
+from benchmark.core.records import read_jsonl
+from benchmark.report import checkpoints, render, tables, terminal
 from benchmark.report.comparable import groups
-from benchmark.report.consistency import Finding
 from benchmark.report.notes import caveats
 from benchmark.report.table import Table
 from benchmark.report.verdict import verdict

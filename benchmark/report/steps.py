@@ -6,9 +6,9 @@ So the chosen step's MI is partly drawn by that noise, and the last step's stand
 
 from typing import TYPE_CHECKING
 
+from benchmark.core.rules import SIGNS
 from benchmark.report.frame import LAST
 from benchmark.report.overview import COLUMNS, bound
-from benchmark.report.rules import SIGNS
 from benchmark.report.statistics import LEAST_T, shown, summarise
 from benchmark.report.table import DASH, Cell, Row, Table
 

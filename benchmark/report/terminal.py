@@ -5,7 +5,7 @@ import sys
 import textwrap
 from collections.abc import Sequence
 
-from benchmark.report.consistency import Finding
+from benchmark.core.consistency import Finding
 from benchmark.report.table import DASH, Cell, Row, Table
 
 WIDTH = 100  # columns

@@ -6,8 +6,9 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from benchmark import plan, records
-from benchmark.records import Record
+from benchmark.core import records
+from benchmark.core.records import Record
+from benchmark.sweep import plan
 
 
 def remarks(study: str, path: Path, lines: Iterable[Record]) -> list[str]:

@@ -9,11 +9,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from benchmark.core.rules import SIGNS
 from benchmark.report import comparable, paired
 from benchmark.report.frame import frame
 from benchmark.report.overview import bound, states
 from benchmark.report.paired import LEVEL, Compared
-from benchmark.report.rules import SIGNS
 from benchmark.report.statistics import LEAST_T, number, shown, summarise
 
 if TYPE_CHECKING:

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from benchmark.annealing import SHAPES, Annealer
+from benchmark.model.annealing import SHAPES, Annealer
 from benchmark.report.figures import style
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from benchmark.report import rules
+from benchmark.core import rules
 from benchmark.report.figures import runs, style
 from benchmark.report.statistics import number, paired, summarise
 

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from benchmark.records import is_done
+from benchmark.core.records import is_done
 
 if TYPE_CHECKING:
     import pandas as pd

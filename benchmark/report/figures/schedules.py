@@ -10,14 +10,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from benchmark.polyline import corners
+from benchmark.model.polyline import corners
 from benchmark.report.figures import runs, style
 
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
 
-    from benchmark.study import Study
+    from benchmark.sweep.study import Study
 
 NAME = "weights"
 COLUMNS = ("place", "label", "role", "fraction", "weight", "logged")

@@ -15,7 +15,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from benchmark.files import write_atomic
+from benchmark.core.files import write_atomic
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -11,8 +11,8 @@ from pathlib import Path
 from string import Template
 from typing import Any
 
-from benchmark.records import is_done
-from benchmark.report.consistency import Finding
+from benchmark.core.consistency import Finding
+from benchmark.core.records import is_done
 from benchmark.report.page import gallery, head
 from benchmark.report.page.markup import link, prose, text
 from benchmark.report.page.runs import Origin as Origin

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from benchmark.records import is_done
+from benchmark.core.records import is_done
 from benchmark.report.page.markup import code, figure, text
 
 Record = dict[str, Any]

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmark.records import METRICS, is_done
+from benchmark.core.records import METRICS, is_done
 from benchmark.report.frame import figures
 from benchmark.report.page.markup import anchor, code, figure, link, text
 

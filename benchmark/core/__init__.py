@@ -1,0 +1,1 @@
+"""What all packages share: records, files, errors, seeds; without torch and pandas."""

@@ -1,0 +1,1 @@
+"""The network, its loss, the KL weight, and what a method may change."""

@@ -1,0 +1,275 @@
+"""KL annealing: pure shapes of the step, and the `Annealer` that counts the steps.
+
+A shape maps ``(step, total)`` to a weight; it keeps no state, so a schedule is known for every step
+before training starts and a resumed run needs the step alone.
+"""
+
+import math
+from collections.abc import Callable
+from numbers import Integral, Real
+from typing import Any, TypeGuard, TypeVar, cast
+
+Shape = Callable[[float, float], float]
+T = TypeVar("T")
+
+SIGMOID_STEEPNESS = 10.0  # of the normalised sigmoid, over its whole length
+
+
+def linear(step: float, total: float) -> float:
+    """Rise in a straight line: step / total.
+
+    >>> [linear(s, 4) for s in range(5)]
+    [0.0, 0.25, 0.5, 0.75, 1.0]
+    """
+    return step / total
+
+
+def cosine(step: float, total: float) -> float:
+    """Rise along half a cosine wave: (1 + cos(pi (step / total - 1))) / 2.
+
+    >>> [round(cosine(s, 4), 3) for s in range(5)]
+    [0.0, 0.146, 0.5, 0.854, 1.0]
+    """
+    return (math.cos(math.pi * (step / total - 1)) + 1) / 2
+
+
+def logistic(step: float, total: float) -> float:
+    """The seed library's curve: 1 / (1 + exp(total / 2 - step)).
+
+    Its slope does not scale with ``total``: over thousands of steps it is a switch ten steps wide.
+    `sigmoid` is the curve to train with.
+
+    >>> [round(logistic(s, 4), 3) for s in range(5)]
+    [0.119, 0.269, 0.5, 0.731, 0.881]
+    """
+    return _expit(step - total / 2)
+
+
+def sigmoid(step: float, total: float) -> float:
+    """A logistic curve scaled to its length: exactly 0 at the start and 1 at the end.
+
+    >>> [round(sigmoid(s, 4), 3) for s in range(5)]
+    [0.0, 0.07, 0.5, 0.93, 1.0]
+    """
+    low, high = _expit(-SIGMOID_STEEPNESS / 2), _expit(SIGMOID_STEEPNESS / 2)
+    return (_expit(SIGMOID_STEEPNESS * (step / total - 0.5)) - low) / (high - low)
+
+
+def ramp(step: float, total: float, start: float = 0.0, length: float = 1.0) -> float:
+    """Rise from 0 to 1 in a straight line, beginning at ``start``, lasting ``length``.
+
+    Both are fractions of ``total``; ``length`` 0 is a switch.
+
+    >>> [ramp(s, 8, start=0.25, length=0.5) for s in range(9)]
+    [0.0, 0.0, 0.0, 0.25, 0.5, 0.75, 1.0, 1.0, 1.0]
+    """
+    begin, width = start * total, length * total
+    if width == 0:
+        return 1.0 if step >= begin else 0.0
+    return min(1.0, max(0.0, (step - begin) / width))
+
+
+def cycle(step: float, total: float, cycles: float, ratio: float) -> float:
+    """Rise in a straight line over the first ``ratio`` of each of ``cycles`` cycles, then hold 1.
+
+    phase = (step * cycles mod total) / total; weight = min(1, phase / ratio).
+
+    References:
+        Fu et al., Cyclical Annealing Schedule: A Simple Approach to Mitigating KL Vanishing,
+        2019, arXiv 1903.10145.
+
+    >>> [cycle(s, 8, cycles=2, ratio=0.5) for s in range(8)]
+    [0.0, 0.5, 1.0, 1.0, 0.0, 0.5, 1.0, 1.0]
+    """
+    phase = math.fmod(step * cycles, total) / total
+    return min(1.0, phase / ratio)
+
+
+def lifted(weight: float, floor: float) -> float:
+    """A weight between 0 and 1 as one between ``floor`` and 1.
+
+    >>> [round(lifted(w, 0.1), 3) for w in (0.0, 0.5, 1.0)]
+    [0.1, 0.55, 1.0]
+    """
+    return weight * (1 - floor) + floor
+
+
+SHAPES: dict[str, Shape] = {
+    "linear": linear,
+    "cosine": cosine,
+    "logistic": logistic,
+    "sigmoid": sigmoid,
+}
+
+
+def number(value: object) -> float:
+    """A schedule's value as a float; NumPy's numbers are numbers.
+
+    Raises:
+        ValueError: it is no number; the message goes on after "returned".
+    """
+    if _is_number(value):
+        return float(value)
+    if type(value).__module__.partition(".")[0] == "torch":
+        raise ValueError("a tensor; return float(...)")
+    raise ValueError(f"{value!r}; return a number")
+
+
+class Annealer:
+    """Multiplies the KL term by the schedule's weight, and counts the steps.
+
+    The weight is ``shape(current_step) * (1 - baseline) + baseline``. The counter stops at
+    ``total_steps``; when cyclical it returns to 0 on reaching it (so a cycle never shows the weight
+    at ``total_steps``). With ``ratio`` R the rise takes the first R of the steps and 1 is held for
+    the rest (Fu et al. 2019, arXiv 1903.10145). With ``delay`` the counter begins to move after
+    that many steps, once, also when cyclical.
+
+    Args:
+        total_steps: steps of the rise (with ``ratio``: of rise and hold), at least 1.
+        shape: ``"linear"``, ``"cosine"``, ``"logistic"``, ``"sigmoid"``, or any
+            ``(step, total) -> weight``.
+        baseline: the weight at which the rise starts, in [0, 1].
+        cyclical: begin again after ``total_steps``.
+        disable: hand the KL term back unchanged (weight 1).
+        ratio: part of ``total_steps`` that the rise takes, 0 < ratio <= 1.
+        delay: steps before the rise begins, at least 0.
+
+    Raises:
+        ValueError: an argument is out of its range or of the wrong type; later, a shape function
+            that returns no number.
+
+    References:
+        The interface is that of the small library vae-annealing (MIT licence); CHANGELOG.md tells
+        what was mended.
+
+    >>> annealer = Annealer(4)
+    >>> for _ in range(3):
+    ...     annealer.step()
+    >>> annealer(2.0)
+    1.5
+    """
+
+    def __init__(
+        self,
+        total_steps: int,
+        shape: str | Shape = "linear",
+        baseline: float = 0.0,
+        cyclical: bool = False,
+        disable: bool = False,
+        ratio: float = 1.0,
+        delay: int = 0,
+    ) -> None:
+        if not _is_integer(total_steps) or total_steps < 1:
+            raise ValueError(f"total_steps must be an integer of at least 1, not {total_steps!r}")
+        if not callable(shape) and (not isinstance(shape, str) or shape not in SHAPES):
+            raise ValueError(
+                f"shape must be one of {', '.join(SHAPES)} or a function (step, total) -> weight, "
+                f"not {shape!r}"
+            )
+        if not _is_number(baseline) or not 0 <= baseline <= 1:
+            raise ValueError(f"baseline must be a number between 0 and 1, not {baseline!r}")
+        if not _is_number(ratio) or not 0 < ratio <= 1:
+            raise ValueError(f"ratio must be a number above 0 and at most 1, not {ratio!r}")
+        if not _is_integer(delay) or delay < 0:
+            raise ValueError(f"delay must be an integer of at least 0, not {delay!r}")
+        if type(disable) is not bool:
+            raise ValueError(f"disable must be True or False, not {disable!r}")
+        self.total_steps = int(total_steps)
+        self.shape = shape
+        self.baseline = float(baseline)
+        self.disable = disable
+        self.ratio = float(ratio)
+        self.delay = int(delay)
+        self.current_step = 0
+        self._waited = 0
+        self.set_cyclical(cyclical)
+
+    def __call__(self, kld: T) -> T:
+        """Return ``kld`` times the weight; anything that a float can multiply."""
+        if self.disable:
+            return kld
+        return cast(T, cast(Any, kld) * self.weight)
+
+    @property
+    def weight(self) -> float:
+        """The weight at the current step."""
+        if self.disable:
+            return 1.0
+        shape = self.shape if callable(self.shape) else SHAPES[self.shape]
+        rise = self.ratio * self.total_steps
+        if self.ratio < 1 and self.current_step >= rise:
+            value = 1.0
+        else:
+            total = self.total_steps if self.ratio == 1 else rise
+            value = shape(self.current_step, total)
+            try:
+                value = number(value)
+            except ValueError as error:
+                raise ValueError(f"shape at step {self.current_step} returned {error}") from None
+        return lifted(value, self.baseline)
+
+    def __repr__(self) -> str:
+        """The arguments of construction and where it stands."""
+        shape = getattr(self.shape, "__qualname__", repr(self.shape))
+        names = ("baseline", "cyclical", "disable", "ratio", "delay")
+        rest = ", ".join(f"{name}={getattr(self, name)!r}" for name in names)
+        return f"Annealer({self.total_steps}, shape={shape}, {rest}) at step {self.current_step}"
+
+    def step(self) -> None:
+        """Move on by one step; to be called once after each optimiser step."""
+        if self._waited < self.delay:
+            self._waited += 1
+            return
+        self.current_step = min(self.current_step + 1, self.total_steps)
+        if self.cyclical and self.current_step == self.total_steps:
+            self.current_step = 0
+
+    def set_cyclical(self, value: bool) -> None:
+        """Switch cycling on or off, also in the middle of training.
+
+        Raises:
+            ValueError: ``value`` is not a boolean.
+        """
+        if type(value) is not bool:
+            raise ValueError(f"cyclical must be True or False, not {value!r}")
+        self.cyclical = value
+
+    def state_dict(self) -> dict[str, Any]:
+        """What a checkpoint must hold; the arguments of construction are not part of it."""
+        return {
+            "current_step": self.current_step,
+            "waited": self._waited,
+            "cyclical": self.cyclical,
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go back to a state from `state_dict`.
+
+        Raises:
+            ValueError: a key is missing, or a counter lies outside this annealer's range.
+        """
+        missing = {"current_step", "waited", "cyclical"} - state.keys()
+        if missing:
+            raise ValueError(f"annealer state lacks {', '.join(sorted(missing))}")
+        current, waited = state["current_step"], state["waited"]
+        if not _is_integer(current) or not 0 <= current <= self.total_steps:
+            raise ValueError(f"current_step {current!r} is outside 0 to {self.total_steps}")
+        if not _is_integer(waited) or not 0 <= waited <= self.delay:
+            raise ValueError(f"waited {waited!r} is outside 0 to {self.delay}")
+        self.set_cyclical(state["cyclical"])
+        self.current_step, self._waited = int(current), int(waited)
+
+
+def _expit(x: float) -> float:
+    """1 / (1 + exp(-x)) without overflow."""
+    if x >= 0:
+        return 1 / (1 + math.exp(-x))
+    return math.exp(x) / (1 + math.exp(x))
+
+
+def _is_number(value: object) -> TypeGuard[float]:
+    return isinstance(value, Real) and not isinstance(value, bool)
+
+
+def _is_integer(value: object) -> TypeGuard[int]:
+    return isinstance(value, Integral) and not isinstance(value, bool)

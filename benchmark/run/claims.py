@@ -1,0 +1,155 @@
+"""Claims: at most one live process trains a run, and a dead one's claim blocks nobody.
+
+A claim is a folder ``claim-<token>`` made in the run's folder, holding a ``heartbeat`` file whose
+time is refreshed by a thread. Each process makes its own claim first and looks for others second,
+so of two that come together at least one sees the other and gives way; stale claims are removed.
+Time is read from the file system that holds the claims, so clocks of machines need not agree.
+Should a suspended process wake after its claim was taken over, two train one run: they compute the
+same figures, and the first complete record wins.
+"""
+
+import json
+import os
+import platform
+import random
+import secrets
+import shutil
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+from benchmark.core.errors import UserError
+
+BEAT = 10.0  # seconds between two heartbeats
+STALE = 60.0  # seconds without one after which a claim counts as dead
+_ATTEMPTS = 5
+
+
+class Claimed(UserError):
+    """Another live process holds the run."""
+
+
+@contextmanager
+def claim(folder: Path, beat: float = BEAT, stale: float = STALE) -> Iterator[None]:
+    """Hold the run in ``folder`` while the block runs.
+
+    Raises:
+        Claimed: another live process holds it.
+        UserError: the folder cannot be written.
+    """
+    try:
+        mine = _take(folder, stale)
+    except OSError as error:
+        raise UserError(
+            f"{folder}: cannot be written ({error.strerror}); free or choose another runs folder"
+        ) from error
+    stopped = threading.Event()
+    thread = threading.Thread(target=_refresh, args=(mine, beat, stopped), daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        stopped.set()
+        thread.join()
+        shutil.rmtree(mine, ignore_errors=True)
+
+
+def holder(folder: Path, stale: float = STALE) -> dict[str, Any] | None:
+    """The live claim on a run by files alone ({"pid", "host", "job"}), or None."""
+    now = time.time()
+    for path in folder.glob("claim-*"):
+        if _alive(path, now, stale):
+            return _content(path)
+    return None
+
+
+def beat(folder: Path, stale: float = STALE) -> float | None:
+    """The time of the last heartbeat of a live claim, or None where there is no live claim."""
+    now = time.time()
+    beats = []
+    for path in folder.glob("claim-*"):
+        with suppress(OSError):
+            if _alive(path, now, stale):
+                beats.append(_beat(path))
+    return max(beats, default=None)
+
+
+def clear_dead(folder: Path, stale: float = STALE) -> None:
+    """Remove the claims of dead processes."""
+    now = time.time()
+    for path in folder.glob("claim-*"):
+        if not _alive(path, now, stale):
+            shutil.rmtree(path, ignore_errors=True)
+
+
+def _take(folder: Path, stale: float) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    for attempt in range(_ATTEMPTS):
+        mine = folder / f"claim-{secrets.token_hex(8)}"
+        mine.mkdir()
+        try:
+            beat = mine / "heartbeat"
+            job = os.environ.get("SLURM_JOB_ID")
+            beat.write_text(json.dumps({"pid": os.getpid(), "host": platform.node(), "job": job}))
+            now = beat.stat().st_mtime
+            others = [path for path in folder.glob("claim-*") if path != mine]
+            live = [path for path in others if _alive(path, now, stale)]
+        except BaseException:
+            shutil.rmtree(mine, ignore_errors=True)
+            raise
+        if not live:
+            for path in others:
+                shutil.rmtree(path, ignore_errors=True)
+            return mine
+        shutil.rmtree(mine, ignore_errors=True)
+        if attempt + 1 < _ATTEMPTS:  # two newcomers may have given way to each other
+            time.sleep(random.uniform(0.01, 0.1) * (attempt + 1))
+    raise Claimed(
+        f"{folder}: another process ({_content(live[0]).get('pid', 'unknown')}) is at this run; "
+        "wait for it or stop it"
+    )
+
+
+def _refresh(mine: Path, beat: float, stopped: threading.Event) -> None:
+    while not stopped.wait(beat):
+        try:
+            os.utime(mine / "heartbeat")
+        except OSError:
+            continue  # a full or absent disk: the run itself will say so
+
+
+def _beat(path: Path) -> float:
+    """When a claim was last heard of."""
+    heart = path / "heartbeat"
+    return (heart if heart.exists() else path).stat().st_mtime
+
+
+def _alive(path: Path, now: float, stale: float) -> bool:
+    """Whether a claim's process may still be there."""
+    try:
+        age = now - _beat(path)
+    except FileNotFoundError:
+        return False
+    if age > stale:
+        return False
+    content = _content(path)
+    if content.get("host") != platform.node() or not isinstance(content.get("pid"), int):
+        return True
+    try:
+        os.kill(content["pid"], 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+def _content(path: Path) -> dict[str, Any]:
+    try:
+        content = json.loads((path / "heartbeat").read_text())
+    except (OSError, ValueError):
+        return {}
+    return content if isinstance(content, dict) else {}

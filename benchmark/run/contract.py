@@ -1,0 +1,270 @@
+"""What each hook of a method must return: checked before a run's first step, and by the tests.
+
+A method that breaks the contract trains all the same, on something else: a penalty of (B, Z) is
+averaged over dimensions, which looks like a cure of collapse. The check has a method, a model,
+sentences and random numbers of its own, and leaves nothing behind.
+"""
+
+import copy
+import dataclasses
+import inspect
+import math
+from contextlib import AbstractContextManager
+from itertools import pairwise
+from typing import Any, NoReturn
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from benchmark.core.errors import UserError, suggest
+from benchmark.core.seeds import generator
+from benchmark.data.corpus import Corpus, Split
+from benchmark.model import registry
+from benchmark.model.annealing import number
+from benchmark.model.baseline import Baseline
+from benchmark.model.vae import Output, TextVAE, build
+from benchmark.run.blame import blamed, check_loss, file_of, reason
+from benchmark.run.config import RunConfig
+from benchmark.run.training import Training
+from benchmark.run.watched import undisturbed, watched
+
+PUBLIC = {name: value for name, value in vars(Baseline).items() if not name.startswith("_")}
+HOOKS = {name: value for name, value in PUBLIC.items() if inspect.isfunction(value)}
+
+
+def check(config: RunConfig, corpus: Corpus, device: torch.device) -> None:
+    """Raise UserError, naming file and hook, unless the run's method keeps the contract."""
+    config = copy.deepcopy(config)
+    sizes = np.unique(corpus.splits["train"].lengths, return_counts=True)[1]
+    steps = config.train.epochs * int(np.ceil(sizes / config.train.batch_size).sum())
+    with undisturbed(device), blamed(config):
+        contract = Contract(config, device)
+        contract.check_names()
+        contract.check_weight(steps)
+        contract.check_selection()
+        contract.check_penalty()
+        contract.check_step(corpus)
+
+
+class Contract:
+    """The checks of one method; each raises UserError."""
+
+    def __init__(self, config: RunConfig, device: torch.device) -> None:
+        self.config, self.method, self.device = config, config.method(), device
+        self.latent = config.model.latent if self.method.latent else 0
+        self.sentences = 4 if self.latent == 3 else 3  # so that no shape is right by coincidence
+
+    def check_names(self) -> None:
+        """Every public name is a hook, a hyper-parameter or a constant that the suite knows."""
+        cls = type(self.method)
+        fields = {field.name for field in dataclasses.fields(cls)}
+        for name, value in vars(cls).items():
+            if name in HOOKS:
+                wanted = list(inspect.signature(HOOKS[name]).parameters)
+                call = f"{name}({', '.join(wanted)})"
+                if name in fields or not callable(getattr(cls, name)):
+                    self._refuse(f"{name} is no method; wanted {call}")
+                signature = inspect.signature(getattr(self.method, name))
+                try:
+                    signature.bind(*wanted[1:])
+                except TypeError as error:
+                    self._refuse(f"{name}{signature}: {error}; wanted {call}")
+            elif name in PUBLIC and inspect.isfunction(value):
+                self._refuse(f"{name} is a property; write @property above it")
+            elif name in ("version", "latent") and name in fields:
+                kind = type(PUBLIC[name]).__name__
+                self._refuse(f"{name} is no hyper-parameter; write {name}: ClassVar[{kind}] = ...")
+            elif not name.startswith("_") and name not in {*fields, *PUBLIC}:
+                mend = f"a helper is _{name}"
+                if not callable(value):
+                    mend = (
+                        f"a hyper-parameter has a type, {name}: float = ..., a constant is _{name}"
+                    )
+                self._refuse(f"{name} is no hook; {suggest(name, PUBLIC)} ({mend})")
+
+    def check_weight(self, total: int) -> None:
+        """A number of at least 0 at each of some steps, the same whenever it is asked for."""
+        steps = [*range(0, total, max(1, total // 100)), total // 2, total - 1, total]
+        steps += reversed(steps)
+        with self._watched("weight"):
+            values = [self.method.weight(step, total) for step in steps]
+        weights: dict[int, float] = {}
+        for step, value in zip(steps, values, strict=True):
+            call = f"weight({step}, {total})"
+            weight = self._number(value, call)
+            if weights.setdefault(step, weight) != weight:
+                self._refuse(
+                    f"{call} returned {weights[step]}, then {weight}; it must depend on the step "
+                    "alone; what must survive a step lives in run.memory"
+                )
+
+    def check_selection(self) -> None:
+        """Phases are fractions that ascend; the last one selects as the run is measured."""
+        phases: Any = self.method.phases
+        numbers = isinstance(phases, tuple) and [self._number(p, "phases") for p in phases]
+        if numbers is False or not all(a < b for a, b in pairwise([0, *numbers, 1])):
+            self._refuse(f"phases is {phases!r}; wanted ascending fractions such as (0.5,)")
+        last = self._number(self.method.selection_weight, "selection_weight")
+        if self._number(self.method.selection_in(len(phases)), "selection_in") != last:
+            self._refuse("selection_in of the last phase must be selection_weight")
+
+    def check_penalty(self) -> None:
+        """(B, Z) nats to (B,); each sentence's KL counts, and the batch's size does not."""
+        size, shape = self.sentences, (self.sentences, self.latent)
+        kl = torch.rand(shape, generator=torch.Generator().manual_seed(0)).to(self.device)
+        counts = torch.full((size,), self.latent == 0)
+        # What is free costs nothing, and a maximum hides what is below: various KLs.
+        for scale, shift in [(s, row) for s in (0.01, 1.0, 100.0, 1e4) for row in range(size)]:
+            given = (kl * scale).roll(shift, 0).requires_grad_()
+            with self._watched("penalty"):
+                paid: object = self.method.penalty(given * 1)
+            shown = f"penalty returned {_described(paid)}"
+            if not isinstance(paid, Tensor) or paid.shape != (size,):
+                wanted = f"wanted ({size},), one number for each sentence, from the KL {shape}"
+                self._refuse(f"{shown}; {wanted}")
+            if not paid.is_floating_point() or (scale == 1 and not bool(paid.isfinite().all())):
+                self._refuse(f"{shown} of {paid.dtype}; wanted finite floating numbers")
+            for row in range(size if paid.requires_grad else 0):
+                (slope,) = torch.autograd.grad(paid[row], given, retain_graph=True)
+                counts[row] |= bool((slope[row] != 0).any())
+        if not bool(counts.all()):
+            self._refuse(
+                f"penalty returned a cost of sentence {int(counts.int().argmin())} that does not "
+                "depend on its KL, or is detached; to leave the KL out, let weight return 0"
+            )
+        once, twice = (float(self.method.penalty(kl.repeat(n, 1)).mean()) for n in (1, 2))
+        if twice > 1.5 * once > 0:
+            self._refuse(
+                f"penalty returned {twice:.4g} a sentence where the batch stands twice, "
+                f"{once:.4g} where it stands once; sum over dimensions, not over sentences"
+            )
+
+    def check_step(self, corpus: Corpus) -> None:
+        """The model, what its decoder reads, and its loss, on a few sentences."""
+        words = np.arange(4 * self.sentences).reshape(self.sentences, 4)
+        split = Split.of((words % max(1, len(corpus.vocabulary) - 3) + 3).tolist())
+        splits = dict.fromkeys(corpus.splits, split)
+        small = dataclasses.replace(corpus, splits=splits, language=None)
+        run = _Trial(self, small)
+        batch = torch.from_numpy(split.tokens.reshape(self.sentences, -1)).long().to(self.device)
+        # A batch of one as well: the last one of a length may be.
+        losses = [self._loss(run, some) for some in (batch, batch.repeat(2, 1), batch[:1])]
+        if losses[0] is None or losses[1] is None:
+            return
+        if losses[0] > 0 and 1.8 < losses[1] / losses[0] < 2.2:
+            self._refuse(
+                f"objective returned {losses[0]:.4g} for a batch and {losses[1]:.4g} where it "
+                "stands twice; take the mean over sentences"
+            )
+
+    def _loss(self, run: "_Trial", batch: Tensor) -> float | None:
+        """The loss of a batch; None where it may need what ``before_step`` would have left."""
+        run.batch = batch
+        with run.autocast():
+            out = self._output(run, self._inputs(run))
+            try:
+                with self._watched("objective"):
+                    loss: object = self.method.objective(run, out)
+            except Exception as error:
+                if isinstance(error, UserError) or "before_step" not in vars(type(self.method)):
+                    raise
+                return None
+        shown = f"objective returned {_described(loss)}"
+        if not isinstance(loss, Tensor) or loss.shape != () or not loss.is_floating_point():
+            self._refuse(f"{shown}; wanted a scalar tensor, (): the mean over sentences")
+        check_loss(run, out, loss)
+        learns = [value for value in run.model.parameters() if value.requires_grad]
+        if not loss.requires_grad or not any(
+            slope is not None for slope in torch.autograd.grad(loss, learns, allow_unused=True)
+        ):
+            parts = ", ".join(name for name, _ in run.model.named_children())
+            self._refuse(f"objective returned a loss without a gradient for any of {parts}")
+        return float(loss.detach())
+
+    def build(self, words: int) -> TextVAE:
+        """The method's model, with its parts."""
+        init = generator(self.config.seed, "init")
+        with self._watched("build"):
+            model: object = build(self.config.model, self.method, words, init)
+        if not isinstance(model, TextVAE):
+            self._refuse(f"build returned {_described(model)}; return the model, a TextVAE")
+        for part in ("encoder", "posterior", "decoder") if self.latent else ("decoder",):
+            if not isinstance(getattr(model, part, None), nn.Module):
+                self._refuse(f"build returned a model without {part}; replace it or leave it")
+        return model
+
+    def _inputs(self, run: Training) -> Tensor:
+        """What the decoder shall read."""
+        given, before = run.batch[:, :-1], run.batch.clone()
+        with self._watched("inputs"):
+            words: object = self.method.inputs(given, run.noise)
+        shown = f"inputs returned {_described(words)}"
+        if not isinstance(words, Tensor) or words.shape != given.shape:
+            self._refuse(f"{shown}; wanted word ids, {tuple(given.shape)} as given")
+        if words.dtype not in (torch.int64, torch.int32):
+            self._refuse(f"{shown} of {words.dtype}; wanted word ids, {given.dtype}")
+        last = len(run.corpus.vocabulary) - 1
+        if int(words.min()) < 0 or int(words.max()) > last:
+            ids = f"{int(words.min())} to {int(words.max())}"
+            self._refuse(f"inputs returned the word ids {ids}; the vocabulary has 0 to {last}")
+        if not torch.equal(run.batch, before):
+            self._refuse("inputs changes its tokens in place; change tokens.clone()")
+        return words
+
+    def _output(self, run: Training, words: Tensor) -> Output:
+        """The model at work, as it is trained and as it will be measured."""
+        model, batch = run.model, run.batch
+        try:
+            with self._watched("forward"):
+                out: Output = model(batch, run.noise, words)
+                model.eval()
+                with torch.no_grad():
+                    z, _ = model.encode(batch)
+                    model.nll(batch, z[:, None])
+                    model.generate(z, 2)
+                model.train()
+        except (RuntimeError, TypeError, ValueError, AttributeError, IndexError) as error:
+            if "build" not in vars(type(self.method)) or isinstance(error, torch.OutOfMemoryError):
+                raise
+            self._refuse(f"build returned a model that fails: {reason(error)}")
+        shape = (len(batch), model.latent)
+        for name, value in (("mu", out.mu), ("logvar", out.logvar)):
+            if value.shape != shape or not bool(value.isfinite().all()):
+                shown = f"{name} {_described(value)}"
+                self._refuse(f"build returned a model with {shown}; wanted {shape}, finite")
+        return out
+
+    def _watched(self, hook: str) -> AbstractContextManager[None]:
+        where = registry.shown(file_of(self.config))
+        return watched(where, self.method, hook, self.device)
+
+    def _number(self, value: object, call: str) -> float:
+        try:
+            weight = number(value)
+        except ValueError as error:
+            self._refuse(f"{call} returned {error}")
+        if not 0 <= weight < math.inf:
+            self._refuse(f"{call} returned {value}; wanted a finite number of at least 0")
+        return weight
+
+    def _refuse(self, text: str) -> NoReturn:
+        raise UserError(f"{registry.shown(file_of(self.config))}: {text}") from None
+
+
+class _Trial(Training):
+    """A run that is never trained: what hooks see of one."""
+
+    def __init__(self, contract: Contract, corpus: Corpus) -> None:
+        self.contract = contract
+        super().__init__(contract.config, corpus, contract.device)
+
+    def fresh_model(self) -> TextVAE:
+        return self.contract.build(len(self.corpus.vocabulary)).to(self.device)
+
+
+def _described(value: object) -> str:
+    """A value in a few words: the shape of a tensor."""
+    if isinstance(value, Tensor):
+        return str(tuple(value.shape))
+    return " ".join(repr(value).split())[:60]

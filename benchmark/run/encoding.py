@@ -1,0 +1,98 @@
+"""A split as evaluation reads it, and the one encoder pass that feeds every metric.
+
+All noise is a function of (seed, split, sentence), so neither the size of a bucket nor a restart
+changes it.
+"""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from benchmark import metrics
+from benchmark.core.seeds import generator
+from benchmark.data.batches import Batch, same_length_batches
+from benchmark.data.corpus import Split
+from benchmark.model.loss import gaussian_kl
+from benchmark.model.vae import TextVAE
+
+BUCKET = 32  # sentences measured together; also the batches of He et al. 2019's mutual information
+WIDE = 512  # sentences encoded together
+SUBSET = 500  # sentences, at most, that validation decodes a second time for z_use
+
+
+class Measured:
+    """A split as evaluation reads it: length buckets, and the noise of each sentence.
+
+    Args:
+        name: of the split, part of the noise's seed.
+        split: N sentences.
+        seed: the run's.
+        device: where the model is.
+    """
+
+    def __init__(self, name: str, split: Split, seed: int, device: torch.device) -> None:
+        self.name, self.split, self.seed, self.device = name, split, seed, device
+        self.lengths = split.lengths
+        self.tokens = int(self.lengths.sum())
+        self.buckets = same_length_batches(split, BUCKET)
+        self.wide = same_length_batches(split, WIDE)
+        self.stranger = metrics.stranger_within_length(self.lengths)
+        self._first: dict[int, Tensor] = {}
+
+    @cached_property
+    def subset(self) -> list[Batch]:
+        """At most `SUBSET` sentences that have a stranger, spread evenly over the split."""
+        known = np.flatnonzero(self.stranger >= 0)
+        known = known[:: -(-len(known) // SUBSET) or 1]
+        batches = ((batch, np.flatnonzero(np.isin(batch.index, known))) for batch in self.wide)
+        return [
+            Batch(batch.index[some], batch.tokens[torch.from_numpy(some)])
+            for batch, some in batches
+            if some.size
+        ]
+
+    def first_noise(self, latent: int) -> Tensor:
+        """The draw behind MI, z_use and the one-sample bound: (N, Z), float64."""
+        if latent not in self._first:
+            noise = generator(self.seed, self.name, "first")
+            drawn = torch.randn(len(self.split), latent, generator=noise, dtype=torch.float64)
+            self._first[latent] = drawn.to(self.device)
+        return self._first[latent]
+
+    def importance_noise(self, sentence: int, samples: int, latent: int) -> Tensor:
+        """The draws of one sentence for importance sampling, (S, Z), on the CPU."""
+        noise = generator(self.seed, self.name, "importance", sentence)
+        return torch.randn(samples, latent, generator=noise)
+
+
+@dataclass
+class Encoded:
+    """The encoder's answer for a whole split, in the split's order."""
+
+    mu: Tensor  # (N, Z) float32
+    logvar: Tensor  # (N, Z) float32
+    z: Tensor  # (N, Z) float64, one sample
+
+    @cached_property
+    def kl(self) -> Tensor:
+        """(N, Z) nats, float64."""
+        return gaussian_kl(self.mu.double(), self.logvar.double())
+
+    @cached_property
+    def information(self) -> metrics.MutualInformation:
+        return metrics.coupled_mi(self.mu, self.logvar, self.z)
+
+
+@torch.no_grad()
+def encode(model: TextVAE, split: Measured) -> Encoded:
+    """One encoder pass over the split."""
+    mu = torch.empty(len(split.split), model.latent, device=split.device)
+    logvar = torch.empty_like(mu)
+    for bucket in split.wide if model.latent else []:
+        rows = torch.from_numpy(bucket.index).to(split.device)
+        mu[rows], logvar[rows] = model.encode(bucket.tokens.to(split.device))
+    z = mu.double() + split.first_noise(model.latent) * (0.5 * logvar.double()).exp()
+    return Encoded(mu, logvar, z)

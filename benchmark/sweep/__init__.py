@@ -1,0 +1,1 @@
+"""Study files, and many runs: on this machine and on Slurm."""
