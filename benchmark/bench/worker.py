@@ -107,7 +107,7 @@ class Ours:
 
 
 class Yardstick:
-    """The same model as it is usually written: ``tests/yardstick.py`` of the checkout."""
+    """The same model as it is usually written: ``tests/tools/yardstick.py`` of the checkout."""
 
     def __init__(self, size: str, precision: str, threads: int, device: str) -> None:
         torch.set_num_threads(threads)
@@ -152,7 +152,7 @@ class Yardstick:
 
 
 def _yardstick() -> ModuleType:
-    path = of_checkout("tests/yardstick.py")
+    path = of_checkout("tests/tools/yardstick.py")
     spec = importlib.util.spec_from_file_location("yardstick", path)
     assert spec is not None
     assert spec.loader is not None

@@ -33,7 +33,7 @@ def bench(arguments: Namespace) -> int:
     from benchmark.core.provenance import of_checkout
     from benchmark.model.device import prepare_device
 
-    of_checkout("tests/yardstick.py")
+    of_checkout("tests/tools/yardstick.py")
     prepare_device(arguments.device, arguments.threads)  # or say that there is none
     told = benching.machine(arguments.threads, arguments.device)
     print(told, file=sys.stderr)

@@ -4,7 +4,7 @@ What is *wrong* cannot be: figures that contradict one another, or that are not 
 or two protocols in the mean of one row. The report then exits with status 1. A *remark* is true
 and must be known to judge the figures; it goes below the tables. Records of code that was never
 committed are a remark: nobody else can have that code, but whoever develops a method works in such
-a tree all day; `tests/origin.py` keeps them out of the repository.
+a tree all day; `tests/tools/origin.py` keeps them out of the repository.
 """
 
 from collections import Counter, defaultdict

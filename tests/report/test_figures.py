@@ -1,0 +1,171 @@
+"""The figures as files: all there, the same bytes every time, and no record breaks them."""
+
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+import numpy as np
+from made_up import missing, record
+
+from benchmark.core.records import read_jsonl
+from benchmark.report import comparable, figures
+from benchmark.report.figures import forest, learning, rate_distortion, style
+
+RESULTS = Path(__file__).parents[2] / "results"
+ODD = ["$x_1$ 100 %", "_hidden <b>&amp;", "größe 漢字 🙂", "x" * 60, r"\alpha $ {", "a\nb", "="]
+
+
+def records(study: str) -> list[dict[str, Any]]:
+    return read_jsonl(RESULTS / f"{study}.jsonl")
+
+
+def line(label: str, row: int, seed: int = 0, data: str = "ptb", **more: Any) -> dict[str, Any]:
+    baseline = label if label in ("none", "lstm_lm") else "monotonic"
+    found = record(f"{data}-{baseline}-{seed}-0123abcd", kl=1.5 + row + seed / 10)
+    return found | {"label": label, "row": row, "status": "done"} | more
+
+
+def drawn(lines: list[dict[str, Any]]) -> set[str]:
+    """Names of the figures, each drawn as PNG."""
+    found = set()
+    for picture in figures.pictures("s", lines):
+        assert picture.images("png")[0].startswith(b"\x89PNG")
+        found.add(picture.name)
+    return found
+
+
+def test_files_are_complete_and_the_same_every_time() -> None:
+    lines = [run for run in records("quickstart") if run["config"]["seed"] < 2]
+    first = [picture.images("png", "pdf") for picture in figures.pictures("s", lines)]
+    with matplotlib.rc_context({"font.size": 30, "axes.facecolor": "red", "text.usetex": True}):
+        # a user's own settings
+        second = [picture.images("png", "pdf") for picture in figures.pictures("s", lines)]
+    assert len(first) == 6
+    assert first == second
+    for png, pdf in first:
+        assert png.startswith(b"\x89PNG")
+        assert pdf.startswith(b"%PDF")
+        assert b"CreationDate" not in pdf
+        assert b"/FontFile2" in pdf  # embedded
+
+
+def test_odd_labels_and_data_sets_are_drawn() -> None:
+    lines = [line(label, row) for row, label in enumerate(ODD)]
+    lines += [
+        line("one", 0, data="text:a$b_%<ü,size=5"),
+        line("none", 1, data="text:a$b_%<ü,size=5"),
+    ]
+    for run in lines[-2:]:
+        run["data"] = run["data"] | {"sha256": "1" * 64}
+    assert {"s-learning-ptb", "s-learning-text-a-b_-size-5"} <= drawn(lines)
+    with style.settings():
+        figure = forest.draw(forest.rows(comparable.groups(lines)[0].lines))
+        plane = rate_distortion.draw(rate_distortion.rows(comparable.groups(lines)[0].lines))
+    shown = [text.get_text() for text in figure.axes[0].get_yticklabels()]
+    assert shown[:2] == ["$x_1$ 100 %", "_hidden <b>&amp;"]
+    assert shown[2].startswith("größe □□ □")
+    named = [text.get_text() for text in plane.legends[0].get_texts()]
+    assert named[:2] == shown[:2]
+    assert shown[3] == "x" * 34 + "\n" + "x" * 26
+
+
+def test_one_run_alone() -> None:
+    assert {"s-forest", "s-learning", "s-spectrum", "s-positions"} <= drawn([line("a", 0)])
+
+
+def test_what_records_lack_is_left_out() -> None:
+    assert drawn([]) == set()
+    assert drawn([missing("none", 0), missing("a", 1)]) == set()
+    bare = [line("none", 0, curve=[], kl_spectrum=None, loss_by_position=[]), missing("a", 1)]
+    assert drawn(bare) == {"s-rate-distortion"}
+    stray = line("gone", 0) | {"row": None}
+    assert drawn([stray]) == set()
+
+
+def test_language_models_alone_have_no_latent_to_draw() -> None:
+    none = dict.fromkeys(("mi", "mi_cap", "marginal_kl", "z_use", "bleu", "au", "excess"))
+    lines = [line("lstm_lm", 0, seed, kl_spectrum=None) for seed in range(2)]
+    for run in lines:
+        run["metrics"] = {"test": run["metrics"]["test"] | none}
+        run["curve"] = [point | {"mi": None, "au": None} for point in run["curve"]]
+    found = drawn(lines)
+    assert "s-learning" in found
+    assert not any("rate" in name or "spectrum" in name for name in found)
+
+
+def test_an_auto_encoder_far_away_squashes_no_axis_and_is_told() -> None:
+    lines = comparable.groups(records("quickstart"))[0].lines
+    with style.settings():
+        plane = rate_distortion.draw(rate_distortion.rows(lines))
+        curves = learning.draw(learning.rows(lines))
+        trees = forest.draw(forest.rows(lines))
+    (panel,) = plane.axes
+    assert panel.get_xlim()[1] < 3  # the auto-encoder's KL is 46
+    told = [text.get_text() for text in plane.legends[0].get_texts()]
+    assert any("autoencoder\n(KL 46." in text for text in told)
+    assert {"lstm_lm: NLL 29.83", "truth: NLL 27.23"} <= set(told)
+    assert curves.axes[0].get_ylim()[0] > -35  # its ELBO is -68
+    assert any("ELBO to −6" in text.get_text() for text in curves.axes[0].get_legend().get_texts())
+    kl = next(panel for panel in trees.axes if panel.get_xlabel().startswith("KL"))
+    assert kl.get_xlim()[1] < 4
+    assert "+46.4 →" in [text.get_text() for text in kl.texts]
+
+
+def test_every_axis_has_a_unit() -> None:
+    lines = comparable.groups(records("ptb_check"))[0].lines
+    for module in figures.FIGURES:
+        with style.settings():
+            figure = module.draw(module.rows(lines))
+        texts = [figure.get_supxlabel(), figure.get_supylabel()]
+        texts += [label for axes in figure.axes for label in (axes.get_xlabel(), axes.get_ylabel())]
+        shown = [" ".join(text.split()) for text in texts if text]
+        assert shown
+        for text in shown:
+            assert "(" in text or text == "token position in the sentence", text
+
+
+def test_a_row_looks_the_same_in_every_figure_and_like_no_other() -> None:
+    looks = [style.look(place, "") for place in range(35)]
+    assert len({(tuple(look.colour), look.marker) for look in looks}) == 35
+    assert len({(tuple(look.colour), str(look.line)) for look in looks}) == 35
+    near = [style.look(place, "") for place in range(3, 8)]
+    assert len({tuple(look.colour) for look in near}) == len({str(look.line) for look in near}) == 5
+    lines = comparable.groups(records("quickstart"))[0].lines
+    with style.settings():
+        plane = rate_distortion.draw(rate_distortion.rows(lines))
+        curves = learning.draw(learning.rows(lines))
+    seen = [
+        {text.get_text().split("\n")[0]: handle.get_color() for text, handle in zip(
+            legend.get_texts(), legend.legend_handles, strict=True)}
+        for legend in (plane.legends[0], curves.axes[0].get_legend())
+    ]  # fmt: skip
+    for label in ("none", "autoencoder", "monotonic", "cyclical", "delayed_linear"):
+        assert seen[0][label] == seen[1][label]
+
+
+def test_codings_of_one_text_are_rows_of_their_own_paired_within() -> None:
+    lines = []
+    for coding, shift in (("ptb", 0.0), ("ptb:vocabulary=sentencepiece", 10.0)):
+        for label, row in (("none", 0), ("a", 1)):
+            run = line(label, row)
+            run["config"] = run["config"] | {"data": coding}
+            run["data"] = run["data"] | {"text_sha256": "2" * 64, "lossless": {"test": True}}
+            run["metrics"]["test"]["iw_nll"] = 101.0 + shift + row
+            lines.append(run)
+    table = forest.rows(comparable.groups(lines)[0].lines)
+    means = table[(table["metric"] == "iw_nll") & table["seed"].isna()]
+    assert dict(zip(means["label"], means["value"], strict=True)) == {
+        "a, word": 1.0, "a, vocabulary=sentencepiece": 1.0,
+    }  # fmt: skip
+    assert means["place"].nunique() == 2
+    assert len(drawn(lines)) == 6
+
+
+def test_limits_and_facets() -> None:
+    assert style.limits([1.0, 3.0], spare=0.0) == (1.0, 3.0)
+    assert style.limits([2.0], least=1.0, spare=0.0) == (1.5, 2.5)
+    assert style.limits([np.nan]) is None
+    table = learning.rows(comparable.groups(records("exact"))[0].lines)
+    parts = style.facets(table)
+    assert [len(part) for part in parts] == [7, 7, 7, 6]  # with both references in each
+    assert all({"lstm_lm", "none"} <= {label for _, label, _ in part} for part in parts)

@@ -1,0 +1,215 @@
+"""The numbers behind the figures, against the committed records by independent calculation."""
+
+import io
+import math
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from benchmark.core.records import read_jsonl
+from benchmark.report import figures
+from benchmark.report.figures import schedules
+
+ROOT = Path(__file__).parents[2]
+STUDIES = ("quickstart", "exact", "confound_exact", "ptb_check")
+
+
+@cache
+def records(study: str) -> list[dict[str, Any]]:
+    return read_jsonl(ROOT / f"results/{study}.jsonl")
+
+
+@cache
+def tables(study: str) -> dict[str, pd.DataFrame]:
+    """What the figures' files hold, as a reader would load them."""
+    pictures = figures.pictures(study, records(study))
+    return {f"{one.name}.csv": pd.read_csv(io.StringIO(one.csv)) for one in pictures}
+
+
+def value_of(study: str, label: str, metric: str, data: str | None = None) -> dict[int, float]:
+    """A metric of the test split by seed."""
+    return {
+        line["config"]["seed"]: line["metrics"]["test"][metric]
+        for line in records(study)
+        if line["label"] == label and data in (None, line["config"]["data"])
+    }
+
+
+def test_every_study_has_its_files() -> None:
+    assert set(tables("quickstart")) == {
+        f"quickstart-{name}.csv"
+        for name in ("forest", "rate-distortion", "learning", "spectrum", "positions", "weights")
+    }
+    names = set(tables("exact"))
+    assert len(names) == 5 * 3 + 1  # five figures of three data sets; one of the weights
+    assert "exact-forest-exact_small-mix-0-15.csv" in names
+    assert "exact-weights.csv" in names
+
+
+@pytest.mark.parametrize("metric", ["iw_nll", "kl", "mi"])
+def test_differences_are_paired_by_seed_with_students_interval(metric: str) -> None:
+    table = tables("quickstart")["quickstart-forest.csv"]
+    table = table[(table["metric"] == metric) & (table["reference"] == "none")]
+    own, base = value_of("quickstart", "cyclical", metric), value_of("quickstart", "none", metric)
+    expected = np.array([own[seed] - base[seed] for seed in range(5)])
+    rows = table[table["label"] == "cyclical"]
+    seeds = rows[rows["seed"].notna()].sort_values("seed")["value"]
+    np.testing.assert_allclose(seeds, expected, rtol=1e-5)
+    (mean,) = rows[rows["seed"].isna()].to_dict("records")
+    half = 2.776445 * expected.std(ddof=1) / math.sqrt(5)  # t(0.975, 4), of any table
+    assert mean["value"] == pytest.approx(expected.mean(), rel=1e-4)
+    assert (mean["low"], mean["high"]) == pytest.approx(
+        (expected.mean() - half, expected.mean() + half), rel=1e-4
+    )
+    assert mean["n"] == 5
+    assert "none" not in set(table["label"])
+
+
+def test_what_has_no_likelihood_or_no_latent_is_not_compared() -> None:
+    table = tables("quickstart")["quickstart-forest.csv"]
+    labels = table.groupby("metric")["label"].unique()
+    assert "autoencoder" not in labels["iw_nll"]
+    assert "lstm_lm" not in labels["kl"]
+    bounds = table[(table["label"] == "autoencoder") & table["seed"].isna()].set_index("metric")
+    assert bounds.loc["mi", "bound"] == "≥"  # above ln N - 3
+    assert pd.isna(bounds.loc["kl", "bound"])
+
+
+def test_the_truth_beside_differences_is_the_references_excess() -> None:
+    table = tables("quickstart")["quickstart-forest.csv"]
+    truth = table[table["label"] == "truth"].set_index(["metric", "reference"])["value"]
+    excess = np.mean(list(value_of("quickstart", "lstm_lm", "excess").values()))
+    assert truth["iw_nll", "lstm_lm"] == pytest.approx(-excess, rel=1e-4)
+    information = records("quickstart")[0]["data"]["information"]
+    mi = np.mean(list(value_of("quickstart", "none", "mi").values()))
+    assert truth["mi", "none"] == pytest.approx(information - mi, rel=1e-4)
+    assert "truth" not in set(tables("ptb_check")["ptb_check-forest.csv"]["label"])
+
+
+def test_without_references_the_figures_themselves_are_compared() -> None:
+    table = tables("confound_exact")["confound_exact-forest.csv"]
+    assert table["reference"].isna().all()
+    mean = table[(table["label"] == "monotonic, constant") & table["seed"].isna()]
+    expected = np.mean(list(value_of("confound_exact", "monotonic, constant", "kl").values()))
+    assert mean.set_index("metric")["value"]["kl"] == pytest.approx(expected, rel=1e-4)
+    truth = table[table["label"] == "truth"].set_index("metric")["value"]
+    assert truth["mi"] == pytest.approx(
+        records("confound_exact")[0]["data"]["information"], rel=1e-4
+    )
+
+
+def test_one_seed_has_a_difference_and_no_interval() -> None:
+    table = tables("ptb_check")["ptb_check-forest.csv"]
+    row = table[(table["label"] == "cyclical") & (table["reference"] == "lstm_lm")]
+    ours = (
+        value_of("ptb_check", "cyclical", "iw_nll")[0]
+        - value_of("ptb_check", "lstm_lm", "iw_nll")[0]
+    )
+    np.testing.assert_allclose(row["value"], [ours, ours], rtol=1e-5)
+    assert row["low"].isna().all()
+
+
+def test_the_plane_holds_every_run_and_the_truth_of_its_sentences() -> None:
+    data = "exact_small:mix=0.15"
+    table = tables("exact")["exact-rate-distortion-exact_small-mix-0-15.csv"]
+    for label in ("cyclical", "autoencoder", "beta"):
+        rows = table[table["label"] == label].set_index("seed")
+        for metric in ("kl", "rec", "neg_elbo"):
+            expected = value_of("exact", label, metric, data)
+            assert dict(rows[metric]) == pytest.approx(expected, rel=1e-5)
+    model = table[table["role"] == "lstm_lm"]
+    assert model["kl"].isna().all()
+    (truth,) = table[table["role"] == "truth"].to_dict("records")
+    likely = value_of("exact", "none", "iw_nll", data)
+    excess = value_of("exact", "none", "excess", data)
+    assert truth["neg_elbo"] == pytest.approx(likely[1] - excess[1], rel=1e-5)
+    assert truth["kl"] + truth["rec"] == pytest.approx(truth["neg_elbo"], rel=1e-5)
+    assert list(table[table["role"] == "end"]["label"].unique()) == ["autoencoder"]
+
+
+def test_learning_curves_are_the_records_points() -> None:
+    table = tables("confound_exact")["confound_exact-learning.csv"]
+    for line in records("confound_exact")[::7]:
+        own = (table["label"] == line["label"]) & (table["seed"] == line["config"]["seed"])
+        rows = table[own].sort_values("step")
+        assert list(rows["step"]) == [point["step"] for point in line["curve"]]
+        for metric in ("kl", "mi", "au", "weight"):
+            expected = [point[metric] for point in line["curve"]]
+            np.testing.assert_allclose(rows[metric], expected, rtol=1e-5, atol=1e-9)
+        np.testing.assert_allclose(-rows["elbo"], [p["neg_elbo"] for p in line["curve"]], rtol=1e-5)
+    (truth,) = table[table["role"] == "truth"].to_dict("records")
+    assert truth["elbo"] == pytest.approx(
+        -records("confound_exact")[0]["data"]["entropy"], rel=1e-5
+    )
+
+
+def test_the_weight_that_a_record_holds_is_drawn_whatever_todays_code_would_do() -> None:
+    line = next(line for line in records("quickstart") if line["label"] == "cyclical")
+    path = [[0, 0.25], [100, 0.75], [101, 0.0], [1709, 1.0]]  # of no schedule here
+    drawn = schedules.rows([line | {"weight_path": path}])
+    assert not drawn["logged"].any()
+    np.testing.assert_allclose(drawn["weight"], [weight for _, weight in path])
+    np.testing.assert_allclose(drawn["fraction"] * line["steps"], [step for step, _ in path])
+    older = schedules.rows([{k: v for k, v in line.items() if k != "weight_path"}])
+    assert older["logged"].all()
+    assert list(older["weight"]) == [point["weight"] for point in line["curve"]]
+
+
+def test_a_spectrum_is_sorted_and_sums_to_the_kl() -> None:
+    table = tables("quickstart")["quickstart-spectrum.csv"]
+    for seed, kl in value_of("quickstart", "cyclical", "kl").items():
+        rows = table[(table["label"] == "cyclical") & (table["seed"] == seed)]
+        assert list(rows["rank"]) == list(range(1, 9))
+        assert (rows["kl"].diff().dropna() <= 0).all()
+        assert rows["kl"].sum() == pytest.approx(kl, rel=1e-4)
+    assert "lstm_lm" not in set(table["label"])
+
+
+def test_positions_sum_to_the_reconstruction() -> None:
+    """Tokens times loss, over all positions and the pooled later ones, is the split's NLL."""
+    for study in ("quickstart", "ptb_check"):
+        table = tables(study)[f"{study}-positions.csv"]
+        rows = table[table["label"] == "lstm_lm"]
+        data = records(study)[0]["data"]
+        assert rows["tokens"].sum() == data["test_tokens"]
+        total = (rows["tokens"] * rows["loss"]).sum() / data["test_sentences"]
+        nll = np.mean(list(value_of(study, "lstm_lm", "iw_nll").values()))
+        assert total == pytest.approx(nll, rel=1e-4)
+        assert list(rows["later"]) == [False] * (len(rows) - 1) + [True]
+        assert rows["tokens"].iloc[-2] >= data["test_sentences"] / 4
+
+
+def test_positions_differ_from_the_language_model_of_the_same_seed() -> None:
+    table = tables("quickstart")["quickstart-positions.csv"]
+    by_seed = {
+        label: [
+            line["loss_by_position"][2][0]
+            for line in sorted(records("quickstart"), key=lambda line: line["config"]["seed"])
+            if line["label"] == label
+        ]
+        for label in ("cyclical", "lstm_lm")
+    }
+    expected = np.subtract(by_seed["cyclical"], by_seed["lstm_lm"])
+    (row,) = table[(table["label"] == "cyclical") & (table["position"] == 3)].to_dict("records")
+    half = 2.776445 * expected.std(ddof=1) / math.sqrt(5)
+    assert row["difference"] == pytest.approx(expected.mean(), rel=1e-4)
+    assert row["high"] - row["difference"] == pytest.approx(half, rel=1e-3)
+    assert (row["reference"], row["n"]) == ("lstm_lm", 5)
+    alone = tables("confound_exact")["confound_exact-positions.csv"]
+    assert set(alone["reference"]) == {"cyclical, constant"}
+
+
+def test_each_figure_says_what_it_shows() -> None:
+    lines = records("confound_exact")
+    titles = [picture.title for picture in figures.pictures("confound_exact", lines)]
+    assert len(set(titles)) == len(figures.FIGURES)
+    assert "Likelihood, KL and MI, test split, exact_small" in titles[0]
+    assert any("not of these sentences" in title for title in titles)
+    text = [picture.title for picture in figures.pictures("ptb_check", records("ptb_check"))]
+    assert not any("true entropy" in title for title in text)
+    (first, *_) = figures.pictures("quickstart", records("quickstart"))
+    assert first.title.startswith("Differences paired by seed")
