@@ -1,6 +1,6 @@
 """A real Slurm of one node for tests, with its own daemons, folder and ports.
 
-    python tests/tools/private_slurm.py bash   # a shell in which sbatch and squeue mean this cluster
+    python tests/tools/private_slurm.py bash   # a shell where sbatch means this cluster
 
 No systemd, no cgroups, no munge, no database; as root or as an ordinary user, beside another Slurm,
 several at once. CPUs and GPUs are only declared: more may be named than there are. Jobs of
