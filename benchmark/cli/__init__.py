@@ -68,7 +68,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _say(message: str) -> None:
-    print(f"pcbench: {' '.join(message.split())}", file=sys.stderr)
+    for line in message.splitlines():
+        print(f"pcbench: {' '.join(line.split())}", file=sys.stderr)
 
 
 def _drop_output() -> None:
