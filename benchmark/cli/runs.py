@@ -14,11 +14,12 @@ from typing import TYPE_CHECKING, Any
 
 from benchmark.core import provenance
 from benchmark.core.errors import UserError, suggest
+from benchmark.core.signals import INTERRUPTED
 
 if TYPE_CHECKING:
     from benchmark.run.config import RunConfig
 
-RESUMABLE = 75
+RESUMABLE = INTERRUPTED
 
 
 def status_of(error: UserError) -> int:

@@ -9,9 +9,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from benchmark.core.measures import SATURATION
 from benchmark.metrics.posterior_gaps import PosteriorGaps
-
-MARGIN = 3.0  # nats below ln N, above which the estimate is a lower bound only
 
 
 @dataclass(frozen=True)
@@ -69,7 +68,7 @@ def coupled_mi(mu: Tensor, logvar: Tensor, z: Tensor, chunk: int = 1024) -> Mutu
     cap = math.log(n)
     mi = min(mean, cap)  # the bound holds for each term; this trims round-off
     error = information.std().item() / math.sqrt(n) if n > 1 else math.nan
-    return MutualInformation(mi=mi, cap=cap, saturated=mi > cap - MARGIN, error=error)
+    return MutualInformation(mi=mi, cap=cap, saturated=mi > cap - SATURATION, error=error)
 
 
 def batch_mi(mu: Tensor, logvar: Tensor, z: Tensor, batches: Sequence[NDArray[np.int64]]) -> float:
