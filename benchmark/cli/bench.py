@@ -30,26 +30,21 @@ def add(sub: Commands) -> None:
 def bench(arguments: Namespace) -> int:
     """``pcbench bench``."""
     from benchmark.bench import bench as benching
-    from benchmark.core.provenance import of_checkout
+    from benchmark.bench import scaling
     from benchmark.model.device import prepare_device
+    from benchmark.report.render import aligned
 
-    of_checkout("tests/tools/yardstick.py")
-    prepare_device(arguments.device, arguments.threads)  # or say that there is none
-    told = benching.machine(arguments.threads, arguments.device)
-    print(told, file=sys.stderr)
+    threads, where = arguments.threads, arguments.device
+    prepare_device(where, threads)  # or say that there is none
+    print(benching.machine(threads, where), file=sys.stderr)
     if arguments.scaling:
-        from benchmark.bench import scaling
-
-        text = scaling.table(arguments.device, arguments.threads)
+        rows = scaling.rows(where, threads)
     else:
-        cores = (os.cpu_count() or 1) // arguments.threads
-        together = arguments.together or (cores if arguments.device == "cpu" else min(4, cores))
-        rows = []
+        cores = (os.cpu_count() or 1) // threads
+        together = arguments.together or max(1, cores if where == "cpu" else min(4, cores))
+        precisions = arguments.precision or ["fp32", "bf16"]
+        rows = [benching.HEAD]
         for size in arguments.size or ["ptb"]:
-            precisions = arguments.precision or ["fp32", "bf16"]
-            rows += benching.measure(
-                size, precisions, arguments.threads, arguments.device, arguments.pairs, together
-            )
-        text = benching.table(rows)
-    print(text)
+            rows += benching.rows(size, precisions, threads, where, arguments.pairs, together)
+    print(aligned(rows))
     return 0
