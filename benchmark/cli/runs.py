@@ -132,7 +132,7 @@ def _of_flags(arguments: Namespace) -> "RunConfig":
 
 def settings(pairs: list[str]) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
     """``cycles=8`` to the baseline's settings; ``train.epochs=3`` to those of a section."""
-    from benchmark.run.config import SECTIONS
+    from benchmark.core.settings import SECTIONS
 
     params: dict[str, Any] = {}
     sections: dict[str, dict[str, Any]] = {}
