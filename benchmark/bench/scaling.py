@@ -11,7 +11,7 @@ import torch
 
 from benchmark.bench.sizes import SIZES, config
 from benchmark.core.seeds import generator
-from benchmark.metrics.mutual_information import coupled_mi
+from benchmark.metrics import coupled_mi
 from benchmark.model.device import peak_mb, prepare_device
 from benchmark.model.vae import build
 from benchmark.report.render import aligned

@@ -20,7 +20,7 @@ from benchmark.bench.sizes import SIZES, config, corpus
 from benchmark.core.provenance import of_checkout
 from benchmark.data.batches import Batch
 from benchmark.model.device import open_device, peak_mb, prepare_device
-from benchmark.model.lstm import has_bf16
+from benchmark.model.lowprecision import has_bf16
 from benchmark.run.encoding import Measured, encode
 from benchmark.run.evaluation import evaluate, measure_bucket, validate
 from benchmark.run.training import Training

@@ -15,7 +15,7 @@ from benchmark.cli import bench, data, doctor, methods, report, reproduce, runs,
 from benchmark.cli.options import Parser, say
 from benchmark.core.errors import UserError
 from benchmark.core.provenance import warn_of_other_baselines
-from benchmark.core.signals import RESUMABLE
+from benchmark.core.signals import INTERRUPTED
 from benchmark.run.claims import Claimed
 
 COMMANDS = (
@@ -50,7 +50,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return status
     except UserError as error:
         say(str(error))
-        return RESUMABLE if isinstance(error, Claimed) else 2
+        return INTERRUPTED if isinstance(error, Claimed) else 2
     except KeyboardInterrupt:
         say("interrupted")
         return 130

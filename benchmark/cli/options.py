@@ -169,7 +169,7 @@ SET = repeated("--set", "of all rows: train.epochs=3, model.latent=16", metavar=
 
 def settings(pairs: Iterable[str]) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
     """Return the baseline's settings (``cycles=8``) and those of sections (``train.epochs=3``)."""
-    from benchmark.run.config import SECTIONS
+    from benchmark.core.settings import SECTIONS
 
     params: dict[str, Any] = {}
     sections: dict[str, dict[str, Any]] = {}

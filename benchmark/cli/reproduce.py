@@ -20,7 +20,7 @@ from benchmark.cli.options import (
 )
 from benchmark.core.errors import UserError
 from benchmark.core.files import plain
-from benchmark.core.signals import RESUMABLE
+from benchmark.core.signals import INTERRUPTED
 
 if TYPE_CHECKING:
     from benchmark.run.config import RunConfig
@@ -73,7 +73,7 @@ def reproduce(arguments: Namespace) -> int:
             again = _do_again(config, line, folder, arguments)
         except Interrupted as error:
             _say(f"{error}; the same command resumes")
-            return RESUMABLE
+            return INTERRUPTED
     errors = agreement.sentence_errors(folder / "sentences.npz")
     figures = agreement.compare(line, again, known.row, errors)
     print(f"{line['id']}: {line.get('label', line['config']['baseline'])}, seed "

@@ -12,7 +12,7 @@ from benchmark.cli import options
 from benchmark.cli.options import DATA, DEVICE, RUNS, command, count, file, flag, option, say
 from benchmark.core import provenance
 from benchmark.core.errors import UserError
-from benchmark.core.signals import RESUMABLE
+from benchmark.core.signals import INTERRUPTED
 from benchmark.run.claims import Claimed
 
 if TYPE_CHECKING:
@@ -81,7 +81,7 @@ def run(arguments: Namespace) -> int:
         except Interrupted as error:
             with suppress(OSError):  # a hangup: the terminal is gone
                 say(f"{error}; the same command resumes")
-            return RESUMABLE
+            return INTERRUPTED
     test = record["metrics"]["test"]
     shown = [f"{k} {test[k]:.2f}" for k in ("neg_elbo", "kl", "mi") if test.get(k) is not None]
     print(f"{config.id}: done: {', '.join(shown)}")

@@ -6,12 +6,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from benchmark.core.errors import UserError
+from benchmark.core.measures import METRICS as METRICS
 
 SCHEMA = 1
-METRICS = (
-    "neg_elbo", "rec", "kl", "mi", "mi_cap", "mi_batch", "marginal_kl", "au", "au_0.05", "au_0.2",
-    "iw_nll", "ppl_elbo", "ppl_iw", "ess", "z_use", "bleu", "excess", "recovered", "recovered_mean",
-)  # fmt: skip
 STATUSES = ("done", "running", "stopped", "failed", "missing")
 SPLITS = ("valid", "test", "last")
 # No figure of a run is larger: float32 ends at 3e38. A perplexity may be, but not without bound.

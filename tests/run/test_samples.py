@@ -17,10 +17,11 @@ from benchmark import data as corpora
 from benchmark.core import records
 from benchmark.core.errors import UserError
 from benchmark.core.seeds import generator
+from benchmark.core.settings import ModelConfig
 from benchmark.data.corpus import BOS, EOS, Corpus
 from benchmark.model.vae import TextVAE, build
 from benchmark.run import samples
-from benchmark.run.config import ModelConfig, RunConfig
+from benchmark.run.config import RunConfig
 from benchmark.run.finished import load_run, sample_run
 from benchmark.run.session import run
 
