@@ -1,4 +1,4 @@
-"""Published protocols as settings; what a preset leaves out has the default of `benchmark.core.settings`.
+"""Published protocols as settings; the rest has the defaults of `benchmark.core.settings`.
 
 Sources: ``fu2019_ptb``: Fu et al., Cyclical Annealing Schedule, 2019, arXiv 1903.10145, with a
 constant learning rate. ``he2019_yahoo``: He et al., Lagging Inference Networks and Posterior
