@@ -16,41 +16,26 @@ SIGMOID_STEEPNESS = 10.0  # of the normalised sigmoid, over its whole length
 
 
 def linear(step: float, total: float) -> float:
-    """Rise in a straight line: step / total.
-
-    >>> [linear(s, 4) for s in range(5)]
-    [0.0, 0.25, 0.5, 0.75, 1.0]
-    """
+    """Rise in a straight line: step / total."""
     return step / total
 
 
 def cosine(step: float, total: float) -> float:
-    """Rise along half a cosine wave: (1 + cos(pi (step / total - 1))) / 2.
-
-    >>> [round(cosine(s, 4), 3) for s in range(5)]
-    [0.0, 0.146, 0.5, 0.854, 1.0]
-    """
+    """Rise along half a cosine wave: (1 + cos(pi (step / total - 1))) / 2."""
     return (math.cos(math.pi * (step / total - 1)) + 1) / 2
 
 
 def logistic(step: float, total: float) -> float:
-    """The seed library's curve: 1 / (1 + exp(total / 2 - step)).
+    """Rise along the seed library's curve: 1 / (1 + exp(total / 2 - step)).
 
     Its slope does not scale with ``total``: over thousands of steps it is a switch ten steps wide.
     `sigmoid` is the curve to train with.
-
-    >>> [round(logistic(s, 4), 3) for s in range(5)]
-    [0.119, 0.269, 0.5, 0.731, 0.881]
     """
     return _expit(step - total / 2)
 
 
 def sigmoid(step: float, total: float) -> float:
-    """A logistic curve scaled to its length: exactly 0 at the start and 1 at the end.
-
-    >>> [round(sigmoid(s, 4), 3) for s in range(5)]
-    [0.0, 0.07, 0.5, 0.93, 1.0]
-    """
+    """Rise along a logistic curve scaled to its length: exactly 0 at the start, 1 at the end."""
     low, high = _expit(-SIGMOID_STEEPNESS / 2), _expit(SIGMOID_STEEPNESS / 2)
     return (_expit(SIGMOID_STEEPNESS * (step / total - 0.5)) - low) / (high - low)
 
@@ -86,11 +71,7 @@ def cycle(step: float, total: float, cycles: float, ratio: float) -> float:
 
 
 def lifted(weight: float, floor: float) -> float:
-    """Return a weight between 0 and 1 as one between ``floor`` and 1.
-
-    >>> [round(lifted(w, 0.1), 3) for w in (0.0, 0.5, 1.0)]
-    [0.1, 0.55, 1.0]
-    """
+    """Return a weight between 0 and 1 as one between ``floor`` and 1."""
     return weight * (1 - floor) + floor
 
 
@@ -103,11 +84,7 @@ SHAPES: dict[str, Shape] = {
 
 
 def number(value: object) -> float:
-    """Return a schedule's value as a float; NumPy's numbers are numbers.
-
-    Raises:
-        ValueError: it is no number; the message goes on after "returned".
-    """
+    """Return a schedule's value as a float; the ValueError's message goes on after "returned"."""
     if _is_number(value):
         return float(value)
     if type(value).__module__.partition(".")[0] == "torch":
@@ -118,35 +95,24 @@ def number(value: object) -> float:
 class Annealer:
     """The schedule's weight as a factor of the KL term, and the counter of steps.
 
-    The weight is ``shape(current_step) * (1 - baseline) + baseline``. The counter stops at
-    ``total_steps``; when cyclical it returns to 0 on reaching it (so a cycle never shows the weight
-    at ``total_steps``). With ``ratio`` R the rise takes the first R of the steps and 1 is held for
-    the rest (Fu et al. 2019, arXiv 1903.10145). With ``delay`` the counter begins to move after
-    that many steps, once, also when cyclical.
+    The weight is ``shape(current_step, total) * (1 - baseline) + baseline``. The interface is that
+    of the small library vae-annealing (MIT licence); CHANGELOG.md tells what was mended.
 
     Args:
-        total_steps: steps of the rise (with ``ratio``: of rise and hold), at least 1.
-        shape: ``"linear"``, ``"cosine"``, ``"logistic"``, ``"sigmoid"``, or any
-            ``(step, total) -> weight``.
+        total_steps: steps of the rise (with ``ratio``: of rise and hold), at least 1; the counter
+            stops there.
+        shape: a name of `SHAPES`, or any ``(step, total) -> weight``.
         baseline: the weight at which the rise starts, in [0, 1].
-        cyclical: begin again after ``total_steps``.
+        cyclical: begin again on reaching ``total_steps``, so that a cycle never shows the weight
+            there.
         disable: hand the KL term back unchanged (weight 1).
-        ratio: part of ``total_steps`` that the rise takes, 0 < ratio <= 1.
-        delay: steps before the rise begins, at least 0.
+        ratio: R, the part of ``total_steps`` that the rise takes, 0 < R <= 1; then the weight stays
+            1 (Fu et al. 2019, arXiv 1903.10145).
+        delay: steps before the counter begins to move, once, also when cyclical.
 
     Raises:
         ValueError: an argument is out of its range or of the wrong type; later, a shape function
             that returns no number.
-
-    References:
-        The interface is that of the small library vae-annealing (MIT licence); CHANGELOG.md tells
-        what was mended.
-
-    >>> annealer = Annealer(4)
-    >>> for _ in range(3):
-    ...     annealer.step()
-    >>> annealer(2.0)
-    1.5
     """
 
     def __init__(
@@ -220,11 +186,7 @@ class Annealer:
         return {**counters, "cyclical": self.cyclical}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go back to a state from `state_dict`.
-
-        Raises:
-            ValueError: a key is missing, or a counter lies outside this annealer's range.
-        """
+        """Go back to a state from `state_dict`; ValueError if it is none of this annealer."""
         missing = self.state_dict().keys() - state.keys()
         if missing:
             raise ValueError(f"annealer state lacks {', '.join(sorted(missing))}")
