@@ -5,8 +5,9 @@ from typing import Any
 
 import numpy as np
 
+from benchmark.core.tokens import SPECIALS
 from benchmark.data.corpus import Corpus, Split
-from benchmark.data.vocabulary import SPECIALS, WordVocabulary
+from benchmark.data.vocabulary import WordVocabulary
 from benchmark.run.config import RunConfig, resolve
 
 BATCH = 32

@@ -66,7 +66,7 @@ def _data(root: Path) -> list[tuple[str, str]]:
     from benchmark import data
 
     found = []
-    for name in data.names():
+    for name in data.descriptions():
         try:
             said = "prepared" if data.is_prepared(name, root) else "not prepared"
         except UserError as error:

@@ -7,9 +7,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from benchmark.core.tokens import PAD
 from benchmark.model.logits import Logits
-
-PAD = 0  # the token that no loss counts
 
 Penalty = Callable[[Tensor], Tensor]
 

@@ -9,13 +9,12 @@ from dataclasses import dataclass
 import torch
 from torch import Generator, Tensor, nn
 
+from benchmark.core.tokens import BOS, EOS
 from benchmark.model.baseline import Baseline
 from benchmark.model.logits import Logits
 from benchmark.model.loss import gaussian_kl, token_nll
 from benchmark.model.lstm import LSTM
 from benchmark.run.config import ModelConfig
-
-BOS, EOS = 1, 2
 
 
 class Encoder(nn.Module):
