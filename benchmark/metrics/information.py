@@ -22,7 +22,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from benchmark.core.rules import SATURATION
+from benchmark.core.measures import SATURATION
 from benchmark.metrics.likelihood import mean_and_error
 
 TOLERANCE = 1e-8  # nats: pairs whose round-off may exceed this are computed directly

@@ -9,8 +9,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from benchmark.core.measures import CONVERGED
+
 SIZES = (1, 10, 100, 500)
-CONVERGED = 0.1  # nats: a larger last fall marks the value as an upper bound
 POSITIONS = 50
 
 
