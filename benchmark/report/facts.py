@@ -22,7 +22,7 @@ def language(rest: str) -> Quantity:
     from benchmark.data.settings import PRESETS
 
     name, field = rest.split(":")
-    return whole(asdict(PRESETS[name])[field])
+    return whole(getattr(PRESETS[name], field))
 
 
 def preset(rest: str) -> Quantity:
@@ -45,8 +45,7 @@ def corpus(rest: str) -> Quantity:
     from benchmark.data.public import CORPORA
 
     name, part = rest.split(":")
-    (digest, *_) = CORPORA[name].digests(part).values()
-    return Quantity(rf"\texttt{{{digest[:8]}}}", math.nan)
+    return Quantity(rf"\texttt{{{CORPORA[name].digest(part)[:8]}}}", math.nan)
 
 
 def code(rest: str) -> Quantity:
