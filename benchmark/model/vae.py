@@ -10,10 +10,10 @@ from typing import ClassVar, Protocol
 import torch
 from torch import Generator, Tensor, nn
 
+from benchmark.core.settings import ModelConfig
 from benchmark.core.tokens import BOS, EOS
 from benchmark.model.loss import gaussian_kl, token_nll
 from benchmark.model.lowprecision import LSTM, Logits
-from benchmark.run.config import ModelConfig
 
 
 class Encoder(nn.Module):
