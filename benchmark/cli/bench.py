@@ -28,21 +28,20 @@ def bench(arguments: Namespace) -> int:
     """
     from benchmark.bench import bench as benching
     from benchmark.bench import scaling
-    from benchmark.core.provenance import of_checkout
     from benchmark.model.device import prepare_device
+    from benchmark.report.render import aligned
 
-    device, threads = arguments.device, arguments.threads
-    of_checkout("tests/tools/yardstick.py")
+    threads, device = arguments.threads, arguments.device
     prepare_device(device, threads)  # or say that there is none
     print(benching.machine(threads, device), file=sys.stderr)
     if arguments.scaling:
-        print(scaling.table(device, threads))
-        return 0
-    cores = (os.cpu_count() or 1) // threads
-    together = arguments.together or (cores if device == "cpu" else min(4, cores))
-    precisions = arguments.precision or ["fp32", "bf16"]
-    rows = []
-    for size in arguments.size or ["ptb"]:
-        rows += benching.measure(size, precisions, threads, device, arguments.pairs, together)
-    print(benching.table(rows))
+        rows = scaling.rows(device, threads)
+    else:
+        cores = (os.cpu_count() or 1) // threads
+        together = arguments.together or max(1, cores if device == "cpu" else min(4, cores))
+        precisions = arguments.precision or ["fp32", "bf16"]
+        rows = [benching.HEAD]
+        for size in arguments.size or ["ptb"]:
+            rows += benching.rows(size, precisions, threads, device, arguments.pairs, together)
+    print(aligned(rows))
     return 0
