@@ -11,7 +11,7 @@ import torch
 
 from benchmark.bench.worker import SIZES, Ours, start
 from benchmark.core.seeds import generator
-from benchmark.metrics.mutual_information import coupled_mi
+from benchmark.metrics import coupled_mi
 from benchmark.model.device import prepare_device
 from benchmark.model.vae import build
 

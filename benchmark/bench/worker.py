@@ -22,7 +22,7 @@ from benchmark.data.batches import Batch
 from benchmark.data.corpus import Corpus, Split
 from benchmark.data.vocabulary import SPECIALS, WordVocabulary
 from benchmark.model.device import open_device, peak_mb, prepare_device
-from benchmark.model.lstm import has_bf16
+from benchmark.model.lowprecision import has_bf16
 from benchmark.run.config import RunConfig, resolve
 from benchmark.run.encoding import Measured, encode
 from benchmark.run.evaluation import evaluate, measure_bucket, validate

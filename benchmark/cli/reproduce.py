@@ -6,10 +6,21 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from benchmark.cli import runs as commands
-from benchmark.cli.options import Commands, checkpoints, command, folders, results
+from benchmark.cli.options import (
+    CHECKPOINTS,
+    DATA,
+    RESULTS,
+    RUNS,
+    command,
+    count,
+    file,
+    flag,
+    folder,
+    option,
+)
 from benchmark.core.errors import UserError
 from benchmark.core.files import plain
+from benchmark.core.signals import INTERRUPTED
 
 if TYPE_CHECKING:
     from benchmark.run.config import RunConfig
@@ -19,36 +30,30 @@ Record = dict[str, Any]
 FOLDER = "reproduced"  # inside the runs folder, so that no run of a study is touched
 
 
-def add(sub: Commands) -> None:
-    """Its parser."""
-    do = command(
-        sub, "reproduce", "do a committed run again and compare its figures",
-        "pcbench reproduce exact_small-none-0-1234abcd",
-        "pcbench reproduce ptb-none-0-1234abcd --device cuda --runs /tmp/again",
-        "pcbench reproduce ptb-none-0-1234abcd --from-record elsewhere/record.json",
-    )  # fmt: skip
-    do.description = (
-        f"{do.description} It trains in RUNS/{FOLDER}/ID;\n"
-        "the same command resumes it. Exit status: 0 if each metric of the test split is\n"
-        "bit-equal or within the prediction interval over its row's seeds, adjusted for the\n"
-        "number of metrics, else 1."
-    )
-    do.add_argument("id", metavar="ID", help="of a record in --results, or enough of its beginning")
-    results(do)
-    do.add_argument("--from-record", type=Path, metavar="FILE",
-                    help="train nothing: compare this record.json of the same run")  # fmt: skip
-    do.add_argument("--device", choices=["cpu", "cuda"], help="default: the record's")
-    do.add_argument("--threads", type=int, metavar="N", help="of the CPU, default: the record's")
-    do.add_argument("--text", type=Path, metavar="DIR", help="of a record on somebody's own text")
-    do.add_argument("--file", type=Path, help="of a baseline outside baselines/")
-    checkpoints(do)
-    folders(do)
-    do.add_argument("--quiet", action="store_true", help="no progress on standard error")
-    do.set_defaults(do=reproduce)
-
-
+@command(
+    option("id", "of a record in --results, or enough of its beginning", metavar="ID"),
+    RESULTS,
+    file("--from-record", "train nothing: compare this record.json of the same run"),
+    option("--device", "default: the record's", choices=["cpu", "cuda"]),
+    option("--threads", "of the CPU, default: the record's", type=count, metavar="N"),
+    folder("--text", "of a record on somebody's own text"),
+    file("--file", "of a baseline outside baselines/"),
+    CHECKPOINTS,
+    RUNS,
+    DATA,
+    flag("--quiet", "no progress on standard error"),
+)
 def reproduce(arguments: Namespace) -> int:
-    """``pcbench reproduce``."""
+    """Do a committed run again and compare its figures.
+
+    It trains in RUNS/reproduced/ID; the same command resumes it. Exit status: 0 if each metric of
+    the test split is bit-equal or within the prediction interval over its row's seeds, adjusted
+    for the number of metrics, else 1.
+
+    pcbench reproduce exact_small-none-0-1234abcd
+    pcbench reproduce ptb-none-0-1234abcd --device cuda --runs /tmp/again
+    pcbench reproduce ptb-none-0-1234abcd --from-record elsewhere/record.json
+    """
     from benchmark.core import records
     from benchmark.report import agreement
 
@@ -63,12 +68,12 @@ def reproduce(arguments: Namespace) -> int:
         from benchmark.run.session import Interrupted
 
         config = rebuild(line, str(known.path), arguments.text, arguments.file)
-        folder = commands.runs_folder(arguments) / FOLDER / config.id
+        folder = arguments.runs / FOLDER / config.id
         try:
             again = _do_again(config, line, folder, arguments)
         except Interrupted as error:
             _say(f"{error}; the same command resumes")
-            return commands.RESUMABLE
+            return INTERRUPTED
     errors = agreement.sentence_errors(folder / "sentences.npz")
     figures = agreement.compare(line, again, known.row, errors)
     print(f"{line['id']}: {line.get('label', line['config']['baseline'])}, seed "
@@ -215,7 +220,7 @@ def _do_again(config: "RunConfig", line: Record, folder: Path, arguments: Namesp
     return run(
         config,
         folder.parent,
-        commands.data_root(arguments),
+        arguments.data_dir,
         device=arguments.device or recorded,
         progress=not arguments.quiet,
         checkpoint_seconds=arguments.checkpoint_seconds,

@@ -2,17 +2,19 @@
 
 import itertools
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from typing import Any
+
+from benchmark.core.measures import SATURATION
+from benchmark.core.measures import SIGNS as SIGNS
+from benchmark.core.measures import UPPER as UPPER
+from benchmark.core.measures import bound as bound
 
 Figures = dict[str, Any]
 
 ERRORS = 4.0  # standard errors that sampled comparisons are allowed
 FEW = 30  # sentences: of fewer, a standard error is itself too uncertain to refuse a record by
-SATURATION = 3.0  # nats below its cap from which on MI is a lower bound
 ROUNDING = 1e-3  # nats: sums kept in other orders
-UPPER = ("iw_nll", "ppl_iw", "excess")  # bounds where more importance samples would lower them
-SIGNS = {-1: "≤", 0: "", 1: "≥"}  # of `bound`, as printed
 # Standard deviation of the coupled estimator of MI, at most, with 3,761 sentences; it falls as
 # the root of their number. Used where a record states no error of its own.
 MI_DEVIATION, MI_SENTENCES = 0.04, 3761
@@ -29,16 +31,6 @@ def problems(figures: Figures, tokens: float | None, sentences: int | None) -> l
     few = sentences is not None and sentences < FEW
     found = [text for rule in (_EXACT if few else _EXACT + _SAMPLED) for text in rule(figures)]
     return [*found, *_perplexities(figures, tokens), *_cap(figures, sentences)]
-
-
-def bound(figures: Mapping[Any, Any], metric: str) -> int:
-    """1 where a figure bounds the truth from below, -1 where from above, else 0.
-
-    MI near its cap is a lower bound; likelihoods that more samples would still lower, upper ones.
-    """
-    if metric == "mi" and figures.get("mi") is not None and figures.get("mi_cap") is not None:
-        return int(figures["mi"] > figures["mi_cap"] - SATURATION)
-    return -int(metric in UPPER and figures.get("iw_upper_bound") == True)  # noqa: E712 (or NaN)
 
 
 def perplexity(nats: float, tokens: float) -> float:

@@ -8,8 +8,10 @@ from typing import ClassVar, final
 
 from benchmark.core.errors import UserError
 from benchmark.core.files import sha256_bytes
+from benchmark.core.tokens import BOS as BOS
+from benchmark.core.tokens import EOS as EOS
+from benchmark.core.tokens import PAD as PAD
 
-PAD, BOS, EOS = 0, 1, 2
 SPECIALS = ("<pad>", "<s>", "</s>")
 
 

@@ -130,7 +130,7 @@ def _key(line: Record) -> _Key:
 
 def _evaluation(settings: Record) -> str:
     """The settings of evaluation that are not the defaults, "iw_samples 100, bleu False"."""
-    from benchmark.run.config import EvaluateConfig
+    from benchmark.core.settings import EvaluateConfig
 
     usual = asdict(EvaluateConfig())
     return ", ".join(f"{k} {v}" for k, v in settings.items() if v != usual.get(k))

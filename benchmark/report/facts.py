@@ -34,7 +34,7 @@ def preset(rest: str) -> Quantity:
 
 def setting(preset: str, section: str, field: str) -> Any:
     """A preset's value, or the default where it states none."""
-    from benchmark.run.config import SECTIONS
+    from benchmark.core.settings import SECTIONS
     from benchmark.run.presets import PRESETS
 
     return {**asdict(SECTIONS[section]()), **PRESETS[preset].get(section, {})}[field]

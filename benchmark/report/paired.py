@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from benchmark.core.rules import SIGNS
 from benchmark.report.overview import COLUMNS, bound
-from benchmark.report.statistics import Paired, holm, paired, shown
+from benchmark.report.statistics import Summary, holm, paired, shown
 from benchmark.report.table import DASH, Cell, Row, Table
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ class Difference:
     both rows are bounds.
     """
 
-    found: Paired | None
+    found: Summary | None
     p: float | None = None
     bound: int = 0
 
@@ -240,7 +240,7 @@ def _notes(told: str, compared: Sequence[Compared]) -> tuple[str, ...]:
     if any("recovered" in one.metrics and one.metrics["recovered"].found for one in compared):
         text += " Differences in `excess` are those of IW-NLL: the sentences are the same."
     flipped = {
-        found.n: found.sign_least
+        found.n: 2 / 2**found.n
         for difference in differences
         if (found := difference.found) is not None and found.sign_p is not None
     }

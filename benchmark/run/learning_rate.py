@@ -7,7 +7,7 @@ import math
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from benchmark.run.config import TrainConfig
+from benchmark.core.settings import TrainConfig
 
 Verdict = Literal["go on", "halve", "stop"]
 _STATE = ("epoch", "best", "bar", "stalled", "halvings", "weights")

@@ -28,7 +28,7 @@ from benchmark.core.errors import UserError
 from benchmark.core.files import sha256_bytes, write_atomic
 from benchmark.data.corpus import Corpus
 from benchmark.model.device import prepare_device
-from benchmark.model.lstm import has_bf16
+from benchmark.model.lowprecision import has_bf16
 from benchmark.run import blame, checkpoint, contract, failures
 from benchmark.run.claims import claim
 from benchmark.run.config import RunConfig

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from benchmark.core.errors import UserError
 from benchmark.core.seeds import generator
+from benchmark.core.settings import TrainConfig
 from benchmark.data.corpus import Corpus
 from benchmark.data.epochs import Epochs
 from benchmark.model.annealing import Annealer
@@ -19,7 +20,7 @@ from benchmark.model.polyline import corners
 from benchmark.model.vae import TextVAE, build
 from benchmark.run.blame import check_loss, suspects
 from benchmark.run.checkpoint import unreadable
-from benchmark.run.config import RunConfig, TrainConfig
+from benchmark.run.config import RunConfig
 from benchmark.run.encoding import Measured
 from benchmark.run.evaluation import validate
 from benchmark.run.learning_rate import LearningRate

@@ -6,9 +6,9 @@ from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING
 
+from benchmark.core.clock import duration
 from benchmark.sweep import costs
 from benchmark.sweep.manifest import Options
-from benchmark.sweep.status import duration
 
 if TYPE_CHECKING:
     from benchmark.sweep.study import Labelled, Study

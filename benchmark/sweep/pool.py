@@ -17,7 +17,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
 from benchmark.core import provenance, signals
-from benchmark.core.clock import Clock
+from benchmark.core.clock import Clock, duration
+from benchmark.core.signals import CTRL_C, INTERRUPTED
 from benchmark.run import claims, failures
 from benchmark.sweep import status
 
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
     from benchmark.sweep.costs import Forecast
     from benchmark.sweep.manifest import Entry, Manifest
 
-INTERRUPTED = 75  # "try again": the run keeps its checkpoint
 ENVIRONMENT = {
     "OMP_NUM_THREADS": "1",
     # glibc: keep freed memory, so that a step need not ask the system anew for its logits. On PTB,
@@ -34,8 +34,7 @@ ENVIRONMENT = {
     "MALLOC_TRIM_THRESHOLD_": str(2**33),
 }
 LAUNCHER = (sys.executable, "-m", "benchmark")
-_CTRL_C = 130  # of a process that was still importing
-_STOPPED = {INTERRUPTED, _CTRL_C, *(-number for number in signals.ASKING)}
+_STOPPED = {INTERRUPTED, CTRL_C, *(-number for number in signals.ASKING)}
 
 
 @dataclass
@@ -175,7 +174,7 @@ class Pool:
             seconds = time.monotonic() - process.started
             if self.forecast is not None:
                 self.forecast.learn(folder, seconds)
-            self._note_done(entry, status.duration(seconds))
+            self._note_done(entry, duration(seconds))
         elif code in _STOPPED or (self.asked and code < 0):
             self.elsewhere.append(entry.id)
         else:
@@ -196,7 +195,7 @@ class Pool:
         if self.forecast is not None and not self.asked:
             active = [(p.entry, now - p.started, runs / p.entry.id) for p in self.active.values()]
             left = self.forecast.left(self.waiting, active, self.jobs)
-        about = "" if left is None else f", about {status.duration(left)} left"
+        about = "" if left is None else f", about {duration(left)} left"
         parts = [f"{self.done}/{self.display.total} done{about}"]
         for process in self.active.values():
             entry = process.entry

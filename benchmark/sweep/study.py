@@ -28,8 +28,9 @@ from benchmark.core.files import plain
 from benchmark.core.ids import complete
 from benchmark.core.provenance import checkout
 from benchmark.core.records import marked
+from benchmark.core.settings import SECTIONS
 from benchmark.model import registry
-from benchmark.run.config import SECTIONS, RunConfig, resolve
+from benchmark.run.config import RunConfig, resolve
 
 SHARE = "share/posterior-collapse-benchmark"  # where pip puts the studies, below its prefix
 _TABLES = ("study", "baseline", *SECTIONS)

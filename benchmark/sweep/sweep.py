@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, TextIO
 
 from benchmark.core.errors import UserError
 from benchmark.core.files import check_writable
+from benchmark.core.signals import INTERRUPTED as INTERRUPTED
 from benchmark.core.signals import noted
 from benchmark.run import failures
 from benchmark.run.claims import claim
 from benchmark.sweep import costs, manifest, plan, ready
-from benchmark.sweep.pool import INTERRUPTED, LAUNCHER, Display, Pool
+from benchmark.sweep.pool import LAUNCHER, Display, Pool
 
 if TYPE_CHECKING:
     from benchmark.sweep.study import Labelled, Study

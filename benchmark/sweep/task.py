@@ -13,11 +13,11 @@ from pathlib import Path
 
 from benchmark.core.errors import UserError
 from benchmark.core.files import write_atomic
-from benchmark.core.signals import noted
+from benchmark.core.signals import INTERRUPTED, noted
 from benchmark.run import failures
 from benchmark.sweep import manifest, slurm
 from benchmark.sweep.held import JOBS
-from benchmark.sweep.pool import INTERRUPTED, LAUNCHER, Display, Pool, visible_devices
+from benchmark.sweep.pool import LAUNCHER, Display, Pool, visible_devices
 
 IDLE_TURNS = 5  # so many turns of a task in a row without any progress, and it asks for no more
 

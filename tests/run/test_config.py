@@ -7,9 +7,10 @@ import pytest
 import tiny
 
 from benchmark.core.errors import UserError
+from benchmark.core.settings import EvaluateConfig, ModelConfig, TrainConfig
 from benchmark.model import registry
 from benchmark.run import config
-from benchmark.run.config import EvaluateConfig, ModelConfig, RunConfig, TrainConfig, resolve
+from benchmark.run.config import RunConfig, resolve
 
 # All defaults at PROTOCOL 1 and EVALUATION 2.
 VERSIONS = {"protocol": 1, "evaluation": 2}

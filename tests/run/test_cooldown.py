@@ -8,7 +8,7 @@ import tiny
 from test_learning_rate import Scripted
 
 from benchmark.core.errors import UserError
-from benchmark.run.config import TrainConfig
+from benchmark.core.settings import TrainConfig
 from benchmark.run.learning_rate import LearningRate, cooled
 from benchmark.run.training import Training
 

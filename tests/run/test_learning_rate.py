@@ -10,8 +10,8 @@ import torch
 
 import benchmark.run.training
 from benchmark.core.errors import UserError
+from benchmark.core.settings import TrainConfig
 from benchmark.run import checkpoint
-from benchmark.run.config import TrainConfig
 from benchmark.run.learning_rate import LearningRate, restarted
 from benchmark.run.training import Training
 from benchmark.sweep import study

@@ -16,7 +16,7 @@ from benchmark.core.seeds import derive, generator
 from benchmark.data.corpus import Split
 from benchmark.data.epochs import Epochs
 from benchmark.data.exact import ExactLanguage
-from benchmark.model.lstm import has_bf16
+from benchmark.model.lowprecision import has_bf16
 from benchmark.run.config import RunConfig
 from benchmark.run.encoding import Measured
 from benchmark.run.evaluation import validate

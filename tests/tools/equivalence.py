@@ -13,17 +13,50 @@ largest difference on the validation split, within the same margins. Exit status
 import argparse
 import json
 import sys
-from collections.abc import Iterator
-from dataclasses import asdict
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from benchmark.core.records import is_done, read_jsonl
+from benchmark.core.settings import ModelConfig, TrainConfig
 from benchmark.model import registry
-from benchmark.report.statistics import Equivalence, equivalence
-from benchmark.run.config import ModelConfig, TrainConfig
+from benchmark.report.statistics import paired
 
 MARGINS = {"neg_elbo": 0.2, "iw_nll": 0.2, "kl": 0.2, "mi": 0.2, "au": 1.0}
+
+
+@dataclass(frozen=True)
+class Equivalence:
+    """Whether the 90 % t interval, ``low`` to ``high``, lies between -margin and margin.
+
+    Fewer than three pairs have no interval (None) and show nothing: not ``equivalent``.
+    """
+
+    n: int
+    mean: float
+    low: float | None
+    high: float | None
+    margin: float
+    equivalent: bool
+
+
+def equivalence(first: Sequence[float], second: Sequence[float], margin: float) -> Equivalence:
+    """Test whether two rows, paired by place, differ by less than ``margin``, in its unit.
+
+    Two one-sided t tests at 5 %, that is the 90 % interval of the paired difference: a true
+    difference of the margin or more is called equivalent in at most 5 % of all cases.
+
+    Source: Schuirmann, A comparison of the two one-sided tests procedure and the power approach,
+    1987.
+    """
+    if not margin > 0:
+        raise ValueError(f"the margin must be above 0, not {margin}")
+    summary = paired(first, second, level=0.90)
+    if summary.half is None:
+        return Equivalence(summary.n, summary.mean, None, None, margin, False)
+    low, high = summary.ends
+    return Equivalence(summary.n, summary.mean, low, high, margin, -margin < low and high < margin)
 
 
 def twins(lines: list[dict[str, Any]]) -> Iterator[tuple[str, list[dict[str, Any]]]]:

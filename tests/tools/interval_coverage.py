@@ -11,9 +11,10 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
+from equivalence import equivalence
 from numpy.typing import NDArray
 
-from benchmark.report.statistics import equivalence, paired, prediction, summarise
+from benchmark.report.statistics import paired, prediction, summarise
 
 TABLES = 20_000
 SEEDS = (3, 5, 10)

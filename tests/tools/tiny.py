@@ -13,7 +13,7 @@ from benchmark.data.catalogue import canonical, identity
 from benchmark.data.corpus import Corpus
 from benchmark.data.exact import ExactLanguage
 from benchmark.data.streams import TEST, TRAIN, VALID
-from benchmark.model.lstm import has_bf16
+from benchmark.model.lowprecision import has_bf16
 from benchmark.run import checkpoint
 from benchmark.run.config import RunConfig, resolve
 from benchmark.run.training import Training

@@ -20,8 +20,6 @@ def test_perplexity_follows_from_nats_and_tokens() -> None:
     assert perplexity(328.0 * 10_000, 798_673) == pytest.approx(60.75, abs=0.05)  # Yahoo
     assert perplexity(7 * math.log(40), 7) == pytest.approx(40)
     assert perplexity(1e6, 10) == math.inf
-    with pytest.raises(ValueError, match="token"):
-        perplexity(1.0, 0)
 
 
 def test_loss_by_position_averages_batches_of_every_length() -> None:
@@ -40,18 +38,12 @@ def test_loss_by_position_keeps_fifty_and_the_total() -> None:
     assert total == pytest.approx(sum(s.double().sum().item() for s in sentences), rel=1e-12)
     assert len(loss_by_position(sentences[:3]).mean) == 50
     assert loss_by_position([]).mean == []
-    with pytest.raises(ValueError, match="token losses"):
-        loss_by_position([torch.ones(2, 2, 2)])
-    with pytest.raises(ValueError, match="positions"):
-        loss_by_position([], positions=0)
 
 
 def test_kl_spectrum_is_the_mean_of_each_dimension_in_double() -> None:
     kl = torch.tensor([[1.0, 0.0, 1e-8], [3.0, 0.0, 3e-8]])
     assert kl_spectrum(kl).tolist() == pytest.approx([2.0, 0.0, 2e-8], rel=1e-6)
     assert kl_spectrum(kl).dtype == torch.float64
-    with pytest.raises(ValueError, match="kl"):
-        kl_spectrum(kl[0])
 
 
 def test_active_units_by_variance_about_the_mean() -> None:
@@ -61,8 +53,6 @@ def test_active_units_by_variance_about_the_mean() -> None:
     assert [active_units(mu, t) for t in (0.01, 0.05, 0.2, 5.0)] == [2, 1, 1, 0]
     assert active_units(mu) == 2
     assert active_units(mu[:1]) == 0
-    with pytest.raises(ValueError, match="mu"):
-        active_units(mu[0])
 
 
 def test_thirty_two_weak_dimensions_count_as_thirty_two() -> None:
@@ -80,6 +70,3 @@ def test_bleu_of_a_perfect_an_empty_and_a_partial_reconstruction() -> None:
     assert reconstruction_bleu(["a b c d x"], ["a b c d e"]) == pytest.approx(expected)
     # tokens as they stand: "n't" is one, case counts
     assert reconstruction_bleu(["A B C D E"], ["a b c d e"]) == 0.0
-    for bad in ([], ["a"]):
-        with pytest.raises(ValueError, match="BLEU"):
-            reconstruction_bleu(bad, text)

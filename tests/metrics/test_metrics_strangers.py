@@ -78,11 +78,9 @@ def test_neighbours_do_not_stay_neighbours() -> None:
     assert (gap <= 20).mean() < 0.04  # 40 of 1999 places
 
 
-def test_lengths_may_be_few_and_must_be_a_list() -> None:
+def test_lengths_may_be_few() -> None:
     assert stranger_within_length([]).tolist() == []
     assert stranger_within_length([5, 3, 5, 9]).tolist() == [2, -1, 0, -1]
-    with pytest.raises(ValueError, match="lengths"):
-        stranger_within_length(np.ones((2, 2), dtype=np.int64))
 
 
 # What the rule does to the figure -----------------------------------------------------------------
@@ -208,11 +206,6 @@ def test_too_few_with_a_stranger_give_nan() -> None:
     assert (math.isnan(mean), math.isnan(error), count) == (True, True, 0)
     mean, error, count = z_use(torch.ones(2), 3 * torch.ones(2), np.array([1, -1]))
     assert (mean, math.isnan(error), count) == (2.0, True, 1)
-
-
-def test_refuses_shapes_that_differ() -> None:
-    with pytest.raises(ValueError, match="must all be"):
-        z_use(torch.ones(3), torch.ones(3), np.array([1, 0]))
 
 
 # Along the curve ----------------------------------------------------------------------------------

@@ -161,8 +161,8 @@ def test_marginal_kl_is_the_difference() -> None:
 
 def test_batch_mi_averages_the_batches_by_size() -> None:
     posteriors = informative(3.0, seed=3, n=75)
-    batches = [np.arange(0, 32), np.arange(32, 64), np.arange(64, 75), np.arange(0)]
-    parts = [direct(*(a[index] for a in posteriors)) for index in batches[:3]]
+    batches = [np.arange(0, 32), np.arange(32, 64), np.arange(64, 75)]
+    parts = [direct(*(a[index] for a in posteriors)) for index in batches]
     expected = (32 * parts[0] + 32 * parts[1] + 11 * parts[2]) / 75
     assert batch_mi(*posteriors, batches) == pytest.approx(expected, abs=1e-12)
     assert batch_mi(*posteriors, [np.array([i]) for i in range(75)]) == 0.0
@@ -181,14 +181,3 @@ def test_a_diverged_model_shows_as_nan() -> None:
     mu, logvar, z = informative(1.0, seed=0, n=20)
     mu[3, 4] = math.nan
     assert math.isnan(coupled_mi(mu, logvar, z).mi)
-
-
-def test_refuses_what_is_not_a_set_of_posteriors() -> None:
-    a = torch.zeros(4, 2)
-    for bad in [(a, a, a[:3]), (a[:0], a[:0], a[:0]), (a[0], a[0], a[0])]:
-        with pytest.raises(ValueError, match="must all be"):
-            coupled_mi(*bad)
-    with pytest.raises(ValueError, match="chunk"):
-        coupled_mi(a, a, a, chunk=0)
-    with pytest.raises(ValueError, match="at least one sentence"):
-        batch_mi(a, a, a, [])

@@ -43,12 +43,8 @@ def test_any_number_of_draws_keeps_the_sizes_that_nest(draws: int, kept: list[in
     assert list(importance_nll(weights(3, draws, 1.0)).curve) == kept
 
 
-def test_sizes_may_come_in_any_order_and_must_be_positive() -> None:
+def test_sizes_may_come_in_any_order() -> None:
     assert list(importance_nll(weights(3, 60, 1.0), sizes=(60, 4, 3, 12, 12)).curve) == [4, 12, 60]
-    with pytest.raises(ValueError, match="at least 1"):
-        importance_nll(weights(3, 60, 1.0), sizes=(0, 10))
-    with pytest.raises(ValueError, match="N, S > 0"):
-        importance_nll(torch.zeros(3, 0))
 
 
 def test_effective_sample_size_counts_the_weights_that_matter() -> None:
