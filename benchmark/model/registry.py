@@ -39,7 +39,9 @@ def describe(name: str) -> str:
     """Return the first line of a baseline's docstring, read without importing the file."""
     try:
         text = ast.get_docstring(ast.parse(path_of(name).read_bytes())) or ""
-    except (SyntaxError, ValueError, OSError) as error:  # ValueError: null bytes, in Python 3.11
+    except SyntaxError as error:
+        return f"(syntax error in line {error.lineno or 1})"
+    except (OSError, ValueError) as error:  # ValueError: null bytes, in early releases of 3.11
         return f"(error: {error})"
     return text.split("\n", 1)[0]
 

@@ -178,7 +178,10 @@ def test_flags_resolve_as_a_study_does(here: Path, capsys: pytest.CaptureFixture
         (["run", "--data", "ptb", "--baseline", "none", "--set", "x"], "write KEY=VALUE"),
         (["run", "--data", "ptb", "--baseline", "none", "--set", "x=1"], "x: unknown key"),
         (["run", "--data", "ptb", "--baseline", "none", "--set", "tran.lr=1"], "'train'"),
-        (["run", "--data", "ptb", "--baseline", "none", "--preset", "ptb"], "preset 'ptb'"),
+        (
+            ["run", "--data", "ptb", "--baseline", "none", "--preset", "ptb"],
+            "preset: 'ptb': unknown",
+        ),
         (["run", "--data", "exact_small", "--baseline", "none", "--runs", "file"], "file"),
         (["run", "--data", "ptb", "--baseline", "none"], "pcbench data prepare ptb"),
         (["sweep", QUICK, "--runs", "link/runs"], "link: links to nowhere, which is not there; m"),
