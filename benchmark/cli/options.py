@@ -173,17 +173,20 @@ def settings(pairs: Iterable[str]) -> tuple[dict[str, Any], dict[str, dict[str, 
 
     params: dict[str, Any] = {}
     sections: dict[str, dict[str, Any]] = {}
+    mistakes = []
     for pair in pairs:
         key, equals, text = pair.partition("=")
         section, dot, name = key.rpartition(".")
-        if not equals or not key:
-            raise UserError(f"--set {pair}: write KEY=VALUE, such as train.epochs=3")
-        if dot and section not in SECTIONS:
-            raise UserError(f"--set {pair}: unknown section; {suggest(section, SECTIONS)}")
         table = sections.setdefault(section, {}) if dot else params
-        if name in table:
-            raise UserError(f"--set {pair}: {key} is given twice")
+        if not equals or not key:
+            mistakes.append(f"--set {pair}: write KEY=VALUE, such as train.epochs=3")
+        elif dot and section not in SECTIONS:
+            mistakes.append(f"--set {pair}: unknown section; {suggest(section, SECTIONS)}")
+        elif name in table:
+            mistakes.append(f"--set {pair}: {key} is given twice")
         table[name] = _value(text)
+    if mistakes:
+        raise UserError("\n".join(mistakes))
     return params, sections
 
 

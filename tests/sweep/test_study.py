@@ -1,11 +1,12 @@
 """Study files: what they mean, and how they are refused."""
 
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 
 import pytest
 
 from benchmark.core.errors import UserError
+from benchmark.model import registry
 from benchmark.run.config import resolve
 from benchmark.sweep import study
 
@@ -130,6 +131,11 @@ def test_all_mistakes_are_told_at_once(tmp_path: Path) -> None:
         "mine.toml: baseline 'cyclicl': unknown; did you mean 'cyclical'?",
         "mine.toml: baseline 3.label: '' is empty or holds markup, which no report shows",
     ]
+
+
+def test_no_baseline_may_have_a_setting_that_a_row_has() -> None:
+    row = {field.name for field in fields(study._Row)}
+    assert row - {"params"} == set(registry.RESERVED)
 
 
 def test_unknown_files_ids_and_seeds(tmp_path: Path) -> None:
