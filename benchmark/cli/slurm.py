@@ -39,7 +39,7 @@ def submit(arguments: Namespace) -> int:
     """
     from benchmark.sweep.manifest import Options
     from benchmark.sweep.study import locate
-    from benchmark.sweep.submit import Wish as SubmitOptions
+    from benchmark.sweep.submit import SubmitOptions
     from benchmark.sweep.submit import submit as send
 
     toml = any(word.endswith(".toml") for word in arguments.sbatch)
