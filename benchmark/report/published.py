@@ -10,8 +10,8 @@ from benchmark.core.records import is_done
 from benchmark.core.rules import SIGNS, bound
 from benchmark.report.literature import FILE, Value, read
 from benchmark.report.literature import rows as printed
+from benchmark.report.render import Cell, Row, Table
 from benchmark.report.statistics import shown, summarise
-from benchmark.report.table import Cell, Row, Table
 from benchmark.run.config import ModelConfig, TrainConfig
 from benchmark.run.presets import PRESETS
 

@@ -22,19 +22,21 @@ import tomllib
 from collections.abc import Callable, Sequence
 from functools import cache, cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from benchmark.core.errors import UserError, suggest
 from benchmark.core.records import is_done, read_jsonl
 from benchmark.core.rules import bound
 from benchmark.model.polyline import TOLERANCE
 from benchmark.report import collapse, facts, misprints
-from benchmark.report.comparable import languages_as_seeds
+from benchmark.report.comparable import Group, languages_as_seeds
 from benchmark.report.facts import Quantity, plain, whole
-from benchmark.report.frame import FIRST_WORDS, figures, frame
+from benchmark.report.frame import FIRST_WORDS, figures
 from benchmark.report.literature import Value, read
-from benchmark.report.paired import Compared, against, each_other
 from benchmark.report.statistics import Summary, summarise
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 Record = dict[str, Any]
 
@@ -178,17 +180,15 @@ class Quantities:
 
     def _holm(self, study: str, data: str, row: str, metric: str) -> float:
         """As in the tables: over all differences to that row, or over all pairs of rows."""
-        first, other = row.split(" - ")
-        compared = self._compared(study, data, other)
-        one = compared.get(first, compared.get(f"{first} − {other}"))
-        p = (one or compared[f"{other} − {first}"]).metrics[metric].p
-        if p is None:
-            raise LookupError("no test was made")
-        return p
+        for line in self._compared(study, data).to_dict("records"):
+            same_rows = {line["label"], line["other"]} == set(row.split(" - "))
+            if same_rows and line["metric"] == metric and not math.isnan(line["p"]):
+                return float(line["p"])
+        raise LookupError("no test was made")
 
-    def _compare(self, study: str, data: str, other: str) -> dict[str, Compared]:
-        group = frame([line for line in self.done(study) if line["config"]["data"] == data])
-        return {one.label: one for one in against(group, other) or each_other(group)}
+    def _compare(self, study: str, data: str) -> "pd.DataFrame":
+        lines = [line for line in self.done(study) if line["config"]["data"] == data]
+        return Group(lines=lines).differences
 
 
 def _values(lines: Sequence[Record], data: str, row: str, metric: str) -> list[float]:

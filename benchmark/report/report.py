@@ -13,9 +13,8 @@ from benchmark.core.errors import UserError
 from benchmark.core.files import check_writable, plain, write_atomic
 from benchmark.core.records import read_jsonl
 from benchmark.report import checkpoints, render, tables, terminal
-from benchmark.report.comparable import groups
-from benchmark.report.notes import caveats
-from benchmark.report.table import Table
+from benchmark.report.comparable import caveats, groups
+from benchmark.report.render import Table
 from benchmark.report.verdict import verdict
 
 if TYPE_CHECKING:

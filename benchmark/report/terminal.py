@@ -6,7 +6,7 @@ import textwrap
 from collections.abc import Sequence
 
 from benchmark.core.consistency import Finding
-from benchmark.report.table import DASH, Cell, Row, Table
+from benchmark.report.render import DASH, Cell, Row, Table
 
 WIDTH = 100  # columns
 _COLUMNS = ("ELBO", "KL", "MI", "IW-NLL", "excess")

@@ -7,7 +7,7 @@ from made_up import line, markdown
 from test_report import cells
 
 from benchmark.report import collapse, tables
-from benchmark.report.table import Table
+from benchmark.report.render import Table
 
 
 def figures_of(mi: float, mi_se: float, use: float, use_se: float) -> dict[str, Any]:

@@ -20,7 +20,7 @@ from benchmark.core.consistency import Finding
 from benchmark.core.records import read_jsonl
 from benchmark.report import tables
 from benchmark.report.page import page
-from benchmark.report.table import Cell, Row, Table
+from benchmark.report.render import Cell, Row, Table
 
 RESULTS = Path(__file__).parents[2] / "results"
 VOID = {"meta", "link", "img", "wbr"}

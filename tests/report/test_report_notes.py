@@ -5,7 +5,7 @@ from typing import Any
 from made_up import record
 
 from benchmark.report import tables
-from benchmark.report.table import Table
+from benchmark.report.render import Table
 
 
 def line(label: str, row: int, **train: Any) -> dict[str, Any]:

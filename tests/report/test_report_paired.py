@@ -9,7 +9,7 @@ from made_up import record
 from scipy import stats
 
 from benchmark.report import render, tables
-from benchmark.report.table import Cell, Table
+from benchmark.report.render import Cell, Table
 
 Lines = list[dict[str, Any]]
 

@@ -21,7 +21,7 @@ from benchmark.report.figures import (
     spectrum,
     style,
 )
-from benchmark.report.table import slug
+from benchmark.report.render import slug
 
 if TYPE_CHECKING:
     import pandas as pd

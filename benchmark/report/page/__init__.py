@@ -17,8 +17,8 @@ from benchmark.report.page import gallery, head
 from benchmark.report.page.markup import link, prose, text
 from benchmark.report.page.runs import Origin as Origin
 from benchmark.report.page.tables import Sections
-from benchmark.report.table import Table
-from benchmark.report.tables import LEGEND, remarks
+from benchmark.report.render import LEGEND, Table
+from benchmark.report.tables import remarks
 
 Record = dict[str, Any]
 

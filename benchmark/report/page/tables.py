@@ -6,7 +6,7 @@ from typing import Any
 
 from benchmark.report.page import runs
 from benchmark.report.page.markup import anchor, name, prose, text
-from benchmark.report.table import Row, Table
+from benchmark.report.render import Row, Table
 
 Record = dict[str, Any]
 
