@@ -1,107 +1,35 @@
 """Pairs of measurements, taken in turns, and the table of their ratios."""
 
-import json
 import os
-import statistics
-import subprocess
 import sys
-from collections.abc import Sequence
-from contextlib import ExitStack, suppress
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from contextlib import ExitStack
+from pathlib import Path
+from statistics import median
 
+import torch
 from tqdm import tqdm
 
-from benchmark.bench.sizes import SIZES, config, flops_a_token
+from benchmark.bench.worker import SAMPLES, SIZES, Ours, Yardstick, start
 from benchmark.core.errors import UserError
-from benchmark.core.provenance import checkout
-from benchmark.report.render import aligned
+from benchmark.core.provenance import provenance
+from benchmark.model.device import device_name
 
-SECOND = {"train": "tokens/s", "iw": "sentences/s", "plain": "sentences/s"}
-
-
-class Worker:
-    """A side in its own process; it waits while the other one measures."""
-
-    def __init__(self, side: str, size: str, precision: str, threads: int, device: str) -> None:
-        command = [sys.executable, "-m", "benchmark.bench.worker"]
-        command += [side, size, precision, str(threads), device]
-        limits = {"OMP_NUM_THREADS": str(threads), "PYTHONPATH": str(checkout())}
-        self._process = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
-            env={**os.environ, **limits},
-        )  # fmt: skip
-        self.peak_mb = 0.0
-
-    def ask(self, what: str) -> None:
-        """Begin a measurement."""
-        assert self._process.stdin is not None
-        self._process.stdin.write(f"{what}\n")
-        self._process.stdin.flush()
-
-    def answer(self) -> float:
-        """Its rate: amount a second.
-
-        Raises:
-            UserError: the process ended.
-        """
-        assert self._process.stdout is not None
-        line = self._process.stdout.readline()
-        if not line:
-            raise UserError(f"bench: a measurement ended with status {self._process.wait()}; "
-                            "what it said stands above")  # fmt: skip
-        told = json.loads(line)
-        self.peak_mb = max(self.peak_mb, told["peak_mb"])
-        return float(told["amount"] / told["seconds"])
-
-    def rate(self, what: str) -> float:
-        """Measure and wait."""
-        self.ask(what)
-        return self.answer()
-
-    def close(self) -> None:
-        """End the process."""
-        with suppress(BrokenPipeError):  # it has ended already
-            self._process.communicate()
+HEAD = ["what", "this code", "yardstick", "ratio", "range", "of the matrix rate", "peak MB"]
+KINDS = (  # what is measured, the method of each side, the unit
+    ("training", "train", "train", "tokens/s"),
+    (f"IW-NLL, {SAMPLES} samples", "iw", "iw", "sentences/s"),
+    ("validation, against one pass", "validate", "plain", "sentences/s"),
+    ("test evaluation, against one pass", "evaluate", "plain", "sentences/s"),
+)
+Sides = Sequence[Callable[..., Future[tuple[float, float]]]]
 
 
-@dataclass(frozen=True)
-class Row:
-    """One line of the table: rates of both sides, pair by pair."""
-
-    what: str
-    unit: str
-    ours: list[float]
-    other: list[float]
-    peak: tuple[float, float]
-    roofline: float | None = None  # share of what the machine's matrix product reaches
-
-    @property
-    def ratios(self) -> list[float]:
-        return [a / b for a, b in zip(self.ours, self.other, strict=True)]
-
-    def cells(self) -> list[str]:
-        """As the table prints them."""
-        ratios = self.ratios
-        return [
-            self.what,
-            f"{_figure(statistics.median(self.ours))} {self.unit}",
-            f"{_figure(statistics.median(self.other))} {self.unit}",
-            f"{statistics.median(ratios):.2f}",
-            f"{min(ratios):.2f} to {max(ratios):.2f}",
-            "–" if self.roofline is None else f"{100 * self.roofline:.0f} %",
-            f"{self.peak[0]:,.0f} / {self.peak[1]:,.0f}",
-        ]
-
-
-HEAD = (
-    "what", "this code", "yardstick", "ratio", "range", "of the matrix rate", "peak MB",
-)  # fmt: skip
-
-
-def measure(
+def rows(
     size: str, precisions: Sequence[str], threads: int, device: str, pairs: int, together: int
-) -> list[Row]:
-    """All rows of one size: training, importance sampling, evaluation; runs side by side.
+) -> list[list[str]]:
+    """Measure all rows of one size: training, importance sampling, evaluation, runs together.
 
     Args:
         size: a name of `SIZES`.
@@ -111,88 +39,78 @@ def measure(
         pairs: measurements of each row, after one to warm up.
         together: runs at a time in the last row of a precision; 1 leaves it out.
     """
-    rows = []
+    os.environ["OMP_NUM_THREADS"] = str(threads)  # of the processes that begin here
+    found = []
     with ExitStack() as stack:
-
-        def worker(side: str, precision: str) -> Worker:
-            made = Worker(side, size, precision, threads, device)
-            stack.callback(made.close)
-            return made
-
-        other = [worker("yardstick", "fp32") for _ in range(max(1, together))]
+        other = [start(stack, Yardstick, size, "fp32", threads, device) for _ in range(together)]
         for precision in precisions:
-            ours = [worker("ours", precision) for _ in range(max(1, together))]
-            machine = statistics.median(ours[0].rate("matrix") for _ in range(3))
-            name = f"{size} {precision}"
-            found = config(SIZES[size], precision)
-            work = flops_a_token(found, SIZES[size].vocabulary)
-            train = _row(f"{name}: training", ours[:1], other[:1], "train", "train", pairs)
-            share = statistics.median(train.ours) * work / machine
-            rows.append(Row(**{**vars(train), "roofline": share}))
-            rows.append(
-                _row(f"{name}: IW-NLL, 500 samples", ours[:1], other[:1], "iw", "iw", pairs)
-            )
-            for what, title in (
-                ("validate", "validation, against one pass"),
-                ("evaluate", "test evaluation, against one pass"),
-            ):
-                rows.append(_row(f"{name}: {title}", ours[:1], other[:1], what, "plain", pairs))
-            if together > 1:
-                title = f"{name}: training, {together} runs at a time"
-                rows.append(_row(title, ours, other, "train", "train", pairs))
-    return rows
+            ours = [start(stack, Ours, size, precision, threads, device) for _ in range(together)]
+            machine = median(_rate(ours[:1], "matrix")[0] for _ in range(3))
+            limit = machine / SIZES[size].flops_a_token()
+            runs = f"training, {together} runs at a time"
+            kinds = [*KINDS, (runs, "train", "train", "tokens/s")] if together > 1 else KINDS
+            for title, mine, theirs, unit in kinds:
+                number = together if title == runs else 1
+                rates: tuple[list[float], list[float]] = ([], [])
+                peaks = [0.0, 0.0]
+                name = f"{size} {precision}: {title}"
+                for turn in tqdm(range(pairs + 1), name, False, disable=not sys.stderr.isatty()):
+                    for i, side in enumerate(((ours, mine), (other, theirs))):
+                        rate, peaks[i] = _rate(side[0][:number], side[1])
+                        if turn:  # the first one warms up
+                            rates[i].append(rate)
+                found.append(
+                    cells(name, unit, *rates, peaks, limit if title == "training" else None)
+                )
+    return found
 
 
-def _row(
-    title: str, ours: list[Worker], other: list[Worker], mine: str, theirs: str, pairs: int
-) -> Row:
-    """Rates of ``pairs`` turns; those of several workers at a time are added."""
-    rates: tuple[list[float], list[float]] = ([], [])
-    bar = tqdm(range(pairs + 1), desc=title, leave=False, disable=not sys.stderr.isatty())
-    for turn in bar:
-        for workers, what, found in ((ours, mine, rates[0]), (other, theirs, rates[1])):
-            for worker in workers:
-                worker.ask(what)
-            rate = sum([worker.answer() for worker in workers])
-            if turn:  # the first one warms up
-                found.append(rate)
-    unit = SECOND[theirs]
-    return Row(title, unit, *rates, (ours[0].peak_mb, other[0].peak_mb))
+def _rate(sides: Sides, what: str) -> tuple[float, float]:
+    """Measure sides at the same time; return the sum of their rates, and the first one's peak."""
+    futures = [side(what) for side in sides]
+    try:
+        answers = [future.result() for future in futures]
+    except RuntimeError as error:  # the process ended, or its device has too little memory
+        reason = str(error).splitlines()[0]
+        raise UserError(f"bench: a measurement failed ({reason})") from error
+    return sum(rate for rate, _ in answers), answers[0][1]
 
 
-def table(rows: Sequence[Row]) -> str:
-    """The rows in Markdown."""
-    return aligned([list(HEAD), *(row.cells() for row in rows)])
+def cells(
+    title: str, unit: str, ours: Sequence[float], other: Sequence[float], peaks: Sequence[float],
+    limit: float | None = None,
+) -> list[str]:  # fmt: skip
+    """Return a row of the table from rates of both sides, pair by pair.
+
+    ``limit`` is the rate that the machine's matrix products would allow, where that is known.
+    """
+    middle = median(ours), median(other)
+    ratios = [one / two for one, two in zip(ours, other, strict=True)]
+    return [
+        title,
+        *(f"{rate:{',.0f' if rate >= 100 else '.3g'}} {unit}" for rate in middle),
+        f"{median(ratios):.2f}",
+        f"{min(ratios):.2f} to {max(ratios):.2f}",
+        f"{100 * middle[0] / limit:.0f} %" if limit else "–",
+        f"{peaks[0]:,.0f} / {peaks[1]:,.0f}",
+    ]
 
 
 def machine(threads: int, device: str) -> str:
-    """What it was measured on, in one line."""
-    import torch
-
-    from benchmark.core.provenance import provenance
-    from benchmark.model.device import device_name
-
-    told = provenance()
-    where = device_name(torch.device(device)) if device != "cpu" else _processor()
-    load = os.getloadavg()[0]
+    """Describe in one line what it was measured on."""
+    known = provenance()
+    where = f"{known['processor']} ({_bf16()})"
+    if device != "cpu":
+        where = device_name(torch.device(device))
     return (
         f"{where}, {os.cpu_count()} cores, {threads} thread{'s' * (threads > 1)} a process; "
-        f"torch {told['torch']}, {told['cpu']}; load before: {load:.1f}; commit "
-        f"{(told['commit'] or 'unknown')[:12]}{' with changes' if told['dirty'] else ''}"
+        f"torch {known['torch']}, {known['cpu']}; load before: {os.getloadavg()[0]:.1f}; commit "
+        f"{(known['commit'] or 'unknown')[:12]}{' with changes' if known['dirty'] else ''}"
     )
 
 
-def _processor() -> str:
-    """The processor's family, and whether it multiplies bf16 matrices."""
-    try:
-        with open("/proc/cpuinfo", errors="replace") as file:
-            text = file.read()
-    except OSError:
-        return "CPU"
-    names = [line.split(":")[1].strip() for line in text.splitlines() if "model name" in line]
-    known = [flag for flag in ("amx_bf16", "avx512_bf16") if flag in text]
-    return f"{names[0] if names else 'CPU'} ({', '.join(known) or 'no bf16 instructions'})"
-
-
-def _figure(value: float) -> str:
-    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
+def _bf16() -> str:
+    """Name the processor's instructions that multiply bf16 matrices."""
+    info = Path("/proc/cpuinfo")
+    text = info.read_text(errors="replace") if info.exists() else ""
+    return ", ".join(f for f in ("amx_bf16", "avx512_bf16") if f in text) or "no bf16 instructions"

@@ -1,39 +1,42 @@
 """How cost grows: with tokens, with sentences, with importance samples; each over a factor 16."""
 
-import statistics
-import subprocess
-import sys
+import math
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from functools import partial
+from statistics import median
 
 import torch
 
-from benchmark.bench.sizes import SIZES, config
+from benchmark.bench.worker import SIZES, Ours, start
 from benchmark.core.seeds import generator
-from benchmark.metrics.mutual_information import coupled_mi
-from benchmark.model.device import peak_mb, prepare_device
+from benchmark.metrics import coupled_mi
+from benchmark.model.device import prepare_device
 from benchmark.model.vae import build
-from benchmark.report.render import aligned
 
 FACTORS = (1, 2, 4, 8, 16)
 LENGTH, SENTENCES, SAMPLES = 8, 512, 50
 
 
-def table(device: str, threads: int) -> str:
-    """Seconds and peak memory at 1 to 16 times the size, in Markdown."""
+def rows(device: str, threads: int) -> list[list[str]]:
+    """Measure seconds and peak memory at 1 to 16 times the size; the first row is the head."""
     place = prepare_device(device, threads, "bf16")
-    rows = [["what", *(f"x {f}" for f in FACTORS), "exponent"]]
-    score, information = partial(_score, place), partial(_information, place)
-    rows.append(_growth("score a sentence of 8 to 128 tokens, s", score))
-    rows.append(_growth("mutual information of 512 to 8,192 sentences, s", information))
-    peaks = [_memory(f, device, threads) for f in FACTORS]
-    rows.append(["peak memory with 50 to 800 samples, MB", *(f"{p:,.0f}" for p in peaks), "–"])
-    return aligned(rows)
+    peaks = []
+    for factor in FACTORS:  # each in a process of its own: a peak never falls
+        with ExitStack() as stack:
+            ours = start(stack, Ours, "ptb", "bf16", threads, device)
+            peaks.append(ours("iw", SAMPLES * factor).result()[1])
+    return [
+        ["what", *(f"x {factor}" for factor in FACTORS), "exponent"],
+        _growth("score a sentence of 8 to 128 tokens, s", partial(_score, place)),
+        _growth("mutual information of 512 to 8,192 sentences, s", partial(_information, place)),
+        ["peak memory with 50 to 800 samples, MB", *(f"{peak:,.0f}" for peak in peaks), "–"],
+    ]
 
 
 def _growth(name: str, work: Callable[[int], Callable[[], object]]) -> list[str]:
-    """Median seconds by factor, and the exponent between the two largest."""
+    """Return the median seconds by factor, and the exponent between the middle and the largest."""
     jobs = [work(factor) for factor in FACTORS]
     seconds: list[list[float]] = [[] for _ in jobs]
     for _ in range(4):  # in turns; the first warms up
@@ -41,16 +44,15 @@ def _growth(name: str, work: Callable[[int], Callable[[], object]]) -> list[str]
             begin = time.perf_counter()
             job()
             times.append(time.perf_counter() - begin)
-    medians = [statistics.median(times[1:]) for times in seconds]
-    exponent = torch.tensor(medians[-1] / medians[-3]).log() / torch.tensor(4.0).log()
-    return [name, *(f"{s:.3g}" for s in medians), f"{float(exponent):.2f}"]
+    medians = [median(times[1:]) for times in seconds]
+    return [name, *(f"{s:.3g}" for s in medians), f"{math.log(medians[-1] / medians[-3], 4):.2f}"]
 
 
 def _score(place: torch.device, factor: int) -> Callable[[], object]:
-    """NLL of 16 sentences under 4 samples of z, PTB's sizes, bf16."""
+    """Return the work of scoring 16 sentences under 4 samples of z, at PTB's sizes, in bf16."""
     size = SIZES["ptb"]
-    found = config(size, "bf16")
-    model = build(found.model, found.method(), size.vocabulary, generator(0, "init"))
+    config = size.config("bf16")
+    model = build(config.model, config.method(), size.vocabulary, generator(0, "init"))
     model.to(place).eval()
     noise = generator(0, "bench")
     tokens = torch.randint(3, size.vocabulary, (16, LENGTH * factor + 1), generator=noise)
@@ -64,31 +66,9 @@ def _score(place: torch.device, factor: int) -> Callable[[], object]:
 
 
 def _information(place: torch.device, factor: int) -> Callable[[], object]:
+    """Return the work of estimating mutual information."""
     noise = generator(0, "bench")
     mu = torch.randn(SENTENCES * factor, 32, generator=noise)
     logvar = torch.zeros_like(mu)
     z = mu.double() + torch.randn(mu.shape, generator=noise)
-    mu, logvar, z = (values.to(place) for values in (mu, logvar, z))
-    return lambda: coupled_mi(mu, logvar, z)
-
-
-def _memory(factor: int, device: str, threads: int) -> float:
-    """Peak memory of a process that scores a bucket with so many importance samples."""
-    command = [sys.executable, "-m", "benchmark.bench.scaling"]
-    command += [str(SAMPLES * factor), device, str(threads)]
-    return float(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
-
-
-def main(arguments: list[str]) -> None:
-    """Score one bucket; print the peak."""
-    from benchmark.bench import worker
-
-    samples, device, threads = int(arguments[0]), arguments[1], int(arguments[2])
-    worker.SAMPLES = samples
-    side = worker.Ours("ptb", "bf16", threads, device)
-    side.iw()
-    print(peak_mb(side.device))
-
-
-if __name__ == "__main__":
-    main(sys.argv[1:])
+    return partial(coupled_mi, mu.to(place), logvar.to(place), z.to(place))

@@ -1,55 +1,47 @@
-"""``pcbench bench``: parser and command."""
+"""``pcbench bench``: how fast this code is on this machine."""
 
 import os
 import sys
 from argparse import Namespace
 
-from benchmark.cli.options import Commands, command, count, device
+from benchmark.cli.options import DEVICE, command, count, flag, option, repeated
+
+SIZES = ["ptb", "yahoo", "exact"]
+TOGETHER = "runs at a time in the last row, default: one a core; GPU: 4"
 
 
-def add(sub: Commands) -> None:
-    """Add the command."""
-    do = command(
-        sub, "bench", "measure speed on this machine, in turns with a plain text VAE",
-        "pcbench bench", "pcbench bench --size yahoo --precision bf16 --pairs 3",
-        "pcbench bench --scaling",
-    )  # fmt: skip
-    do.add_argument("--size", action="append", choices=["ptb", "yahoo", "exact"],
-                    help="sizes of a corpus and its model; default: ptb")  # fmt: skip
-    do.add_argument("--precision", action="append", choices=["fp32", "bf16"], help="default: both")
-    do.add_argument("--pairs", type=count, default=7, metavar="N", help="default: %(default)s")
-    do.add_argument("--threads", type=count, default=1, metavar="N", help="of each, default 1")
-    do.add_argument("--together", type=count, metavar="N",
-                    help="runs at a time in the last row, default: one a core; GPU: 4")  # fmt: skip
-    do.add_argument("--scaling", action="store_true",
-                    help="instead: how cost grows with tokens, sentences and samples")  # fmt: skip
-    device(do)
-    do.set_defaults(do=bench)
-
-
+@command(
+    repeated("--size", "sizes of a corpus and its model; default: ptb", choices=SIZES),
+    repeated("--precision", "default: both", choices=["fp32", "bf16"]),
+    option("--pairs", "default: %(default)s", type=count, default=7, metavar="N"),
+    option("--threads", "of each, default 1", type=count, default=1, metavar="N"),
+    option("--together", TOGETHER, type=count, metavar="N"),
+    flag("--scaling", "instead: how cost grows with tokens, sentences and samples"),
+    DEVICE,
+)
 def bench(arguments: Namespace) -> int:
-    """``pcbench bench``."""
+    """Measure speed on this machine, in turns with a plain text VAE.
+
+    pcbench bench
+    pcbench bench --size yahoo --precision bf16 --pairs 3
+    pcbench bench --scaling
+    """
     from benchmark.bench import bench as benching
-    from benchmark.core.provenance import of_checkout
+    from benchmark.bench import scaling
     from benchmark.model.device import prepare_device
+    from benchmark.report.render import aligned
 
-    of_checkout("tests/tools/yardstick.py")
-    prepare_device(arguments.device, arguments.threads)  # or say that there is none
-    told = benching.machine(arguments.threads, arguments.device)
-    print(told, file=sys.stderr)
+    threads, device = arguments.threads, arguments.device
+    prepare_device(device, threads)  # or say that there is none
+    print(benching.machine(threads, device), file=sys.stderr)
     if arguments.scaling:
-        from benchmark.bench import scaling
-
-        text = scaling.table(arguments.device, arguments.threads)
+        rows = scaling.rows(device, threads)
     else:
-        cores = (os.cpu_count() or 1) // arguments.threads
-        together = arguments.together or (cores if arguments.device == "cpu" else min(4, cores))
-        rows = []
+        cores = (os.cpu_count() or 1) // threads
+        together = arguments.together or max(1, cores if device == "cpu" else min(4, cores))
+        precisions = arguments.precision or ["fp32", "bf16"]
+        rows = [benching.HEAD]
         for size in arguments.size or ["ptb"]:
-            precisions = arguments.precision or ["fp32", "bf16"]
-            rows += benching.measure(
-                size, precisions, arguments.threads, arguments.device, arguments.pairs, together
-            )
-        text = benching.table(rows)
-    print(text)
+            rows += benching.rows(size, precisions, threads, device, arguments.pairs, together)
+    print(aligned(rows))
     return 0

@@ -1,109 +1,212 @@
-"""What the commands' parsers share: how a mistake is told, and the options of several."""
+"""How a command is declared beside what it does, and the options that several commands share."""
 
 import argparse
+import inspect
+import os
+import re
+import sys
+import tomllib
+from argparse import Namespace
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Never, TypeAlias
+from typing import Any, Never, TypeAlias
+
+from benchmark.core.errors import UserError, suggest
 
 
 class Parser(argparse.ArgumentParser):
-    """Tells a mistake in one line; ``--help`` tells the rest."""
+    """Raise usage errors like all others, so that `benchmark.cli.main` reports them alike."""
 
     def error(self, message: str) -> Never:
-        self.exit(2, f"pcbench: {message}; see `{self.prog} --help`\n")
+        raise UserError(f"{message}; see `{self.prog} --help`")
 
 
-Commands: TypeAlias = "argparse._SubParsersAction[Parser]"
+Option: TypeAlias = "Callable[[argparse._ActionsContainer], object]"
+Subparsers: TypeAlias = "argparse._SubParsersAction[Parser]"
+Do: TypeAlias = Callable[[Namespace], int]
 
 
-def command(sub: Commands, name: str, what: str, *examples: str) -> Parser:
-    """A command with its description and examples."""
-    word = "example" if len(examples) == 1 else "examples"
+def option(name: str, what: str, **settings: Any) -> Option:
+    """Declare an argument by its name and help; ``settings`` are those of ``add_argument``."""
+    return lambda parser: parser.add_argument(name, help=what, **settings)
+
+
+flag = partial(option, action="store_true")
+folder = partial(option, type=Path, metavar="DIR")
+file = partial(option, type=Path, metavar="FILE")
+repeated = partial(option, action="append", default=[])
+
+
+def either(*options: Option) -> Option:
+    """Declare options of which a command takes at most one."""
+
+    def add(parser: "argparse._ActionsContainer") -> None:
+        group = parser.add_mutually_exclusive_group()
+        for one in options:
+            one(group)
+
+    return add
+
+
+@dataclass(frozen=True)
+class Command:
+    """A command: a function that returns its exit status, and the arguments that it reads.
+
+    The function's docstring is the help, and ends in examples. ``data_list`` is ``data list``.
+    """
+
+    do: Do
+    options: Sequence[Option]
+
+    def add(self, sub: Subparsers) -> None:
+        """Add the command's parser."""
+        description, start, examples = (inspect.getdoc(self.do) or "").partition("\n\npcbench ")
+        parser = _parser(sub, self.do.__name__.rpartition("_")[2], description, start + examples)
+        for one in self.options:
+            one(parser)
+        parser.set_defaults(do=self.do, prog=parser.prog)
+
+
+def command(*options: Option) -> Callable[[Do], Command]:
+    """Declare the decorated function as a command."""
+    return lambda do: Command(do, options)
+
+
+@dataclass(frozen=True)
+class Group:
+    """A command that consists of commands, such as ``data list``."""
+
+    name: str
+    description: str
+    example: str
+    commands: Sequence[Command]
+
+    def add(self, sub: Subparsers) -> None:
+        """Add the parsers of all its commands."""
+        parser = _parser(sub, self.name, self.description, self.example)
+        inner = parser.add_subparsers(metavar="WHAT", required=True)
+        for one in self.commands:
+            one.add(inner)
+
+
+def _parser(sub: Subparsers, name: str, description: str, examples: str) -> Parser:
+    lines = examples.strip().splitlines()
+    word = "example" if len(lines) == 1 else "examples"
+    what = description.partition("\n")[0].removesuffix(".")
     return sub.add_parser(
         name,
-        help=what,
-        description=f"{what[0].upper()}{what[1:]}.",
-        epilog=f"{word}:\n  " + "\n  ".join(examples),
+        help=what[0].lower() + what[1:],
+        description=description,
+        epilog=f"{word}:\n  " + "\n  ".join(lines),
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
 
 
-def folders(do: Parser, runs: bool = True, data: bool = True) -> None:
-    """``--runs`` and ``--data-dir``."""
-    if runs:
-        do.add_argument(
-            "--runs", type=Path, metavar="DIR", help="runs ($PCBENCH_RUNS, or results/runs)"
-        )
-    if data:
-        do.add_argument(
-            "--data-dir", type=Path, metavar="DIR", help="prepared data ($PCBENCH_DATA, or .data)"
-        )
-
-
-def device(do: Parser) -> None:
-    """``--device``."""
-    do.add_argument("--device", choices=["cpu", "cuda"], default="cpu", help="default: cpu")
-
-
-def seeds(text: str) -> list[int]:
-    """Integers separated by commas."""
-    return [int(seed) for seed in text.split(",")]
-
-
-seeds.__name__ = "list of integers"  # argparse's message names it
+def count(text: str) -> int:
+    """Return an integer of at least 1."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text} is not at least 1")
+    return int(text)
 
 
 def seconds(text: str) -> float:
-    """A number of seconds from 0 on."""
+    """Return a number of seconds."""
     value = float(text)
     if not 0 <= value < float("inf"):
         raise argparse.ArgumentTypeError(f"{text} is not a number of seconds")
     return value
 
 
-def checkpoints(do: Parser) -> None:
-    """``--checkpoint-seconds``."""
-    do.add_argument(
-        "--checkpoint-seconds", type=seconds, default=60.0, metavar="S", help="default: 60"
-    )
+def integers(text: str) -> list[int]:
+    """Return integers separated by commas."""
+    try:
+        return [int(word) for word in text.split(",")]
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"'{text}' is not a list of integers") from None
 
 
-def retry(do: Parser) -> None:
-    """``--retry-failed``."""
-    do.add_argument(
-        "--retry-failed", action="store_true", help="also the runs that failed three times"
-    )
+def runs_folder(text: str) -> Path:
+    """Return the runs folder that was given, or the default."""
+    from benchmark.core import records
+
+    return _unbroken(Path(text) if text else records.default_runs(), "--runs")
 
 
-def chosen(do: Parser) -> None:
-    """``--only`` and ``--set``."""
-    do.add_argument("--only", action="append", default=[], metavar="ROW",
-                    help="only this row, or run's id; may be given again")  # fmt: skip
-    do.add_argument(
-        "--set", action="append", default=[], metavar="KEY=VALUE",
-        help="of all rows: train.epochs=3, model.latent=16",
-    )  # fmt: skip
+def data_folder(text: str) -> Path:
+    """Return the folder of prepared data that was given, or the default."""
+    from benchmark import data
+
+    return _unbroken(Path(text) if text else data.default_root(), "--data-dir")
 
 
-def fresh(do: Parser) -> None:
-    """``--fresh``."""
-    do.add_argument(
-        "--fresh", action="store_true", help="train also what --results holds collected records of"
-    )
+def _unbroken(path: Path, name: str) -> Path:
+    """Return a folder that may be absent, but neither is a link to nothing nor lies in one."""
+    for link in (path, *path.parents):
+        if link.is_symlink() and not link.exists():
+            raise UserError(
+                f"{link}: links to {os.readlink(link)}, which is not there; make that folder, or "
+                f"choose another by {name}"
+            )
+    return path
 
 
-def results(do: Parser) -> None:
-    """``--results``."""
-    do.add_argument("--results", type=Path, default=Path("results"), metavar="DIR",
-                    help="of collected records, default: %(default)s")  # fmt: skip
+STUDY = option("study", "a study file, or its name", type=Path, metavar="STUDY")
+SEEDS = option("--seeds", "only these seeds", type=integers, metavar="0,1")
+DEVICE = option("--device", "default: cpu", choices=["cpu", "cuda"], default="cpu")
+CHECKPOINTS = option("--checkpoint-seconds", "default: 60", type=seconds, default=60.0, metavar="S")
+RESULTS = folder("--results", "of collected records, default: %(default)s", default=Path("results"))
+# Of a default that is a text, argparse calls `type` too: each time that a command is called.
+RUNS = folder("--runs", "runs ($PCBENCH_RUNS, or results/runs)", type=runs_folder, default="")
+DATA = folder("--data-dir", "prepared data ($PCBENCH_DATA, or .data)", type=data_folder, default="")
+FRESH = flag("--fresh", "train also what --results holds collected records of")
+RETRY = flag("--retry-failed", "also the runs that failed three times")
+ONLY = repeated("--only", "only this row, or run's id; may be given again", metavar="ROW")
+SET = repeated("--set", "of all rows: train.epochs=3, model.latent=16", metavar="KEY=VALUE")
 
 
-def count(text: str) -> int:
-    """An integer from 1 on."""
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError(f"{text} is not at least 1")
-    return value
+def settings(pairs: Iterable[str]) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
+    """Return the baseline's settings (``cycles=8``) and those of sections (``train.epochs=3``)."""
+    from benchmark.core.settings import SECTIONS
+
+    params: dict[str, Any] = {}
+    sections: dict[str, dict[str, Any]] = {}
+    for pair in pairs:
+        key, equals, text = pair.partition("=")
+        section, dot, name = key.rpartition(".")
+        if not equals or not key:
+            raise UserError(f"--set {pair}: write KEY=VALUE, such as train.epochs=3")
+        if dot and section not in SECTIONS:
+            raise UserError(f"--set {pair}: unknown section; {suggest(section, SECTIONS)}")
+        table = sections.setdefault(section, {}) if dot else params
+        if name in table:
+            raise UserError(f"--set {pair}: {key} is given twice")
+        table[name] = _value(text)
+    return params, sections
 
 
-count.__name__ = "integer"
+def _value(text: str) -> Any:
+    """Return a value as TOML reads it, or .5 and 5. as numbers; anything else is a text."""
+    try:
+        table = tomllib.loads(f"value = {text}")
+    except tomllib.TOMLDecodeError:
+        return float(text) if re.fullmatch(r"[+-]?(\d+\.|\.\d+)(e[+-]?\d+)?", text) else text
+    # A line feed in the text may have made a second key of its rest.
+    return table["value"] if len(table) == 1 else text
+
+
+def advise(data: Iterable[str], root: Path) -> None:
+    """Name the nearest preset of each of the user's own texts, on standard error."""
+    from benchmark.run.presets import advice
+
+    for name in dict.fromkeys(data):
+        if line := advice(name, root):
+            say(line)
+
+
+def say(message: str) -> None:
+    """Print each line of a message on standard error."""
+    for line in message.splitlines():
+        print(f"pcbench: {' '.join(line.split())}", file=sys.stderr)

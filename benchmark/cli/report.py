@@ -2,73 +2,46 @@
 
 import os
 import shlex
-import sys
 from argparse import Namespace
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from benchmark.cli.options import Commands, command, results
+from benchmark.cli.options import RESULTS, Group, command, either, file, flag, folder, option, say
 from benchmark.core.errors import UserError
 
 if TYPE_CHECKING:
     from benchmark.report.report import Places, Report
 
 
-def add(sub: Commands) -> None:
-    """Their parsers."""
-    _add_report(sub)
-    _add_plot(sub)
+CHECK = """write nothing; name the tables, and the numbers behind figures, that the records
+contradict; images are not compared"""  # argparse joins the lines
 
 
-def _add_report(sub: Commands) -> None:
-    do = command(
-        sub, "report", "tables, figures and a page of a collected study",
-        "pcbench report paper/quickstart.toml", "pcbench report quickstart --check",
-        "pcbench report quickstart --out /tmp/report --no-figures",
-        "pcbench report --published",
-    )  # fmt: skip
-    do.add_argument("study", nargs="?", metavar="STUDY", help="a study file, or its name")
-    results(do)
-    do.add_argument("--out", type=Path, metavar="DIR",
-                    help="of tables (paper/tables; DIR/tables of other --results)")  # fmt: skip
-    do.add_argument("--figures", type=Path, metavar="DIR", help="of figures (beside the tables)")
-    do.add_argument(
-        "--no-figures", action="store_true", help="draw none; no page then, but for --page"
-    )
-    do.add_argument("--page", type=Path, metavar="FILE",
-                    help="the HTML page, or its folder (beside the records)")  # fmt: skip
-    do.add_argument("--readme", type=Path, metavar="FILE",
-                    help="put the short table between this page's markers")  # fmt: skip
-    do.add_argument("--check", action="store_true",
-                    help="write nothing; name the tables, and the numbers behind figures, that "
-                    "the records contradict; images are not compared")  # fmt: skip
-    much = do.add_mutually_exclusive_group()
-    much.add_argument("--full", action="store_true",
-                      help="print all tables with all columns, as Markdown")  # fmt: skip
-    much.add_argument("--quiet", action="store_true",
-                      help="print only what is wrong or in doubt")  # fmt: skip
-    do.add_argument("--published", action="store_true",
-                    help="instead, list what is wrong among published figures")  # fmt: skip
-    do.set_defaults(do=report)
-
-
-def _add_plot(sub: Commands) -> None:
-    do = command(sub, "plot", "draw figures", "pcbench plot schedules")
-    inner = do.add_subparsers(metavar="WHAT", required=True)
-    one = command(
-        inner, "schedules", "draw the annealing shapes, or the weight curves of a study",
-        "pcbench plot schedules", "pcbench plot schedules paper/quickstart.toml",
-    )  # fmt: skip
-    one.add_argument("study", nargs="?", type=Path, metavar="STUDY", help="a study file")
-    one.add_argument("--out", type=Path, default=Path("paper/figures"), metavar="DIR",
-                     help="default: %(default)s")  # fmt: skip
-    one.set_defaults(do=plot_schedules)
-
-
+@command(
+    option("study", "a study file, or its name", nargs="?", metavar="STUDY"),
+    RESULTS,
+    folder("--out", "of tables (paper/tables; DIR/tables of other --results)"),
+    folder("--figures", "of figures (beside the tables)"),
+    flag("--no-figures", "draw none; no page then, but for --page"),
+    file("--page", "the HTML page, or its folder (beside the records)"),
+    file("--readme", "put the short table between this page's markers"),
+    flag("--check", CHECK),
+    either(
+        flag("--full", "print all tables with all columns, as Markdown"),
+        flag("--quiet", "print only what is wrong or in doubt"),
+    ),
+    flag("--published", "instead, list what is wrong among published figures"),
+)
 def report(arguments: Namespace) -> int:
-    """``pcbench report``."""
+    """Write tables, figures and a page of a collected study.
+
+    pcbench report paper/quickstart.toml
+    pcbench report quickstart --check
+    pcbench report quickstart --out /tmp/report --no-figures
+    pcbench report --published
+    """
     from benchmark.report import report as reporting
     from benchmark.report import terminal, uncommitted
 
@@ -76,55 +49,50 @@ def report(arguments: Namespace) -> int:
         return _published()
     if arguments.study is None:
         raise UserError("report: STUDY is missing: a study file or its name, or --published")
-    found = reporting.read(arguments.study, arguments.results)
-    to = _places(found.name, arguments)
-    if arguments.check and not found.wrong:
-        return _check(found, to, arguments)
+    result = reporting.read(arguments.study, arguments.results)
+    to = _places(result.name, arguments)
+    if arguments.check and not result.wrong:
+        return _check(result, to, arguments)
     written: list[Path] = []
-    if (
-        arguments.readme is not None and not found.wrong
-    ):  # first: it may lack the place of the table
-        found.fill(arguments.readme)
+    if arguments.readme is not None and not result.wrong:
+        result.fill(arguments.readme)  # first, because the page may lack the table's markers
         written.append(arguments.readme)
-    written = found.write(to) + written
-    print(found.told(terminal.coloured(), arguments.full, arguments.quiet), end="")
-    for note in (
-        [] if arguments.quiet else uncommitted.remarks(arguments.study, found.path, found.lines)
-    ):
-        print(f"pcbench: {note}", file=sys.stderr)
-    if found.wrong:
+    written = result.write(to) + written
+    print(result.told(terminal.coloured(), arguments.full, arguments.quiet), end="")
+    if not arguments.quiet:
+        for note in uncommitted.remarks(arguments.study, result.path, result.lines):
+            say(note)
+    if result.wrong:
         return 1
     if arguments.full:
-        print(f"pcbench: wrote {_folders(written)}", file=sys.stderr)
+        say(f"wrote {_by_folder(written)}")
     elif not arguments.quiet:
-        print(f"\nWritten: {_folders([path for path in written if path != to.page])}")
+        print(f"\nWritten: {_by_folder([path for path in written if path != to.page])}")
         if to.page is not None:
             print(f"Page:    {to.page.absolute().as_uri()}")
     return 0
 
 
 def _places(name: str, arguments: Namespace) -> "Places":
-    """Where the report goes, as asked or by default."""
     from benchmark.report.report import places
 
     to = places(name, arguments.results, arguments.out)
     if arguments.page is not None:
-        folder = arguments.page.suffix != ".html"
-        to = replace(to, page=arguments.page / f"{name}.html" if folder else arguments.page)
+        is_folder = arguments.page.suffix != ".html"
+        to = replace(to, page=arguments.page / f"{name}.html" if is_folder else arguments.page)
     if arguments.no_figures:  # and no page without them, unless it is asked for
         return replace(to, figures=None, page=arguments.page and to.page)
     return replace(to, figures=arguments.figures or to.figures)
 
 
-def _check(found: "Report", to: "Places", arguments: Namespace) -> int:
-    """Name what differs, and the command that mends it."""
-    differing = found.differing(to, arguments.readme)
+def _check(result: "Report", to: "Places", arguments: Namespace) -> int:
+    """Print what differs, and the command that writes it anew."""
+    differing = result.differing(to, arguments.readme)
     for one in differing:
         print(one)
-    if not differing and arguments.quiet:
-        return 0
     if not differing:
-        print(f"{found.path}: tables and figures are what the records say")
+        if not arguments.quiet:
+            print(f"{result.path}: tables and figures are what the records say")
         return 0
     words = [arguments.study]
     for name in ("results", "out", "figures", "page", "readme"):
@@ -136,26 +104,25 @@ def _check(found: "Report", to: "Places", arguments: Namespace) -> int:
     return 1
 
 
-def _folders(paths: Sequence[Path]) -> str:
-    """Files by folder, "paper/tables/quickstart.{md,tex,csv}, 24 files in paper/figures"."""
+def _by_folder(paths: Sequence[Path]) -> str:
+    """Shorten a list of files: "paper/tables/main.{md,tex,csv}, 24 files in paper/figures"."""
     folders: dict[Path, list[Path]] = {}
     for path in paths:
         folders.setdefault(path.parent, []).append(path)
-    told = []
-    for folder, files in folders.items():
-        stems = {path.stem for path in files}
+    parts = []
+    for home, files in folders.items():
         if len(files) == 1:
-            told.append(str(files[0]))
-        elif len(stems) == 1:
+            parts.append(str(files[0]))
+        elif len({path.stem for path in files}) == 1:
             kinds = ",".join(path.suffix[1:] for path in files)
-            told.append(os.path.join(folder, f"{files[0].stem}.{{{kinds}}}"))
+            parts.append(os.path.join(home, f"{files[0].stem}.{{{kinds}}}"))
         else:
-            told.append(f"{len(files)} files in {folder}")
-    return ", ".join(told)
+            parts.append(f"{len(files)} files in {home}")
+    return ", ".join(parts)
 
 
 def _published() -> int:
-    """List what is wrong among published figures; 1 if the file does not mark just that."""
+    """List what is wrong among published figures; 1 if the file does not mark exactly that."""
     from benchmark.core.provenance import of_checkout
     from benchmark.report import literature, misprints
 
@@ -164,16 +131,26 @@ def _published() -> int:
     return 0 if marked else 1
 
 
+@command(
+    option("study", "a study file", nargs="?", type=Path, metavar="STUDY"),
+    folder("--out", "default: %(default)s", default=Path("paper/figures")),
+)
 def plot_schedules(arguments: Namespace) -> int:
-    """``pcbench plot schedules``."""
+    """Draw the annealing shapes, or the weight curves of a study.
+
+    pcbench plot schedules
+    pcbench plot schedules paper/quickstart.toml
+    """
     from benchmark.report.figures import annealer, schedules
+    from benchmark.sweep import study
 
     if arguments.study is None:
         paths = annealer.plot_schedules(arguments.out)
     else:
-        from benchmark.sweep import study
-
         paths = schedules.plot_study(study.load(arguments.study), arguments.out)
     for path in paths:
         print(path)
     return 0
+
+
+PLOT = Group("plot", "Draw figures.", "pcbench plot schedules", (plot_schedules,))

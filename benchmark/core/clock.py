@@ -1,4 +1,4 @@
-"""The local time before each line of a log."""
+"""Time for readers: the local time before each line of a log, and durations."""
 
 import time
 
@@ -15,3 +15,10 @@ class Clock:
         start = now if day == self._day else f"{day} {now}"
         self._day = day
         return f"{start} {line}"
+
+
+def duration(seconds: float) -> str:
+    """Return seconds as people say them: "40 s", "12 min", "3.5 h"."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

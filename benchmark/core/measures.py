@@ -1,10 +1,19 @@
-"""The measures of a record: the one list of their names, titles, units and digits.
+"""The measures of a record: the one list of their names, titles, units and digits; thresholds.
 
 Tables and figures choose from it and keep no titles of their own. ``results/README.md`` says how
 each one is estimated.
 """
 
+import math
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
+
+COLLAPSED = 0.1  # nats of MI and of z_use: below, a latent is collapsed
+SATURATION = 3.0  # nats: closer to its cap, MI is a lower bound only
+CONVERGED = 0.1  # nats: if the last step of IW-NLL's curve falls further, it is an upper bound only
+UPPER = ("iw_nll", "ppl_iw", "excess")  # more importance samples would lower them
+SIGNS = {-1: "≤", 0: "", 1: "≥"}  # of `bound`, as printed
 
 NATS = "nats per sentence"
 
@@ -61,3 +70,19 @@ _ALL = (
 )
 MEASURES = {measure.name: measure for measure in _ALL}
 METRICS = tuple(measure.name for measure in _ALL if measure.recorded)
+
+
+def bound(figures: Mapping[Any, Any], metric: str) -> int:
+    """Return 1 if a figure bounds the true value from below, -1 if from above, otherwise 0."""
+    if metric == "mi" and figures.get("mi") is not None and figures.get("mi_cap") is not None:
+        return int(figures["mi"] > figures["mi_cap"] - SATURATION)
+    # In a data frame the flag may be NaN, which is true but not equal to True.
+    return -int(metric in UPPER and figures.get("iw_upper_bound") == True)  # noqa: E712
+
+
+def perplexity(nats: float, tokens: float) -> float:
+    """Return exp(nats / tokens), both of a sentence or both of a split; infinite on overflow."""
+    try:
+        return math.exp(nats / tokens)
+    except OverflowError:
+        return math.inf

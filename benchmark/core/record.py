@@ -5,21 +5,29 @@ are kept, so that records of newer code can be read. A `NotRequired` key is abse
 code that did not know it.
 """
 
+import json
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal, NotRequired, get_args
 
-from pydantic import Field
+from pydantic import ConfigDict, Field, TypeAdapter, ValidationError, with_config
 from typing_extensions import TypedDict
 
+from benchmark.core.errors import UserError
+from benchmark.core.files import sha256_bytes
+
 SCHEMA = 1
+MOST = 8  # mistakes that a message lists
 Status = Literal["done", "running", "stopped", "failed", "missing"]
-Split = Literal["valid", "test", "last"]
 STATUSES: tuple[Status, ...] = get_args(Status)
-SPLITS: tuple[Split, ...] = get_args(Split)
+
+_STRICT = ConfigDict(strict=True, extra="allow")  # holds for the types inside, too
 
 # float32 ends at 3e38: a figure beyond these bounds is damage, and would overflow when squared.
 Number = Annotated[float, Field(allow_inf_nan=False, ge=-1e100, le=1e100)]
-Perplexity = Annotated[float, Field(allow_inf_nan=False, ge=0, le=1e300)]
-Size = Annotated[int, Field(ge=1, le=10**100)]  # figures are divided by it
+Count = Annotated[float, Field(allow_inf_nan=False, ge=0, le=1e100)]
+Perplexity = Annotated[float, Field(allow_inf_nan=False, gt=0, le=1e300)]
+Integer = Annotated[int, Field(ge=-(2**63), le=2**63 - 1)]
+Size = Annotated[int, Field(ge=1, le=2**63 - 1)]  # figures are divided by it
 Pair = Annotated[list[Number], Field(min_length=2, max_length=2)]
 RunId = Annotated[str, Field(pattern=r"^\w[\w=.,:+-]*$")]  # it names a folder
 
@@ -38,7 +46,7 @@ class Metrics(TypedDict, extra_items=Number | None):  # type: ignore[call-arg]  
     mi_cap: NotRequired[Number | None]
     mi_batch: NotRequired[Number | None]
     marginal_kl: NotRequired[Number | None]
-    au: NotRequired[Number | None]
+    au: NotRequired[Count | None]
     iw_nll: NotRequired[Number | None]
     iw_gap_se: NotRequired[Number | None]
     iw_curve: NotRequired[list[Pair] | None]
@@ -48,7 +56,7 @@ class Metrics(TypedDict, extra_items=Number | None):  # type: ignore[call-arg]  
     ppl_iw: NotRequired[Perplexity | None]
     z_use: NotRequired[Number | None]
     z_use_se: NotRequired[Number | None]
-    bleu: NotRequired[Number | None]
+    bleu: NotRequired[Count | None]
     excess: NotRequired[Number | None]
     excess_se: NotRequired[Number | None]
     recovered: NotRequired[Number | None]
@@ -69,7 +77,7 @@ class Config(TypedDict):
 
     data: str
     baseline: str
-    seed: int
+    seed: Integer
     precision: str
     params: dict[str, Any]
     model: dict[str, Any]
@@ -87,7 +95,7 @@ class Data(TypedDict):
     sha256: str
     text_sha256: NotRequired[str]
     segmentation: NotRequired[str]
-    vocabulary: NotRequired[int]
+    vocabulary: NotRequired[Integer]
     vocabulary_sha256: NotRequired[str]
     lossless: NotRequired[dict[str, bool]]
     train_sentences: NotRequired[Size]
@@ -103,7 +111,7 @@ class Data(TypedDict):
     entropy_se: NotRequired[Number]
     information: NotRequired[Number]
     information_se: NotRequired[Number]
-    classes: NotRequired[int]
+    classes: NotRequired[Integer]
 
 
 class Point(TypedDict, extra_items=Number | None):  # type: ignore[call-arg]  # PEP 728
@@ -115,8 +123,8 @@ class Point(TypedDict, extra_items=Number | None):  # type: ignore[call-arg]  # 
 class Updates(TypedDict):
     """Optimiser steps of each half; ``passes`` over the training data."""
 
-    encoder: int
-    decoder: int
+    encoder: Integer
+    decoder: Integer
     passes: Number
 
 
@@ -126,7 +134,7 @@ class Cost(TypedDict):
     seconds: Number
     train_seconds: NotRequired[Number]
     evaluate_seconds: NotRequired[Number]
-    tokens: int
+    tokens: Integer
     tokens_per_second: Number
     peak_mb: Number
     device: str
@@ -146,20 +154,20 @@ class Provenance(Origin):
     python: str
     torch: str
     cpu: str
-    threads: int
+    threads: Integer
     code_sha256_resumed: NotRequired[list[str]]
     finished: NotRequired[str]
-    resumed: NotRequired[int]
+    resumed: NotRequired[Integer]
     method_sha256: NotRequired[str]
     processor: NotRequired[str]
     measured: NotRequired[Origin]
 
 
+@with_config(_STRICT)
 class Record(TypedDict):
-    """A finished run. A collected line adds ``status``, ``label`` and ``row``.
+    """A finished run; a collected line adds ``status``, ``label`` and ``row``.
 
-    The line of a run without a record has only ``schema``, ``id``, ``status``, ``label``, ``row``,
-    ``error`` and the first keys of ``config``: ask `is_done` first.
+    The line of a run without a record has the keys of `Absent` only: ask `is_done` first.
     """
 
     schema: Literal[1]
@@ -171,17 +179,106 @@ class Record(TypedDict):
     kl_spectrum: list[Number] | None
     loss_by_position: list[Pair] | None
     updates: Updates
-    best_step: int
-    parameters: int
+    best_step: Integer
+    parameters: Integer
     cost: Cost
     provenance: Provenance
-    evaluation: NotRequired[int]
+    evaluation: NotRequired[Integer]
     evaluation_digest: NotRequired[str]
     weight_path: NotRequired[list[Pair] | None]
-    steps: NotRequired[int]
+    steps: NotRequired[Integer]
     samples: NotRequired[dict[str, Any]]
     digest: NotRequired[str]
     status: NotRequired[Status]
     label: NotRequired[str]
-    row: NotRequired[int | None]
+    row: NotRequired[Integer | None]
     error: NotRequired[str]
+
+
+class AbsentConfig(TypedDict):
+    """What decides in which table a run is missing."""
+
+    data: str
+    seed: Integer
+
+
+@with_config(_STRICT)
+class Absent(TypedDict):
+    """The collected line of a run without a record."""
+
+    schema: Literal[1]
+    id: RunId
+    status: Status
+    config: AbsentConfig
+    label: NotRequired[str]
+    row: NotRequired[Integer | None]
+    error: NotRequired[str]
+
+
+_RECORD, _ABSENT = TypeAdapter(Record), TypeAdapter(Absent)
+
+
+def validate(record: object, where: str) -> None:
+    """Check that an object is the record of a finished run.
+
+    Raises:
+        UserError: all mistakes in one line, after ``where`` (the file and line).
+    """
+    _validate(record, where, _RECORD)
+
+
+def validate_line(line: object, where: str) -> None:
+    """Check a line of a collected file: a record, or the status of a run without one."""
+    done = not isinstance(line, dict) or is_done(line)
+    _validate(line, where, _RECORD if done else _ABSENT)
+
+
+def is_done(line: Mapping[str, Any]) -> bool:
+    """Return whether a collected line is a record, not the status of a run without one."""
+    return bool(line.get("status", "done") == "done")
+
+
+def _validate(line: object, where: str, shape: TypeAdapter[Any]) -> None:
+    if not isinstance(line, dict):
+        raise UserError(f"{where}: a record must be a JSON object")
+    if line.get("schema") != SCHEMA:  # the other fields may mean something else
+        known = f"this version reads schema {SCHEMA}"
+        raise UserError(f"{where}: unknown schema {line.get('schema')!r}; {known}")
+    try:
+        shape.validate_python(line)
+        dumps(line).encode()  # keys that the shape does not name
+    except ValidationError as error:
+        texts = [_worded(one) for one in error.errors()]
+        more = f"; and {len(texts) - MOST} more" if len(texts) > MOST else ""
+        raise UserError(f"{where}: {'; '.join(texts[:MOST])}{more}") from None
+    except ValueError as error:  # 1e999, or half of a surrogate pair
+        raise UserError(f"{where}: holds a value that JSON lacks: {error}") from None
+    if line.get("row") is not None and "label" not in line:
+        raise UserError(f"{where}: lacks 'label'")
+    if "samples" in line and "entropy" not in line["data"]:
+        raise UserError(f"{where}: samples: of an exact language only; other text is not ours")
+
+
+def _worded(error: Mapping[str, Any]) -> str:
+    """Return a mistake as "metrics.test.kl: must be a valid number, not null"."""
+    place = ".".join(map(str, error["loc"]))
+    if error["type"] == "missing":
+        return f"lacks '{place}'"
+    rule = error["msg"].partition(" should ")[2].partition(" after validation")[0]
+    if error["type"] in ("less_than_equal", "greater_than_equal"):  # it writes 1e100 in digits
+        limits = error["ctx"]
+        rule = f"be at most {limits['le']:g}" if "le" in limits else f"be at least {limits['ge']:g}"
+    return f"{place}: must {rule}, not {json.dumps(error['input'], default=repr)[:80]}"
+
+
+def dumps(record: Mapping[str, Any]) -> str:
+    """Return a record as one line of JSON: keys sorted, no blanks, no NaN, no line feed."""
+    return json.dumps(
+        record, sort_keys=True, allow_nan=False, ensure_ascii=False, separators=(",", ":")
+    )
+
+
+def digest(record: Mapping[str, Any]) -> str:
+    """Return the hexadecimal sha256 of a record as its run wrote it."""
+    collected = ("digest", "status", "label", "row")  # added later
+    return sha256_bytes(dumps({k: v for k, v in record.items() if k not in collected}).encode())

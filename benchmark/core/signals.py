@@ -3,23 +3,21 @@
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
-from types import FrameType
 
 ASKING = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1, signal.SIGHUP)
+INTERRUPTED = 75  # exit status (EX_TEMPFAIL): the same command resumes from the checkpoint
+CTRL_C = 130  # exit status of a process that Ctrl-C ended before it could note signals
 
 
 @contextmanager
 def noted(asked: list[int]) -> Iterator[None]:
-    """While the block runs, append the signals that come to a list; a handler does nothing else.
-
-    A hangup that is ignored, as under nohup, stays ignored.
-    """
-
-    def note(number: int, frame: FrameType | None) -> None:
-        asked.append(number)
-
-    kept = {signal.SIGHUP} if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN else set()
-    before = {number: signal.signal(number, note) for number in set(ASKING) - kept}
+    """Append the signals that arrive during the block to ``asked``, and do nothing else."""
+    # Under nohup a hangup is ignored already, and must stay so.
+    ignored = {signal.SIGHUP} if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN else set()
+    before = {
+        number: signal.signal(number, lambda received, frame: asked.append(received))
+        for number in set(ASKING) - ignored
+    }
     try:
         yield
     finally:

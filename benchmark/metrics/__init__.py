@@ -1,22 +1,24 @@
-"""The figures of the benchmark, one idea a file.
+"""The estimators of the benchmark: tensors in, numbers out.
 
-Nats per sentence, natural logarithm. Tensors may lie on any device; sums and log-sum-exps are
-taken in float64.
+All are in nats (natural logarithm), per sentence unless they say otherwise. Tensors may lie on any
+device; sums and log-sum-exps are taken in float64.
 """
 
-from benchmark.metrics.active_units import active_units, posterior_mean_variance
+from benchmark.core.rules import perplexity
 from benchmark.metrics.bleu import reconstruction_bleu, scorer
-from benchmark.metrics.elbo import PositionLoss, loss_by_position, perplexity
-from benchmark.metrics.importance import ImportanceNLL, importance_nll
-from benchmark.metrics.kl import kl_spectrum, marginal_kl
-from benchmark.metrics.latent_use import stranger_within_length, z_use
-from benchmark.metrics.mutual_information import MutualInformation, batch_mi, coupled_mi
-from benchmark.metrics.recovery import excess, recovered
+from benchmark.metrics.information import MutualInformation, batch_mi, coupled_mi, marginal_kl
+from benchmark.metrics.latent import (
+    active_units,
+    kl_spectrum,
+    posterior_mean_variance,
+    stranger_within_length,
+    z_use,
+)
+from benchmark.metrics.likelihood import excess, importance_nll, loss_by_position
+from benchmark.metrics.recovery import recovered
 
 __all__ = [
-    "ImportanceNLL",
     "MutualInformation",
-    "PositionLoss",
     "active_units",
     "batch_mi",
     "coupled_mi",

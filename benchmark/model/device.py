@@ -3,6 +3,7 @@
 import ctypes
 import os
 import platform
+import resource
 import sys
 from collections.abc import Sequence
 
@@ -12,7 +13,7 @@ from benchmark.core.errors import UserError
 
 
 def prepare_device(name: str, threads: int, precision: str = "fp32") -> torch.device:
-    """The device for a process of its own, which has ``threads`` and keeps its memory.
+    """Open the device for a process of its own, which has ``threads`` and keeps its memory.
 
     Raises:
         UserError: there is no such device, or ``threads`` is below 1.
@@ -20,12 +21,18 @@ def prepare_device(name: str, threads: int, precision: str = "fp32") -> torch.de
     if threads < 1:
         raise UserError(f"--threads: {threads} is not at least 1")
     torch.set_num_threads(threads)
-    keep_freed_memory()
+    # glibc gives large blocks back to the system at once, and asks for them again, all pages
+    # zeroed, in the next step: a tenth to a fifth of a training step on a CPU.
+    if platform.libc_ver()[0] == "glibc":
+        trim_threshold, mmap_max = -1, -4  # M_TRIM_THRESHOLD and M_MMAP_MAX of malloc.h
+        library = ctypes.CDLL(None)
+        library.mallopt(mmap_max, 0)
+        library.mallopt(trim_threshold, 2**31 - 1)
     return open_device(name, precision)
 
 
 def open_device(name: str, precision: str = "fp32") -> torch.device:
-    """The device, with fp32 meaning fp32, and all sums in fp32, everywhere.
+    """Return the device, with fp32 meaning fp32, and all sums in fp32, everywhere.
 
     Raises:
         UserError: there is no such device.
@@ -37,56 +44,39 @@ def open_device(name: str, precision: str = "fp32") -> torch.device:
         reason = str(error).splitlines()[0]
         raise UserError(f"--device {name}: cannot be used ({reason}); there is cpu") from error
     if place.type == "cuda":
-        # Read when cuBLAS starts: with memory of a fixed size it adds in one order each time.
+        # cuBLAS reads this when it starts: with memory of a fixed size it adds in the same order
+        # each time.
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
         torch.backends.cuda.matmul.allow_tf32 = False
         torch.backends.cuda.matmul.allow_bf16_reduced_precision_reduction = False
-        # Where it is forbidden, cuDNN is asked for an LSTM without tensor cores, in bf16 too.
+        # Where TF32 is forbidden, cuDNN's LSTM uses no tensor cores, not even in bf16.
         torch.backends.cudnn.allow_tf32 = precision == "bf16"
     return place
 
 
 def try_out(name: str, precisions: Sequence[str]) -> None:
     """Multiply on the device in each precision; exit with the reason where that fails."""
-    try:
-        for precision in precisions:
+    for precision in precisions:
+        try:
             place = open_device(name, precision)
             kind = torch.bfloat16 if precision == "bf16" else torch.float32
             one = torch.ones(1, 1, device=place, dtype=kind)
-            try:
-                (one @ one).item()
-            except RuntimeError as error:
-                reason = str(error).splitlines()[0]
-                raise UserError(
-                    f"--device {name}: cannot compute in {precision} ({reason}); there is cpu"
-                ) from error
-    except UserError as error:
-        sys.exit(str(error))
-
-
-def keep_freed_memory() -> None:
-    """Let the C library keep freed memory for the next step, where it is glibc.
-
-    It gives large blocks back to the system at once and asks for them again, all pages zeroed, in
-    the next step: a tenth to a fifth of a training step on a CPU. Results do not depend on it.
-    """
-    trim_threshold, mmap_max = -1, -4  # M_TRIM_THRESHOLD and M_MMAP_MAX of malloc.h
-    if platform.libc_ver()[0] == "glibc":
-        library = ctypes.CDLL(None)
-        library.mallopt(mmap_max, 0)
-        library.mallopt(trim_threshold, 2**31 - 1)
+            (one @ one).item()
+        except UserError as error:
+            sys.exit(str(error))
+        except RuntimeError as error:
+            reason = str(error).splitlines()[0]
+            sys.exit(f"--device {name}: cannot compute in {precision} ({reason}); there is cpu")
 
 
 def peak_mb(device: torch.device) -> float:
-    """Peak memory of this process: the card's on a GPU, the resident set else."""
+    """Return the peak memory of this process: on a GPU the card's, otherwise the resident set."""
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device) / 2**20
-    import resource
-
     scale = 2**20 if platform.system() == "Darwin" else 2**10
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / scale
 
 
 def device_name(device: torch.device) -> str:
-    """The card's name, or ``cpu``."""
+    """Return the card's name, or ``cpu``."""
     return torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu"

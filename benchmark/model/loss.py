@@ -7,15 +7,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from benchmark.model.logits import Logits
-
-PAD = 0  # the token that no loss counts
+from benchmark.core.tokens import PAD
+from benchmark.model.lowprecision import Logits
 
 Penalty = Callable[[Tensor], Tensor]
 
 
 def gaussian_kl(mu: Tensor, logvar: Tensor) -> Tensor:
-    """KL(N(mu, exp(logvar)) || N(0, 1)), dimension by dimension.
+    """Return KL(N(mu, exp(logvar)) || N(0, 1)), dimension by dimension.
 
     Args:
         mu: posterior means, (B, Z).
@@ -32,7 +31,7 @@ def gaussian_kl(mu: Tensor, logvar: Tensor) -> Tensor:
 
 
 def token_nll(logits: Tensor | Logits, targets: Tensor, ignore_index: int = PAD) -> Tensor:
-    """Negative log-probability of each target token.
+    """Return the negative log-probability of each target token.
 
     Args:
         logits: (B, T, V), any floating type, or what gives them; the log-softmax is taken in
@@ -46,12 +45,8 @@ def token_nll(logits: Tensor | Logits, targets: Tensor, ignore_index: int = PAD)
     targets = targets.long()
     if isinstance(logits, Logits):
         return logits.nll(targets, ignore_index)
-    flat = F.cross_entropy(
-        logits.flatten(0, -2).float(),
-        targets.flatten(),
-        ignore_index=ignore_index,
-        reduction="none",
-    )
+    wide = logits.flatten(0, -2).float()
+    flat = F.cross_entropy(wide, targets.flatten(), ignore_index=ignore_index, reduction="none")
     return flat.view(targets.shape)
 
 
@@ -66,19 +61,19 @@ class VAELoss(nn.Module):
         reduction: ``"sum"``: both terms in nats per example (summed over elements, tokens and
             dimensions, averaged over the batch), so that their sum is the negative bound.
             ``"mean"``: the reconstruction averaged over elements or tokens beside the same KL,
-            as much published code has it; the KL then counts as many times more as an example has
+            as in much published code; the KL then counts as many times more as an example has
             elements. For comparison only.
-        penalty: maps the KL (B, Z) to the (B,) that is averaged; the plain sum by default.
+        penalty: maps the KL (B, Z) to the (B,) that is averaged; by default the plain sum.
         ignore_index: the padding token of integer targets.
 
     Raises:
-        ValueError: an unknown reduction, shapes that do not match, a penalty that returns another
-            shape than (B,), or probabilities outside [0, 1].
+        ValueError: an unknown reduction, shapes that do not match, a penalty that does not return
+            (B,), or probabilities outside [0, 1].
 
     References:
         Kingma & Welling, Auto-Encoding Variational Bayes, 2013, arXiv 1312.6114.
         The interface is that of the small library vae-annealing (MIT licence), whose code swaps
-        reconstruction and target; CHANGELOG.md tells the difference.
+        reconstruction and target; see CHANGELOG.md.
     """
 
     def __init__(
@@ -97,7 +92,7 @@ class VAELoss(nn.Module):
     def forward(
         self, x: Tensor | Logits, x0: Tensor, mu: Tensor, logvar: Tensor
     ) -> tuple[Tensor, Tensor]:
-        """Return ``(bce, kld)``, two scalars in nats per example (`reduction` tells the scale)."""
+        """Return ``(bce, kld)``, two scalars in nats per example, on the scale of `reduction`."""
         elements, count = self._reconstruction(x, x0)  # (B,), ()
         if mu.shape != logvar.shape:
             raise ValueError(
@@ -118,12 +113,12 @@ class VAELoss(nn.Module):
         return elements.mean(), kld
 
     def extra_repr(self) -> str:
-        """What stands between the parentheses of its ``repr``."""
+        """Return what stands between the parentheses of its ``repr``."""
         penalty = getattr(self.penalty, "__qualname__", repr(self.penalty))
         return f"{self.reduction!r}, penalty={penalty}, ignore_index={self.ignore_index}"
 
     def _reconstruction(self, x: Tensor | Logits, x0: Tensor) -> tuple[Tensor, Tensor | int]:
-        """Nats of each example, and how many elements the whole batch holds."""
+        """Return the nats of each example, and how many elements the whole batch holds."""
         if x0.is_floating_point():
             if isinstance(x, Logits):
                 raise ValueError("logits need integer targets")
@@ -147,10 +142,10 @@ class VAELoss(nn.Module):
 
 
 def total_kl(kl: Tensor) -> Tensor:
-    """The plain KL of each example: (B, Z) -> (B,), summed over dimensions."""
+    """Return the plain KL of each example: (B, Z) -> (B,), summed over dimensions."""
     return kl.sum(-1)
 
 
 def _single(x: Tensor) -> Tensor:
-    """The same numbers in float32 where they are halves; float32 and float64 stay."""
+    """Return halves as float32; float32 and float64 stay."""
     return x.float() if x.dtype in (torch.float16, torch.bfloat16) else x

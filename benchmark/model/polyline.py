@@ -3,9 +3,7 @@
 import heapq
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
-
-Floats = NDArray[np.float64]
+from numpy.typing import ArrayLike
 
 TOLERANCE = 1e-4  # how far a point may lie from the line that stands for it
 MOST = 200  # points kept of a curve, however crooked
@@ -14,7 +12,7 @@ MOST = 200  # points kept of a curve, however crooked
 def corners(
     x: ArrayLike, y: ArrayLike, tolerance: float = TOLERANCE, most: int = MOST
 ) -> list[tuple[float, float]]:
-    """Points of a curve such that straight lines between them stand for all of it.
+    """Return points of a curve such that straight lines between them stand for all of it.
 
     The point that lies farthest from its line is kept next, until none lies farther than
     ``tolerance`` or ``most`` are kept. A jump between neighbours keeps both its sides.
@@ -36,23 +34,25 @@ def corners(
     [(0.0, 0.0), (3.0, 3.0), (5.0, 3.0), (6.0, 0.0), (8.0, 2.0)]
     """
     xs, ys = np.asarray(x, dtype=float), np.asarray(y, dtype=float)
+    # Segments between kept points: minus the largest distance inside, so that the heap pops the
+    # farthest point of all first; then the indices of begin, that point, and end.
+    segments: list[tuple[float, int, int, int]] = []
+
+    def split(first: int, last: int) -> None:
+        if last - first > 1:
+            inside = np.arange(first + 1, last)
+            line = np.interp(xs[inside], xs[[first, last]], ys[[first, last]])
+            distance = np.abs(ys[inside] - line)
+            farthest = int(distance.argmax())
+            heapq.heappush(segments, (-distance[farthest], first, first + 1 + farthest, last))
+
     kept = {0, len(xs) - 1} if len(xs) else set()
-    segments = [_farthest(xs, ys, 0, len(xs) - 1)] if len(xs) > 2 else []
+    split(0, len(xs) - 1)
     while segments and len(kept) < most:
         negative, first, middle, last = heapq.heappop(segments)
         if -negative <= tolerance:
             break
         kept.add(middle)
-        for begin, end in ((first, middle), (middle, last)):
-            if end - begin > 1:
-                heapq.heappush(segments, _farthest(xs, ys, begin, end))
+        split(first, middle)
+        split(middle, last)
     return [(float(xs[i]), float(ys[i])) for i in sorted(kept)]
-
-
-def _farthest(x: Floats, y: Floats, first: int, last: int) -> tuple[float, int, int, int]:
-    """The point between two others that lies farthest from their line: minus its distance along y,
-    then the three indices; a heap pops the farthest of all first."""
-    line = np.interp(x[first : last + 1], [x[first], x[last]], [y[first], y[last]])
-    distance = np.abs(y[first : last + 1] - line)
-    middle = int(distance[1:-1].argmax()) + 1
-    return -float(distance[middle]), first, first + middle, last

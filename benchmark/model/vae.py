@@ -5,17 +5,15 @@ Every random number comes from a generator that the caller hands in.
 """
 
 from dataclasses import dataclass
+from typing import ClassVar, Protocol
 
 import torch
 from torch import Generator, Tensor, nn
 
-from benchmark.model.baseline import Baseline
-from benchmark.model.logits import Logits
+from benchmark.core.settings import ModelConfig
+from benchmark.core.tokens import BOS, EOS
 from benchmark.model.loss import gaussian_kl, token_nll
-from benchmark.model.lstm import LSTM
-from benchmark.run.config import ModelConfig
-
-BOS, EOS = 1, 2
+from benchmark.model.lowprecision import LSTM, Logits
 
 
 class Encoder(nn.Module):
@@ -27,7 +25,7 @@ class Encoder(nn.Module):
         self.lstm = LSTM(embedding, hidden)
 
     def forward(self, tokens: Tensor) -> Tensor:
-        """Tokens (B, T + 1), all of one length, to states (B, H)."""
+        """Map tokens (B, T + 1), all of one length, to states (B, H)."""
         _, (last, _) = self.lstm(self.embedding(tokens))
         state: Tensor = last[0]
         return state
@@ -41,7 +39,7 @@ class Posterior(nn.Module):
         self.linear = nn.Linear(hidden, 2 * latent, bias=bias)
 
     def forward(self, state: Tensor) -> tuple[Tensor, Tensor]:
-        """(B, H) to mean and log variance, each (B, Z)."""
+        """Map states (B, H) to mean and log variance, each (B, Z)."""
         mu, logvar = self.linear(state).chunk(2, -1)
         return mu, logvar
 
@@ -49,7 +47,7 @@ class Posterior(nn.Module):
 class Decoder(nn.Module):
     """p(x | z): a one-layer LSTM that reads z with every word and starts from it.
 
-    With ``latent`` 0 it is a language model. ``feed`` tells where z enters the first state:
+    With ``latent`` 0 it is a language model. ``feed`` says where z enters the first state:
     ``"hidden"``: h0 = Linear(z), c0 = 0; ``"cell"``: c0 = Linear(z), h0 = tanh(c0).
     """
 
@@ -63,9 +61,10 @@ class Decoder(nn.Module):
         self.output = nn.Linear(config.hidden, vocabulary, bias=config.bias)
 
     def forward(self, words: Tensor, z: Tensor, noise: Generator | None = None) -> Tensor | Logits:
-        """Words (B, T) and z (B, Z) to logits (B, T, V); dropout where ``noise`` is given.
+        """Map words (B, T) and z (B, Z) to logits (B, T, V); dropout where ``noise`` is given.
 
-        In fp32, the reference, a tensor; in bf16, under autocast, what a loss needs to do without.
+        Returns:
+            In fp32 a tensor; under autocast, in bf16, `Logits`, which a loss need not compute.
         """
         embedded = dropout(self.embedding(words), self.rate, noise)  # (B, T, E)
         states, _ = self.lstm(self.join(embedded, z), self.initial(z))  # (B, T, H)
@@ -73,14 +72,14 @@ class Decoder(nn.Module):
         return logits if torch.is_autocast_enabled(words.device.type) else logits.dense()
 
     def join(self, embedded: Tensor, z: Tensor) -> Tensor:
-        """Embedded words (B, T, E) with z (B, Z) beside each: (B, T, E + Z)."""
+        """Append z (B, Z) to each embedded word (B, T, E): (B, T, E + Z)."""
         if not self.latent:
             return embedded
         beside = z.unsqueeze(1).expand(-1, embedded.shape[1], -1).to(embedded.dtype)
         return torch.cat([embedded, beside], -1)
 
     def initial(self, z: Tensor) -> tuple[Tensor, Tensor] | None:
-        """The first (h, c), each (1, B, H); None for a language model (zeros)."""
+        """Return the first (h, c), each (1, B, H); None for a language model (zeros)."""
         if not self.latent:
             return None
         first = self.start(z).unsqueeze(0)
@@ -122,7 +121,7 @@ class TextVAE(nn.Module):
         self.decoder = Decoder(vocabulary, self.latent, config)
 
     def encode(self, tokens: Tensor) -> tuple[Tensor, Tensor]:
-        """``<s> ... </s>`` (B, T + 1) to mean and log variance (B, Z), float32."""
+        """Map ``<s> ... </s>`` (B, T + 1) to mean and log variance (B, Z), float32."""
         if not self.latent:
             empty = torch.zeros(len(tokens), 0, device=tokens.device)
             return empty, empty
@@ -130,7 +129,7 @@ class TextVAE(nn.Module):
         return mu.float(), logvar.float()
 
     def forward(self, tokens: Tensor, noise: Generator, words: Tensor | None = None) -> Output:
-        """One training pass.
+        """Make one training pass.
 
         Args:
             tokens: ``<s> ... </s>``, (B, T + 1), all of one length.
@@ -143,7 +142,7 @@ class TextVAE(nn.Module):
         return Output(logits, tokens[:, 1:], mu, logvar, z)
 
     def nll(self, tokens: Tensor, z: Tensor, chunk: int = 8192) -> Tensor:
-        """-log p(x | z) of each token under each of S samples, without dropout.
+        """Return -log p(x | z) of each token under each of S samples, without dropout.
 
         Args:
             tokens: (B, T + 1), all of one length.
@@ -178,14 +177,7 @@ class TextVAE(nn.Module):
 
         Returns:
             B lists of token ids without ``<s>`` and ``</s>``; one of ``max_length`` ids was cut.
-
-        Raises:
-            ValueError: z has another shape, or ``max_length`` is below 1.
         """
-        if z.ndim != 2 or z.shape[1] != self.latent:
-            raise ValueError(f"z must be (sentences, {self.latent}), not {tuple(z.shape)}")
-        if max_length < 1:
-            raise ValueError(f"max_length must be at least 1, not {max_length}")
         word = torch.full((len(z), 1), BOS, device=z.device)
         state = self.decoder.initial(z)
         ended = torch.zeros(len(z), dtype=torch.bool, device=z.device)
@@ -208,20 +200,20 @@ class TextVAE(nn.Module):
 
 
 def sample(mu: Tensor, logvar: Tensor, noise: Generator) -> Tensor:
-    """One reparameterised draw of N(mu, exp(logvar)), (B, Z)."""
+    """Draw once from N(mu, exp(logvar)), reparameterised, (B, Z)."""
     epsilon = torch.randn(mu.shape, generator=noise, device=mu.device)
     return mu + epsilon * (0.5 * logvar).exp()
 
 
 def dropout(x: Tensor, rate: float, noise: Generator | None, time_first: bool = False) -> Tensor:
-    """Inverted dropout; the identity without a generator, which means evaluation.
+    """Apply inverted dropout; without a generator, which means evaluation, return ``x``.
 
     Args:
         x: (B, T, H), laid out in memory in any way.
         rate: share of the numbers set to 0.
         noise: draws the mask.
-        time_first: draw it token by token, (T, B, H), and not sentence by sentence. Part of what a
-            seed means: it may not depend on the memory that a layer happens to return.
+        time_first: draw it token by token, (T, B, H), and not sentence by sentence. The order is
+            part of what a seed means, so it may not depend on the memory that a layer returns.
     """
     if noise is None or rate == 0:
         return x
@@ -233,12 +225,21 @@ def dropout(x: Tensor, rate: float, noise: Generator | None, time_first: bool = 
     return x * keep.bernoulli_(1 - rate, generator=noise) / (1 - rate)
 
 
-def build(config: ModelConfig, baseline: Baseline, vocabulary: int, init: Generator) -> TextVAE:
-    """A freshly initialised model, as the baseline wants it, on the CPU.
+class Method(Protocol):
+    """What `build` asks of a baseline."""
 
-    Weights from U(-init, init), embeddings from U(-init_embedding, init_embedding), in the order of
-    the parameters, from ``init``; then the baseline's ``build``, whose new modules may keep
-    PyTorch's default initialisation: it too is drawn from ``init``.
+    latent: ClassVar[bool]
+
+    def build(self, model: TextVAE) -> TextVAE:
+        """Replace parts of a fresh model, or return it as it is."""
+
+
+def build(config: ModelConfig, baseline: Method, vocabulary: int, init: Generator) -> TextVAE:
+    """Return a freshly initialised model, as the baseline wants it, on the CPU.
+
+    Weights are drawn from U(-init, init) and embeddings from U(-init_embedding, init_embedding), in
+    the order of the parameters, by the generator ``init``. The baseline's ``build`` follows, whose
+    new modules may keep PyTorch's default initialisation: it is drawn by ``init`` as well.
     """
     model = TextVAE(vocabulary, config, baseline.latent)
     embeddings = {id(m.weight) for m in model.modules() if isinstance(m, nn.Embedding)}

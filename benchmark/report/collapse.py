@@ -7,10 +7,12 @@ it; a method can force the first while the second stays 0.
 from collections.abc import Mapping
 from typing import Any, Literal
 
+from benchmark.core.measures import COLLAPSED
+
 State = Literal["alive", "undecided", "collapsed"]
 STATES: tuple[State, ...] = ("alive", "undecided", "collapsed")
 HALVES = ("mi", "z_use")
-THRESHOLD = 0.1  # nats of test MI and of z_use
+THRESHOLD = COLLAPSED
 OTHER_THRESHOLDS = (0.03, 0.3)  # at which states are counted too: does the answer hang on 0.1?
 ERRORS = 1.96  # standard errors over sentences by which a figure must clear the threshold
 

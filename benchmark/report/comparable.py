@@ -14,8 +14,8 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from benchmark.core.records import is_done
+from benchmark.core.settings import EvaluateConfig
 from benchmark.report.frame import frame
-from benchmark.run.config import EvaluateConfig
 from benchmark.run.presets import CAVEATS
 
 if TYPE_CHECKING:

@@ -22,7 +22,7 @@ def language(rest: str) -> Quantity:
     from benchmark.data.settings import PRESETS
 
     name, field = rest.split(":")
-    return whole(asdict(PRESETS[name])[field])
+    return whole(getattr(PRESETS[name], field))
 
 
 def preset(rest: str) -> Quantity:
@@ -34,7 +34,7 @@ def preset(rest: str) -> Quantity:
 
 def setting(preset: str, section: str, field: str) -> Any:
     """A preset's value, or the default where it states none."""
-    from benchmark.run.config import SECTIONS
+    from benchmark.core.settings import SECTIONS
     from benchmark.run.presets import PRESETS
 
     return {**asdict(SECTIONS[section]()), **PRESETS[preset].get(section, {})}[field]
@@ -45,8 +45,7 @@ def corpus(rest: str) -> Quantity:
     from benchmark.data.public import CORPORA
 
     name, part = rest.split(":")
-    (digest, *_) = CORPORA[name].digests(part).values()
-    return Quantity(rf"\texttt{{{digest[:8]}}}", math.nan)
+    return Quantity(rf"\texttt{{{CORPORA[name].digest(part)[:8]}}}", math.nan)
 
 
 def code(rest: str) -> Quantity:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from benchmark.core import consistency, rules
+from benchmark.core import consistency, measures
 from benchmark.core.errors import UserError, suggest
 from benchmark.core.records import is_done, read_jsonl
 from benchmark.report import collapse
@@ -162,9 +162,9 @@ def bound(runs: "pd.DataFrame", metric: str, column: str = "") -> int:
         metric: decides which bound there can be.
         column: of its figures, such as "last_mi"; by default the metric's name.
     """
-    if metric not in ("mi", *rules.UPPER):
+    if metric not in ("mi", *measures.UPPER):
         return 0
     few = runs[[name for name in ("mi_cap", "iw_upper_bound") if name in runs]]
-    signs = (rules.bound(run, metric) for run in
+    signs = (measures.bound(run, metric) for run in
              few.assign(**{metric: runs[column or metric]}).to_dict("records"))  # fmt: skip
     return next(filter(None, signs), 0)

@@ -8,8 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from benchmark.core import rules
-from benchmark.core.measures import MEASURES
+from benchmark.core.measures import MEASURES, SIGNS
 from benchmark.report import checkpoints, collapse, published
 from benchmark.report.comparable import Group, groups, notes
 from benchmark.report.differences import METRICS, MOST_PAIRS, pairs
@@ -73,7 +72,7 @@ def _known(runs: "pd.DataFrame", metric: str) -> bool:
 
 def _sign(runs: "pd.DataFrame", metric: str, column: str = "") -> str:
     """Return "≥ " or "≤ " before a figure that is a bound, otherwise nothing."""
-    return f"{rules.SIGNS[bound(runs, metric, column)]} ".lstrip()
+    return f"{SIGNS[bound(runs, metric, column)]} ".lstrip()
 
 
 # The main table ----------------------------------------------------------------------------------
@@ -235,7 +234,7 @@ def _difference(line: Mapping[Any, Any]) -> Cell:
     summary = line["summary"]
     if summary is None:
         return Cell(DASH)
-    sign = f"{rules.SIGNS[line['bound']]} ".lstrip()
+    sign = f"{SIGNS[line['bound']]} ".lstrip()
     return Cell(sign + shown(summary), summary.mean, half=summary.half, n=summary.n)
 
 

@@ -8,9 +8,8 @@ from typing import Any, Never
 
 from tqdm import tqdm
 
-from benchmark.core.clock import Clock
+from benchmark.core.clock import Clock, duration
 from benchmark.core.files import write_atomic
-from benchmark.sweep.status import duration
 
 EVERY = 0.5  # seconds
 BAR = "{desc}{percentage:3.0f}%|{bar}|{remaining} left{postfix}"

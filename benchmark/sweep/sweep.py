@@ -1,19 +1,22 @@
 """A study on one machine: all of its runs without a record, some at a time."""
 
 import shlex
+import subprocess
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
+from benchmark import data
 from benchmark.core.errors import UserError
 from benchmark.core.files import check_writable
-from benchmark.core.signals import noted
+from benchmark.core.signals import INTERRUPTED, noted
 from benchmark.run import failures
 from benchmark.run.claims import claim
-from benchmark.sweep import costs, manifest, plan, ready
-from benchmark.sweep.pool import INTERRUPTED, LAUNCHER, Display, Pool
+from benchmark.sweep import costs, manifest, plan
+from benchmark.sweep.pool import LAUNCHER, Display, Pool, environment
 
 if TYPE_CHECKING:
     from benchmark.sweep.study import Labelled, Study
@@ -38,46 +41,42 @@ def sweep(
         options: of the runs; records collected in their ``results`` count as done, unless
             ``fresh``.
         jobs: processes at a time.
-        devices: see `benchmark.pool.Pool`.
+        devices: see `Pool`.
         out: where progress goes; standard error by default.
-        launcher: see `benchmark.pool.Pool`.
+        launcher: see `Pool`.
 
     Returns:
         0 when all are done (or at work elsewhere), 1 when a run failed, 75 when interrupted.
 
     Raises:
-        UserError: ``jobs`` below 1, the runs folder cannot be written, data is not prepared, or
-            the device cannot be used.
+        UserError: the runs folder cannot be written, data is not prepared, or the device cannot be
+            used.
     """
-    if jobs < 1:
-        raise UserError(f"--jobs: {jobs} is not at least 1")
     check_writable(runs, "--runs")
     results = None if options.fresh or not options.results else Path(options.results)
     unfinished = plan.pending(study, runs, results)
     todo = tried(unfinished, runs, options.retry_failed)
-    if todo:
-        ready.prepare(todo, Path(options.data))
-        ready.try_device(options.device, todo, devices[: min(jobs, len(todo))])
     frozen = manifest.build(study, todo, runs, options)
     if todo:
+        prepare(todo, Path(options.data))
+        try_device(options.device, todo, devices[: min(jobs, len(todo))])
         manifest.write(frozen, study)
-    done = len(study.configs) - len(unfinished)
-    display = Display(out or sys.stderr, len(study.configs))
-    forecast = None
+    total = len(study.configs)
+    display, forecast = Display(out or sys.stderr, total), None
     if display.live:
         earlier = costs.known(study, runs, Path(options.results), options.device)
         forecast = costs.Forecast(earlier)
     elif todo:
-        display.note(f"{len(todo)} of {len(study.configs)} runs to train, {jobs} at a time")
+        display.note(f"{len(todo)} of {total} runs to train, {jobs} at a time")
+    done = total - len(unfinished)
     pool = Pool(frozen, list(frozen.entries), jobs, display, devices, done, launcher, forecast)
     with noted(pool.asked):
         pool.work()
     given_up = len(unfinished) - len(todo)
     if given_up:
-        display.note(
-            f"{given_up} left out: failed {failures.LIMIT} times; --retry-failed runs them"
-        )
-    display.finish(pool.summary())
+        limit = failures.LIMIT
+        display.note(f"{given_up} left out: failed {limit} times; --retry-failed runs them")
+    pool.summarise()
     if pool.asked:
         return INTERRUPTED
     return 1 if pool.failed or given_up else 0
@@ -115,5 +114,52 @@ def sweep_again(
 
 
 def tried(unfinished: Sequence["Labelled"], runs: Path, retry_failed: bool) -> list["Labelled"]:
-    """Those among unfinished runs that have not failed too often, or all."""
+    """Return those among unfinished runs that have not failed too often, or all."""
     return [r for r in unfinished if retry_failed or not failures.given_up(runs / r.id)]
+
+
+def prepare(todo: Sequence["Labelled"], root: Path) -> None:
+    """Read the data of the runs once, before each of them would fail by itself in its own log.
+
+    An exact language is generated where it is missing.
+
+    Raises:
+        UserError: data is not prepared or damaged, or there is no sacrebleu for a run with BLEU.
+    """
+    bleu = any(run.config.evaluate.bleu and run.config.method().latent for run in todo)
+    if bleu and find_spec("sacrebleu") is None:
+        from benchmark.metrics import scorer
+
+        scorer()
+    for name in sorted({run.config.data for run in todo}):
+        data.load(name, root)
+
+
+def try_device(name: str, todo: Sequence["Labelled"], visible: Sequence[str] = ()) -> None:
+    """Compute on a GPU with the precisions of the runs, in a process for each visible device.
+
+    Args:
+        name: the device of the runs; the CPU needs no trial.
+        todo: the runs.
+        visible: values of CUDA_VISIBLE_DEVICES that the runs will have; empty leaves it as it is.
+
+    Raises:
+        UserError: a device cannot be used.
+    """
+    if name == "cpu":
+        return
+    precisions = sorted({run.config.precision for run in todo})
+    # A process that ends frees the card's memory, and this one need not start CUDA.
+    code = f"from benchmark.model.device import try_out; try_out({name!r}, {precisions!r})"
+    places = [{"CUDA_VISIBLE_DEVICES": value} for value in dict.fromkeys(visible)] or [{}]
+    trials = [
+        subprocess.Popen([sys.executable, "-c", code], env=environment() | place, text=True,
+                         errors="replace", stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        for place in places
+    ]  # fmt: skip
+    outputs = [trial.communicate()[0] for trial in trials]
+    for trial, place, text in zip(trials, places, outputs, strict=True):
+        if trial.returncode != 0:
+            lines = text.strip().splitlines() or [f"exit status {trial.returncode}"]
+            where = "".join(f"{key}={value}: " for key, value in place.items())
+            raise UserError(f"{where}{lines[-1]}")

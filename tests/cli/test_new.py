@@ -12,7 +12,7 @@ import test_baselines as contract
 import tiny
 
 from benchmark import cli
-from benchmark.cli import describe
+from benchmark.cli import methods
 from benchmark.core import records
 from benchmark.core.errors import UserError
 from benchmark.model import registry
@@ -63,7 +63,7 @@ def test_what_is_written_keeps_the_contract(folder: contract.Folder, capsys: Cap
     assert type(method).__name__ == "MyMethod"
     assert [method.weight(step, 8) for step in range(6)] == [0, 0.25, 0.5, 0.75, 1, 1]
     for document in ("Formula: ", "Source: ", "Settings in the source: ", "Differences here: "):
-        assert f"\n\n{document}" in describe.text("my_method")
+        assert f"\n\n{document}" in methods.text("my_method")
     loaded = study.load("../paper/my_method.toml")
     assert loaded.labels == ["none", "monotonic", "cyclical", "my_method"]
     known = {run.id for run in study.load(ROOT / "paper" / "quickstart.toml").configs}
@@ -140,13 +140,13 @@ def test_a_file_that_is_there_is_kept(folder: contract.Folder, end: str, capsys:
 
 def bars(lines: list[str], marks: str) -> list[float]:
     """The heights of a plot's bars, 0 to 1."""
-    rows = [line[10:].ljust(describe.WIDTH) for line in lines]
-    full = describe.ROWS * (len(marks) - 1)
+    rows = [line[10:].ljust(methods.WIDTH) for line in lines]
+    full = methods.ROWS * (len(marks) - 1)
     return [sum(map(marks.index, column)) / full for column in zip(*rows, strict=True)]
 
 
-@pytest.mark.parametrize(("encoding", "marks"), [("utf-8", describe.BLOCKS),
-                                                 ("ascii", describe.PLAIN)])  # fmt: skip
+@pytest.mark.parametrize(("encoding", "marks"), [("utf-8", methods.BLOCKS),
+                                                 ("ascii", methods.PLAIN)])  # fmt: skip
 def test_a_baseline_tells_its_settings_and_draws_its_weight(
     encoding: str, marks: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -161,30 +161,30 @@ def test_a_baseline_tells_its_settings_and_draws_its_weight(
         "    ratio = 0.5 (float)\n        part of a cycle that the rise takes, their R, above 0"
         in text
     )
-    lines = text.splitlines()[-describe.ROWS - 1 :]
-    wanted = np.minimum(1, np.linspace(0, 4, describe.WIDTH) % 1 / 0.5)
+    lines = text.splitlines()[-methods.ROWS - 1 :]
+    wanted = np.minimum(1, np.linspace(0, 4, methods.WIDTH) % 1 / 0.5)
     wanted[-1] = 1  # no cycle begins at the end
-    half = 0.5 / describe.ROWS / (len(marks) - 1)
+    half = 0.5 / methods.ROWS / (len(marks) - 1)
     np.testing.assert_allclose(bars(lines[:-1], marks), wanted, atol=half + 1e-9)
     assert (lines[0].split("|")[0].strip(), lines[-2].split("|")[0].strip()) == ("1", "0")
 
 
 def test_choices_and_the_lack_of_a_weight_are_told(folder: contract.Folder) -> None:
     kinds = "kind = 'dimension' (one of sentence, dimension, batch, batch_dimension)"
-    assert kinds in describe.text("free_bits")
-    assert describe.text("lstm_lm").endswith(
+    assert kinds in methods.text("free_bits")
+    assert methods.text("lstm_lm").endswith(
         "Settings:\n    none\n\nKL weight: none, for there is no latent variable"
     )
     steered = contract.NEW.replace("        mean =", "        run.log(weight=1.0)\n        mean =")
     folder.write("steered", steered)
-    told = describe.text("steered")
+    told = methods.text("steered")
     assert told.endswith("KL weight: set by feedback in training, so it is known from a run's "
                          "record alone")  # fmt: skip
     assert "top = 1.0 (float)\n        ``top`` is the last weight" in told
     folder.write("large", contract.NEW.replace("top: float = 1.0", "top: float = 4.0"))
-    lines = describe.text("large").splitlines()[-describe.ROWS - 1 : -1]
+    lines = methods.text("large").splitlines()[-methods.ROWS - 1 : -1]
     assert lines[0].startswith("       4 |")
-    assert bars(lines, describe.BLOCKS)[-1] == 1
+    assert bars(lines, methods.BLOCKS)[-1] == 1
 
 
 @pytest.mark.parametrize(
@@ -195,7 +195,7 @@ def test_a_weight_that_is_none_is_told(folder: contract.Folder, weight: str, mes
     source = contract.NEW.replace("self.top * (step / total) ** 0.5", weight)
     folder.write("broken", source)
     with pytest.raises(UserError, match=rf"^baselines/broken\.py: weight\(0, 1000\): {message}"):
-        describe.text("broken")
+        methods.text("broken")
 
 
 def test_the_list_stays_and_an_unknown_name_gets_the_nearest(capsys: Capture) -> None:

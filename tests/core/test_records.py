@@ -3,7 +3,6 @@
 import errno
 import json
 import math
-import multiprocessing
 from pathlib import Path
 
 import pytest
@@ -36,43 +35,6 @@ def test_a_different_record_is_reported_and_the_first_kept(tmp_path: Path) -> No
     assert records.read(tmp_path / "record.json") == record()
 
 
-def _race(folder: Path, kl: float, gate: "multiprocessing.synchronize.Barrier") -> None:
-    gate.wait()
-    try:
-        wrote = records.write_exclusive(folder, record(kl=kl))
-    except UserError:
-        wrote = False
-    (folder / f"{kl}.{'won' if wrote else 'lost'}").touch()
-
-
-def test_of_two_processes_one_wins(tmp_path: Path) -> None:
-    fork = multiprocessing.get_context("spawn")
-    for number in range(2):
-        folder, gate = tmp_path / str(number), fork.Barrier(2)
-        folder.mkdir()
-        racers = [fork.Process(target=_race, args=(folder, kl, gate)) for kl in (1.0, 2.0)]
-        for racer in racers:
-            racer.start()
-        for racer in racers:
-            racer.join()
-        won = [float(path.stem) for path in folder.glob("*.won")]
-        assert len(won) == 1
-        assert len(list(folder.glob("*.lost"))) == 1
-        assert records.read(folder / "record.json")["metrics"]["test"]["kl"] == won[0]
-
-
-def test_a_file_system_without_links_still_keeps_the_first(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def no_links(*paths: object) -> None:
-        raise PermissionError(1, "Operation not permitted")
-
-    monkeypatch.setattr("os.link", no_links)
-    assert records.write_exclusive(tmp_path, record())
-    assert not records.write_exclusive(tmp_path, record())
-    assert [file.name for file in tmp_path.iterdir()] == ["record.json"]
-
-
 def test_a_folder_that_cannot_be_written_is_a_clear_error(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("not a folder")
     with pytest.raises(UserError, match="cannot be written"):
@@ -94,13 +56,13 @@ def test_a_full_disk_leaves_nothing_behind(tmp_path: Path, monkeypatch: pytest.M
     [
         ({"schema": 2}, "unknown schema 2"),
         ({"schema": None}, "unknown schema None"),
-        ({"id": 3}, "id: must be str, not int"),
-        ({"best_step": 1.5}, "best_step: must be int, not float"),
-        ({"curve": [{}]}, "curve: each point"),
-        ({"config": {}}, "config lacks 'data'"),
-        ({"provenance": {}}, "provenance lacks 'commit'"),
-        ({"metrics": {"valid": {}, "test": {}}}, "metrics lacks 'last'"),
-        ({"parameters": math.inf}, "parameters: must be int"),
+        ({"id": 3}, "id: must be a valid string, not 3"),
+        ({"best_step": 1.5}, r"best_step: must be a valid integer, not 1\.5"),
+        ({"curve": [{}]}, r"lacks 'curve\.0\.step'"),
+        ({"config": {}}, r"lacks 'config\.data'; lacks 'config\.baseline'; .*evaluate'$"),
+        ({"provenance": {}}, r"lacks 'provenance\.commit'"),
+        ({"metrics": {"valid": {}, "test": {}}}, r"lacks 'metrics\.last'"),
+        ({"parameters": math.inf}, "parameters: must be a valid integer, not Infinity"),
     ],
 )
 def test_bad_records_are_refused(change: dict[str, object], message: str) -> None:
@@ -119,11 +81,11 @@ def test_every_key_is_needed(key: str) -> None:
 @pytest.mark.parametrize(
     ("value", "message"),
     [
-        (math.nan, "metrics.test.kl is nan"),
-        (-math.inf, "metrics.test.kl is -inf"),
-        ("1", "metrics.test.kl: must be a number or null"),
-        (True, "metrics.test.kl: must be a number or null"),
-        (object(), "type that JSON lacks"),
+        (math.nan, r"metrics\.test\.kl: must be a finite number, not NaN"),
+        (-math.inf, r"metrics\.test\.kl: must be a finite number, not -Infinity"),
+        ("1", r'metrics\.test\.kl: must be a valid number, not "1"'),
+        (True, r"metrics\.test\.kl: must be a valid number, not true"),
+        (object(), "must be a valid number, not .*object"),
     ],
 )
 def test_bad_metrics_are_refused(value: object, message: str) -> None:
@@ -132,7 +94,7 @@ def test_bad_metrics_are_refused(value: object, message: str) -> None:
 
 
 def test_nan_is_never_written(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="nan"):
+    with pytest.raises(UserError, match="NaN"):
         records.write_exclusive(tmp_path, record(kl=math.nan))
     assert list(tmp_path.iterdir()) == []
 
@@ -145,7 +107,7 @@ def test_collected_lines_name_file_and_line(tmp_path: Path) -> None:
         (good.replace("0.25", "NaN"), "NaN"),
         (good, "stands on line 1 already"),
         ("[]", "must be a JSON object"),
-        ('{"schema": 1, "id": "x", "status": "lost"}', "unknown status 'lost'"),
+        ('{"schema": 1, "id": "x", "status": "lost"}', "'missing', not .lost."),
         ('{"schema": 9, "id": "x", "status": "missing"}', "unknown schema 9"),
     ]:
         path.write_text(f"{good}\n{bad}\n")

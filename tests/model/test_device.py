@@ -20,10 +20,9 @@ from torch.overrides import TorchFunctionMode
 from benchmark.bench import scaling
 from benchmark.core.errors import UserError
 from benchmark.core.seeds import generator
-from benchmark.model import lstm, registry
+from benchmark.model import lowprecision, registry
 from benchmark.model import vae as models
-from benchmark.model.logits import _loss_without_looking
-from benchmark.model.lstm import LSTM
+from benchmark.model.lowprecision import LSTM, _loss_without_looking
 from benchmark.run import samples, training
 from benchmark.run.config import RunConfig
 from benchmark.run.encoding import Measured, encode
@@ -209,7 +208,7 @@ def test_without_bf16_arithmetic_an_lstm_multiplies_rounded_numbers(
     rounded = {name: value.bfloat16().float() for name, value in layer.state_dict().items()}
     plain.load_state_dict(rounded)
     begin = (state[0], state[1]) if first else None
-    monkeypatch.setattr(lstm, "has_bf16", lambda: False)
+    monkeypatch.setattr(lowprecision, "has_bf16", lambda: False)
     with torch.autocast("cpu", torch.bfloat16):
         found, last = layer(words, begin)
     expected, known = plain(

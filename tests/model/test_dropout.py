@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from benchmark.core.seeds import generator
-from benchmark.model.lstm import LSTM
+from benchmark.model.lowprecision import LSTM
 from benchmark.model.vae import dropout
 
 B, T, H, RATE = 6, 9, 20, 0.4

@@ -6,8 +6,8 @@ import torch
 from torch import Tensor, nn
 
 from benchmark.data.batches import same_length_batches
-from benchmark.model.logits import CACHED, Logits
 from benchmark.model.loss import VAELoss, token_nll
+from benchmark.model.lowprecision import CACHED, Logits
 from benchmark.run.encoding import Measured
 from benchmark.run.evaluation import evaluate
 

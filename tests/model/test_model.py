@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from benchmark.core.seeds import generator
-from benchmark.data.corpus import BOS, EOS, PAD
+from benchmark.core.settings import ModelConfig
+from benchmark.core.tokens import BOS, EOS, PAD
 from benchmark.model import vae as models
 from benchmark.model.baseline import Baseline
 from benchmark.model.vae import TextVAE, build, dropout
-from benchmark.run.config import ModelConfig
 
 V = 7  # <pad>, <s>, </s> and four words
 Floats = NDArray[np.float64]

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmark.cli import new, parser
+from benchmark.cli import methods, parser
 from benchmark.model import registry
 
 ROOT = Path(__file__).parents[2]
@@ -22,7 +22,7 @@ COMMANDS = [line for line in LINES if line.startswith("pcbench")]
 
 
 def test_the_edit_of_the_page_makes_the_baseline_of_the_readme(tmp_path: Path) -> None:
-    new.write("quadratic_walk", tmp_path)
+    methods.write("quadratic_walk", tmp_path)
     file = tmp_path / "quadratic_walk.py"
     (edit,) = re.findall(r"`(\*\* \d)` behind its `ramp\(\.\.\.\)`", PAGE)
     head, found, tail = file.read_text().rpartition(")\n")
@@ -30,8 +30,8 @@ def test_the_edit_of_the_page_makes_the_baseline_of_the_readme(tmp_path: Path) -
     (code,) = [text for text in re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL)
                if "class Quadratic(Baseline)" in text]  # fmt: skip
     (tmp_path / "quadratic.py").write_text(code)
-    methods = [registry.load(path.stem, path)() for path in (file, tmp_path / "quadratic.py")]
-    ours, readmes = ([method.weight(step, 16) for step in range(17)] for method in methods)
+    loaded = [registry.load(path.stem, path)() for path in (file, tmp_path / "quadratic.py")]
+    ours, readmes = ([method.weight(step, 16) for step in range(17)] for method in loaded)
     assert ours == readmes
     assert found
 

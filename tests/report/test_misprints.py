@@ -9,8 +9,9 @@ import pytest
 
 from benchmark import cli
 from benchmark.core.errors import UserError
+from benchmark.core.settings import TrainConfig
 from benchmark.report import literature, misprints, published
-from benchmark.run.config import TrainConfig, resolve
+from benchmark.run.config import resolve
 from benchmark.run.presets import PRESETS
 
 ROOT = Path(__file__).parents[2]

@@ -102,7 +102,7 @@ def test_an_adjusted_p_value() -> None:
         ("preset:li2019_ptb:train.patience", "5"),
         ("preset:fu2019_ptb:model.hidden", "256"),  # a default
         ("corpus:ptb:test", r"\texttt{dd65dff3}"),
-        ("code:report/collapse.py:THRESHOLD", "0.1"),
+        ("code:core/measures.py:COLLAPSED", "0.1"),
     ],
 )
 def test_a_figure_as_it_is_printed(key: str, text: str) -> None:

@@ -11,12 +11,12 @@ import torch
 from torch import Tensor
 
 from benchmark.core.seeds import generator
+from benchmark.core.settings import ModelConfig
 from benchmark.data.corpus import Split
 from benchmark.metrics import coupled_mi
 from benchmark.model import vae as models
 from benchmark.model.baseline import Baseline
 from benchmark.model.vae import TextVAE
-from benchmark.run.config import ModelConfig
 from benchmark.run.encoding import Measured, encode
 from benchmark.run.evaluation import Parts, evaluate, measure_bucket, recovery, validate
 

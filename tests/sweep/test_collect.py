@@ -68,7 +68,7 @@ def test_an_earlier_method_replaces_nothing(
         ({"evaluation_digest": None}, "was measured by other [evaluate] settings"),
         ({"metrics": {"test": {"mi": 99.0}}}, "mi"),
         ({"digest": None}, "has no digest"),
-        ({"provenance": {"measured": {"commit": 5}}}, "commit: must be str or null"),
+        ({"provenance": {"measured": {"commit": 5}}}, "commit: must be a valid string, not 5"),
     ],
 )
 def test_records_from_elsewhere_are_checked(

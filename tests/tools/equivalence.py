@@ -19,9 +19,9 @@ from pathlib import Path
 from typing import Any
 
 from benchmark.core.records import is_done, read_jsonl
+from benchmark.core.settings import ModelConfig, TrainConfig
 from benchmark.model import registry
 from benchmark.report.statistics import paired
-from benchmark.run.config import ModelConfig, TrainConfig
 
 MARGINS = {"neg_elbo": 0.2, "iw_nll": 0.2, "kl": 0.2, "mi": 0.2, "au": 1.0}
 

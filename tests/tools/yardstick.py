@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""A yardstick for speed: the LSTM VAE as it is usually written.
+"""A yardstick for speed: the LSTM VAE as it is usually written, `benchmark/bench/plain.py`.
 
 Eager, fp32, batches of equal length and at most 32. It trains on PTB for a number of steps and
 prints tokens per second (median over steps), then scores sentences with the importance-weighted
@@ -7,18 +7,18 @@ NLL as it is usually written (500 samples in chunks of 100, one sentence at a ti
 sentences per second. `pcbench bench` measures this project's code in turns with it; a figure of
 another day, or of another machine, compares with nothing.
 
-    cd tests/tools
-    python yardstick.py PTB_DIR [--steps 60] [--sentences 12] [--threads 2] [--device cuda]
-    python yardstick.py --vocab 20001 --length 80 --hidden 1024 --embed 512   # Yahoo's sizes
+    python tests/tools/yardstick.py PTB_DIR [--steps 60] [--sentences 12] [--device cuda]
+    # Yahoo's sizes:
+    python tests/tools/yardstick.py --vocab 20001 --length 80 --hidden 1024 --embed 512
 """
 
 import argparse
-import math
 import statistics
 import time
 
 import torch
-from torch import nn
+
+from benchmark.bench.plain import Vae, importance_weighted_nll, train_step
 
 
 def read(path, words):
@@ -35,65 +35,6 @@ def same_length(sentences, size):
     for s in sentences:
         groups.setdefault(len(s), []).append(s)
     return [torch.tensor(g[i : i + size]) for g in groups.values() for i in range(0, len(g), size)]
-
-
-class Vae(nn.Module):
-    def __init__(self, vocab, embed, hidden, latent=32):
-        super().__init__()
-        self.encoder_embed = nn.Embedding(vocab, embed)
-        self.encoder = nn.LSTM(embed, hidden, batch_first=True)
-        self.to_stats = nn.Linear(hidden, 2 * latent, bias=False)
-        self.decoder_embed = nn.Embedding(vocab, embed)
-        self.to_cell = nn.Linear(latent, hidden, bias=False)
-        self.decoder = nn.LSTM(embed + latent, hidden, batch_first=True)
-        self.output = nn.Linear(hidden, vocab, bias=False)
-        self.dropout = nn.Dropout(0.5)
-        for p in self.parameters():
-            nn.init.uniform_(p, -0.01, 0.01)
-        nn.init.uniform_(self.encoder_embed.weight, -0.1, 0.1)
-        nn.init.uniform_(self.decoder_embed.weight, -0.1, 0.1)
-
-    def encode(self, x):
-        _, (h, _) = self.encoder(self.encoder_embed(x))
-        return self.to_stats(h[0]).chunk(2, -1)
-
-    def nll(self, x, z):  # x (B, T), z (B, S, latent) -> (B, S)
-        b, s, d = z.shape
-        words = self.dropout(self.decoder_embed(x[:, :-1]))
-        t = words.shape[1]
-        words = words.unsqueeze(1).expand(b, s, t, -1).reshape(b * s, t, -1)
-        zs = z.unsqueeze(2).expand(b, s, t, d).reshape(b * s, t, d)
-        c = self.to_cell(z.reshape(1, b * s, d))
-        out, _ = self.decoder(torch.cat([words, zs], -1), (torch.tanh(c), c))
-        logits = self.output(self.dropout(out))
-        target = x[:, 1:].unsqueeze(1).expand(b, s, t).reshape(-1)
-        loss = nn.functional.cross_entropy(logits.reshape(b * s * t, -1), target, reduction="none")
-        return loss.view(b, s, t).sum(-1)
-
-
-def train_step(model, optimiser, x, weight=1.0):
-    mu, logvar = model.encode(x)
-    z = mu + torch.randn_like(mu) * (0.5 * logvar).exp()
-    kl = 0.5 * (mu**2 + logvar.exp() - logvar - 1).sum(-1)
-    nll = model.nll(x, z.unsqueeze(1))[:, 0]
-    optimiser.zero_grad()
-    (nll + weight * kl).mean().backward()
-    nn.utils.clip_grad_norm_(model.parameters(), 5.0)
-    optimiser.step()
-    return nll.sum().item(), kl.sum().item()
-
-
-@torch.no_grad()
-def importance_weighted_nll(model, x, samples=500, chunk=100):
-    terms = []
-    for _ in range(samples // chunk):
-        mu, logvar = model.encode(x)
-        noise = torch.randn(x.shape[0], chunk, mu.shape[1], device=x.device)
-        z = mu.unsqueeze(1) + noise * (0.5 * logvar).exp().unsqueeze(1)
-        log_q = (-0.5 * (noise**2 + logvar.unsqueeze(1) + math.log(2 * math.pi))).sum(-1)
-        log_p = (-0.5 * (z**2 + math.log(2 * math.pi))).sum(-1) - model.nll(x, z)
-        terms.append(log_p - log_q)
-    return -(torch.logsumexp(torch.cat(terms, 1), 1) - math.log(samples))
 
 
 def median_rate(model, optimiser, batches, warmup=5):

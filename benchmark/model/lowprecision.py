@@ -1,0 +1,183 @@
+"""The two layers that PyTorch does not compute well enough in bf16: the LSTM and the output layer.
+
+Both matter under autocast alone. In fp32, the reference, PyTorch's own layers are used.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+State = tuple[Tensor, Tensor]
+
+CACHED = 2**18  # logits in float32 at once, on a CPU: they stay in its cache
+TINY = 1e-30  # probabilities below it are not exact in float32
+
+
+def has_bf16() -> bool:
+    """Return whether the CPU has bf16 arithmetic that oneDNN can use."""
+    supported = getattr(torch.ops.mkldnn, "_is_mkldnn_bf16_supported", None)
+    return bool(supported and supported())
+
+
+class LSTM(nn.LSTM):
+    """One layer over ``(B, T, inputs)``, in bf16 where autocast asks for bf16.
+
+    On a GPU autocast hands fp16 to cuDNN's LSTM, whatever type it was asked for (torch 2.11).
+    There a gradient below 6e-8 is 0, and an encoder that begins with small weights has such: its
+    posterior could collapse by rounding alone. So this layer rounds to what was asked for itself.
+    It does the same on a CPU without AVX-512, for which oneDNN has no bf16 kernel, and multiplies
+    the rounded numbers in fp32.
+    """
+
+    def __init__(self, inputs: int, hidden: int) -> None:
+        super().__init__(inputs, hidden, batch_first=True)
+
+    def forward(  # type: ignore[override]
+        self, input: Tensor, hx: State | None = None
+    ) -> tuple[Tensor, State]:
+        """Return the states (B, T, H), and the last (h, c), each (1, B, H)."""
+        kind = input.device.type
+        if not torch.is_autocast_enabled(kind) or (kind == "cpu" and has_bf16()):
+            states, last = super().forward(input, hx)
+            return states, last
+        dtype = torch.get_autocast_dtype(kind)
+        return self.within(dtype, input, hx, torch.float32 if kind == "cpu" else dtype)
+
+    def within(
+        self, dtype: torch.dtype, input: Tensor, hx: State | None, compute: torch.dtype
+    ) -> tuple[Tensor, State]:
+        """Run `forward` with weights and inputs rounded to ``dtype``, multiplied in ``compute``."""
+        zeros = input.new_zeros(1, len(input), self.hidden_size)
+        state = [part.to(dtype).to(compute) for part in hx or (zeros, zeros)]
+        originals = [getattr(self, name) for name in self._flat_weights_names]
+        # cuDNN takes the weights one behind the other in memory.
+        block = torch.cat([weight.flatten() for weight in originals]).to(dtype)
+        parts = torch.split(block, [weight.numel() for weight in originals])
+        weights = [
+            part.view_as(weight).to(compute) for part, weight in zip(parts, originals, strict=True)
+        ]
+        with torch.autocast(input.device.type, enabled=False):
+            states, h, c = torch.lstm(
+                input.to(dtype).to(compute), state, weights,
+                has_biases=self.bias, num_layers=1, dropout=0.0, train=self.training,
+                bidirectional=False, batch_first=True,
+            )  # fmt: skip
+        return states, (h, c)
+
+
+@dataclass(frozen=True)
+class Logits:
+    """``linear(states)``, (B, T, V), not yet computed.
+
+    In bf16 the logits of a batch, their float32 copy, its log-softmax and the gradients of each
+    would be most of a step's memory traffic. `nll` makes the output layer and the loss one
+    function: tokens go through in chunks, all sums in float32, and one bf16 number a logit is kept
+    for the gradient.
+    """
+
+    states: Tensor  # (B, T, H)
+    linear: nn.Linear  # H to V
+
+    @property
+    def shape(self) -> torch.Size:
+        return torch.Size((*self.states.shape[:-1], self.linear.out_features))
+
+    def dense(self) -> Tensor:
+        """Compute the logits themselves, (B, T, V)."""
+        out: Tensor = self.linear(self.states)
+        return out
+
+    def nll(self, targets: Tensor, ignore_index: int) -> Tensor:
+        """Return -log p of each target (B, T), nats, float32; 0 where it is ``ignore_index``."""
+        states, flat = self.states.flatten(0, -2), targets.flatten()
+        weight, bias = self.linear.weight, self.linear.bias
+        if torch.is_grad_enabled():
+            loss: Tensor = _LinearNLL.apply(states, weight, bias, flat)  # type: ignore[no-untyped-call]
+        else:
+            loss = _losses(states.bfloat16(), weight.bfloat16(), bias, flat, None)
+        return (loss * (flat != ignore_index)).view(targets.shape)
+
+
+class _LinearNLL(torch.autograd.Function):
+    """-log softmax(states @ weight.T + bias)[target], matrix products in bf16."""
+
+    @staticmethod
+    def forward(
+        ctx: Any, states: Tensor, weight: Tensor, bias: Tensor | None, targets: Tensor
+    ) -> Tensor:
+        low, words = states.bfloat16(), weight.bfloat16()
+        slope = low.new_empty(len(low), len(words))
+        loss = _losses(low, words, bias, targets, slope)
+        ctx.save_for_backward(low, words, slope)
+        ctx.dtypes = states.dtype, weight.dtype
+        return loss
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor, Tensor | None, None]:
+        low, words, slope = ctx.saved_tensors
+        scale = grad.bfloat16()[:, None]
+        states = _product(slope, words) * scale
+        weight = _product(slope.T, low * scale)
+        bias = _product(scale.T, slope)[0].float() if ctx.needs_input_grad[2] else None
+        return states.to(ctx.dtypes[0]), weight.to(ctx.dtypes[1]), bias, None
+
+
+def _losses(
+    low: Tensor, words: Tensor, bias: Tensor | None, targets: Tensor, slope: Tensor | None
+) -> Tensor:
+    """Return losses (N,) from bf16 states (N, H) and words (V, H); fill their slopes (N, V)."""
+    some, block = len(low), len(low)
+    if low.device.type == "cpu":
+        # What is done to each logit takes as many tokens as the cache holds. The matrix product
+        # takes at least as many as there are hidden units, so that reading all words again costs
+        # no more than the arithmetic.
+        some = max(1, CACHED // len(words))
+        block = max(some, low.shape[1])
+    columns = words.T
+    if block < len(low) and len(low) > len(words) // 4:
+        columns = columns.contiguous()  # once, instead of in each block
+    parts = []
+    for begin in range(0, len(low), block):
+        rows = slice(begin, begin + block)
+        out = None if slope is None else slope[rows]
+        scores = _product(low[rows], columns, out)  # (block, V)
+        for pair in zip(torch.split(scores, some), torch.split(targets[rows], some), strict=True):
+            parts.append(_loss(*pair, bias, slope is not None))
+    return torch.cat(parts)
+
+
+def _product(left: Tensor, right: Tensor, out: Tensor | None = None) -> Tensor:
+    """Return ``left @ right`` in bf16, in ``out`` where that is given."""
+    if left.device.type != "cpu" or has_bf16():
+        return torch.mm(left, right, out=out)
+    # On such a CPU PyTorch's product of bf16 numbers is about twenty times slower than fp32's.
+    rounded = torch.mm(left.float(), right.float()).bfloat16()
+    return rounded if out is None else out.copy_(rounded)
+
+
+def _loss(scores: Tensor, targets: Tensor, bias: Tensor | None, learns: bool) -> Tensor:
+    """Return losses (C,) from scores (C, V), which become the slopes where the model learns."""
+    target = targets[:, None]
+    logits = scores.float() if bias is None else scores.float() + bias
+    if scores.device.type != "cpu":
+        return _loss_without_looking(logits, scores, target, learns)
+    probability = torch.softmax(logits, 1, out=logits)
+    wanted = probability.gather(1, target)
+    loss = -wanted.log()
+    if bool((wanted < TINY).any()):
+        logits = scores.float() if bias is None else scores.float() + bias
+        loss = logits.logsumexp(1, keepdim=True) - logits.gather(1, target)
+    if learns:
+        scores.copy_(probability.scatter_(1, target, wanted - 1))
+    return loss[:, 0]
+
+
+def _loss_without_looking(logits: Tensor, scores: Tensor, target: Tensor, learns: bool) -> Tensor:
+    """Do the same by the log-softmax, for a GPU: there, looking at a number is waiting for it."""
+    logp = torch.log_softmax(logits, 1)
+    wanted = logp.gather(1, target)
+    if learns:
+        scores.copy_(logp.exp_().scatter_(1, target, wanted.expm1()))
+    return -wanted[:, 0]
