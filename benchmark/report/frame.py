@@ -166,5 +166,5 @@ def bound(runs: "pd.DataFrame", metric: str, column: str = "") -> int:
         return 0
     few = runs[[name for name in ("mi_cap", "iw_upper_bound") if name in runs]]
     signs = (measures.bound(run, metric) for run in
-             few.assign(**{metric: runs[column or metric]}).to_dict("records"))  # fmt: skip
+             few.assign(**{metric: runs.get(column or metric)}).to_dict("records"))  # fmt: skip
     return next(filter(None, signs), 0)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from benchmark.core.measures import MEASURES, SIGNS
 from benchmark.report import checkpoints, collapse, published
-from benchmark.report.comparable import Group, groups, notes
+from benchmark.report.comparable import Group, notes
 from benchmark.report.differences import METRICS, MOST_PAIRS, pairs
 from benchmark.report.frame import LAST, REFERENCES, bound
 from benchmark.report.render import DASH, Cell, Row, Table, slug
@@ -36,15 +36,15 @@ _ENDS = (
 )
 
 
-def build(lines: Sequence[Record], arrays: "checkpoints.Arrays | None" = None) -> list[Table]:
+def build(groups: Sequence[Group], arrays: "checkpoints.Arrays | None" = None) -> list[Table]:
     """Return all tables of a study in reading order.
 
     Args:
-        lines: of its collected file.
+        groups: of `benchmark.report.comparable.groups`.
         arrays: its sentences, of `benchmark.report.checkpoints.load`.
     """
     found: list[Table] = []
-    for group in groups(lines):
+    for group in groups:
         base = slug(group.title, (table.name for table in found))
         found.append(replace(_main(group), name=base))
         for table in (

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from benchmark.core.rules import SIGNS
-from benchmark.report import comparable
 from benchmark.report.comparable import Group
 from benchmark.report.differences import LEVEL
 from benchmark.report.frame import bound
@@ -21,7 +20,6 @@ from benchmark.report.tables import states
 if TYPE_CHECKING:
     import pandas as pd
 
-Record = dict[str, Any]
 Compared = dict[str, dict[str, Any]]  # lines of a table of differences by label and metric
 
 _EACH = 4  # rows of which each has its sentence; more are summarised
@@ -52,13 +50,12 @@ class _Row:
         return self.alive + self.undecided + self.collapsed
 
 
-def verdict(lines: Sequence[Record]) -> list[str]:
+def verdict(groups: Sequence[Group]) -> list[str]:
     """Plain sentences on a study; of several tables each has one entry, else each sentence.
 
     Args:
-        lines: of the collected file.
+        groups: of `benchmark.report.comparable.groups`.
     """
-    groups = comparable.groups(lines)
     compared = [_contenders(group, "none") for group in groups]
     each = sum(map(len, compared)) <= _EACH
     found = []
