@@ -114,7 +114,8 @@ def build(cls: type[T], table: object, where: str, *place: str) -> T:
                 ": settings do not change; a weight follows from the step alone, and what must "
                 "survive a step lives in run.memory"
             )
-        raise UserError(f"{where}: {'.'.join(place)}: {problem}") from error
+        parts = [where, ".".join(place), problem]
+        raise UserError(": ".join(part for part in parts if part)) from error
 
 
 @lru_cache(maxsize=64)
