@@ -22,10 +22,10 @@ import torch
 
 from benchmark.core.errors import UserError
 from benchmark.core.settings import build
-from benchmark.model import registry
+from benchmark.model import checkpoint, registry
 from benchmark.model.annealing import Annealer
 from benchmark.model.baseline import Baseline
-from benchmark.run import checkpoint, contract
+from benchmark.run import contract
 from benchmark.run.encoding import Measured
 from benchmark.run.evaluation import evaluate
 from benchmark.sweep import study

@@ -9,7 +9,7 @@ from test_learning_rate import Scripted
 
 from benchmark.core.errors import UserError
 from benchmark.core.settings import TrainConfig
-from benchmark.run.learning_rate import LearningRate, cooled
+from benchmark.model.schedule import LearningRate, cooled
 from benchmark.run.training import Training
 
 LR = 0.002

@@ -11,8 +11,8 @@ import torch
 from benchmark import data
 from benchmark.data.corpus import Corpus
 from benchmark.data.exact import TEST, TRAIN, VALID
+from benchmark.model import checkpoint
 from benchmark.model.lowprecision import has_bf16
-from benchmark.run import checkpoint
 from benchmark.run.config import RunConfig, resolve
 from benchmark.run.training import Training
 
