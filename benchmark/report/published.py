@@ -10,7 +10,7 @@ from benchmark.core.records import is_done
 from benchmark.core.rules import SIGNS, bound
 from benchmark.core.settings import ModelConfig, TrainConfig
 from benchmark.report.literature import FILE, Value, read
-from benchmark.report.literature import rows as printed
+from benchmark.report.literature import rows as printed_rows
 from benchmark.report.statistics import shown, summarise
 from benchmark.report.table import Cell, Row, Table
 from benchmark.run.presets import PRESETS
@@ -75,7 +75,7 @@ def _rows(
     values: Sequence[Value], labelled: Mapping[str, list[Record]]
 ) -> tuple[list[Row], tuple[str, ...]]:
     """Rows in the order of ours, each published one beside the row of ours nearest to it."""
-    near = [(_nearest(next(iter(row.values())), labelled), row) for row in printed(values).values()]
+    near = [(_nearest(next(iter(row.values())), labelled), row) for row in printed_rows(values)]
     reasons: dict[str, int] = {}  # and the numbers of their footnotes
     rows = []
     for label, records in labelled.items():
@@ -146,7 +146,7 @@ def _row(label: str, value: Value, records: list[Record], reasons: dict[str, int
     protocol = "other" if other else "nearly" if why else "same"
     cells = (
         Cell(TITLES[value.metric]),
-        Cell(value.value + ("?" if value.kinds else ""), value.number),
+        Cell(value.value + ("?" if value.misprint else ""), value.number),
         Cell(sign + shown(summary, digits), summary.mean, False, summary.half,
              summary.n),
         Cell(str(summary.n), summary.n),

@@ -37,11 +37,10 @@ from benchmark.data.public import CORPORA
 from benchmark.data.settings import PRESETS as LANGUAGES
 from benchmark.model import registry
 from benchmark.model.polyline import TOLERANCE
-from benchmark.report import misprints
 from benchmark.report.collapse import STATES
 from benchmark.report.comparable import languages_as_seeds
 from benchmark.report.frame import FIRST_WORDS, frame
-from benchmark.report.literature import Value, read
+from benchmark.report.literature import Misprint, Value, read
 from benchmark.report.paired import Compared, against, each_other
 from benchmark.report.statistics import summarise
 from benchmark.run.presets import PRESETS
@@ -114,7 +113,12 @@ class Quantities:
     @cached_property
     def published(self) -> list[Value]:
         """What others printed: ``published.csv`` beside the study files."""
-        return list(read(self.paper / "published.csv"))
+        return read(self.paper / "published.csv")
+
+    @property
+    def misprints(self) -> list[Misprint]:
+        """What is wrong among it."""
+        return [one for value in self.published for one in value.misprints]
 
     def absent(self, key: str) -> bool:
         """Return whether a key is of a study that has no records yet."""
@@ -162,7 +166,7 @@ class Quantities:
         return {
             "values": len(self.published),
             "sources": len({value.paper for value in self.published}),
-            "misprints": len(misprints.check(self.published)),
+            "misprints": len(self.misprints),
         }[what]
 
     def _of_study(self, rest: str) -> Any:
@@ -246,7 +250,7 @@ class Quantities:
 
 def _of_language(rest: str) -> Any:
     name, field = rest.split(":")
-    return asdict(LANGUAGES[name])[field]
+    return getattr(LANGUAGES[name], field)
 
 
 def _of_preset(rest: str) -> Any:
@@ -257,8 +261,7 @@ def _of_preset(rest: str) -> Any:
 
 def _of_corpus(rest: str) -> Quantity:
     name, part = rest.split(":")
-    (digest, *_) = CORPORA[name].digests(part).values()
-    return Quantity(rf"\texttt{{{digest[:8]}}}")
+    return Quantity(rf"\texttt{{{CORPORA[name].digest(part)[:8]}}}")
 
 
 def _of_code(rest: str) -> Any:
