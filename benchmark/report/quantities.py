@@ -212,12 +212,13 @@ class Quantities:
         terms = list(zip(signs, [first, *others[1::2]], strict=True))
         if rank == ["holm"]:
             # As in the tables: adjusted over all rows minus the second one, or over all pairs.
-            compared, other = self.compared(study, data, others[1]), others[1]
+            other = others[1]
+            compared = self.compared(study, data, other)
             labels = (first, f"{first} − {other}", f"{other} − {first}")
-            p = next(compared[label] for label in labels if label in compared).metrics[metric].p
-            if p is None:
+            tests = [compared[label].metrics[metric] for label in labels if label in compared]
+            if not tests or tests[0].p is None:
                 raise LookupError("no test was made")
-            return rounded(p, 3)
+            return rounded(tests[0].p, 3)
         runs = self.runs(study, data)
         of = {label: runs[runs["label"] == label].set_index("seed") for _, label in terms}
         # Seeds that a term lacks are dropped: a difference is of pairs.
@@ -296,7 +297,7 @@ def _rec_first(record: Record) -> float:
 
 def share_at_one(record: Record) -> float:
     """Return the per cent of training at KL weight 1, each step counted by its learning rate."""
-    if not record.get("weight_path") or record["config"]["train"]["lr_schedule"] == "cooldown":
+    if not record.get("weight_path") or record["config"]["train"].get("lr_schedule") == "cooldown":
         return math.nan  # the weights are not known, or the rate of each step is not
     path = np.array(record["weight_path"])
     weights = np.interp(np.arange(record["steps"]), path[:, 0], path[:, 1])
