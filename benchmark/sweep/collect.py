@@ -15,7 +15,7 @@ from benchmark.core.files import write_atomic
 from benchmark.core.provenance import checkout
 from benchmark.core.records import Record
 from benchmark.data import recorded
-from benchmark.run.leftovers import clear_finished
+from benchmark.run.claims import clear_finished
 from benchmark.sweep import origin, plan, status
 from benchmark.sweep.study import Labelled, Study
 

@@ -14,7 +14,7 @@ from benchmark.core import records, sentences
 from benchmark.core.files import write_atomic
 from benchmark.core.provenance import provenance
 from benchmark.core.records import Record
-from benchmark.run import checkpoint
+from benchmark.model import checkpoint
 from benchmark.run.config import EVALUATION
 from benchmark.run.encoding import Measured
 from benchmark.run.evaluation import evaluate, validate
