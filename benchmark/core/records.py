@@ -14,13 +14,12 @@ from benchmark.core.provenance import code_sha256 as code_sha256
 from benchmark.core.provenance import provenance as provenance
 from benchmark.core.record import SCHEMA as SCHEMA
 from benchmark.core.record import STATUSES as STATUSES
+from benchmark.core.record import Record as Record
 from benchmark.core.record import digest as digest
 from benchmark.core.record import dumps as dumps
 from benchmark.core.record import is_done as is_done
 from benchmark.core.record import validate as validate
 from benchmark.core.record import validate_line as validate_line
-
-Record = dict[str, Any]
 
 FILE = "record.json"  # in a run's folder; it alone means that the run is done
 _CONFLICT = (b"<<<<<<< ", b"=======", b">>>>>>> ", b"||||||| ")  # the marks that Git leaves
@@ -56,7 +55,7 @@ def texts(value: object, name: str = "") -> Iterator[tuple[str, str]]:
             yield from texts(item, name)
 
 
-def read(path: Path) -> Record:
+def read(path: Path) -> Any:
     """Read and check one record file.
 
     Raises:
@@ -67,7 +66,7 @@ def read(path: Path) -> Record:
     return record
 
 
-def read_jsonl(path: Path) -> list[Record]:
+def read_jsonl(path: Path) -> list[Any]:
     """Read and check a collected file, which has a line for each run.
 
     Raises:

@@ -5,13 +5,13 @@ import subprocess
 from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 from benchmark.core import records
-from benchmark.core.records import Record
 from benchmark.sweep import plan
 
 
-def remarks(study: str, path: Path, lines: Iterable[Record]) -> list[str]:
+def remarks(study: str, path: Path, lines: Iterable[Any]) -> list[str]:
     """Return how many records are as in git's last commit, and which methods changed since.
 
     Args:

@@ -6,13 +6,15 @@
 import re
 import sys
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from benchmark.core import records, sentences
 from benchmark.core.files import write_atomic
 from benchmark.core.provenance import checkout
+from benchmark.core.record import Origin
 from benchmark.core.records import Record
 from benchmark.data import recorded
 from benchmark.run.claims import clear_finished
@@ -86,7 +88,7 @@ def collect(
     kept = plan.done(path) if path.exists() else {}
     theirs, notes = _theirs(study, taking.other)
     replaceable = {run.id for run in (taking.only or study).configs if taking.replace}
-    labels, lines = study.labels, dict[str, Record]()
+    labels, lines = study.labels, dict[str, Any]()
     replaced, new = [], 0
     for run in study.configs:
         record = old = kept.pop(run.id, None)
@@ -174,7 +176,7 @@ def _worse(old: Record, fresh: Record) -> str:
     return ""
 
 
-def _of_other_settings(study: Study, runs: Path, lines: dict[str, Record]) -> list[str]:
+def _of_other_settings(study: Study, runs: Path, lines: Mapping[str, Any]) -> list[str]:
     """Return a note on finished runs of the missing ones' data, baselines and seeds."""
     missing = {key.rpartition("-")[0] for key, line in lines.items() if not records.is_done(line)}
     named = {run.id for run in study.configs}
@@ -188,11 +190,11 @@ def _of_other_settings(study: Study, runs: Path, lines: dict[str, Record]) -> li
     ]
 
 
-def _doubts(path: Path, study: Study, lines: dict[str, Record]) -> list[str]:
+def _doubts(path: Path, study: Study, lines: Mapping[str, Any]) -> list[str]:
     """Return how many records are not fit to contribute, or not comparable with the others."""
     known = [line for line in lines.values() if records.is_done(line)]
-    origins = [line["provenance"] for line in known]
-    origins += [one["measured"] for one in origins if "measured" in one]
+    runs = [line["provenance"] for line in known]
+    origins: list[Origin] = [*runs, *(one["measured"] for one in runs if "measured" in one)]
     configs = {run.id: run.config for run in study.configs}
     measured = [line for line in known if {"evaluation", "evaluation_digest"} <= line.keys()]
     doubts = {
@@ -209,10 +211,10 @@ def _doubts(path: Path, study: Study, lines: dict[str, Record]) -> list[str]:
     return [f"{path}: {number} records {what}" for what, number in doubts.items() if number]
 
 
-def _absent(run: Labelled, runs: Path) -> Record:
+def _absent(run: Labelled, runs: Path) -> dict[str, Any]:
     """Return the line of a run without a record, with what decides in which table it is missing."""
     now, config = status.state(runs / run.id), run.config
-    line: Record = {"schema": records.SCHEMA, "id": run.id, "status": now.status}
+    line = {"schema": records.SCHEMA, "id": run.id, "status": now.status}
     if now.status == "failed":
         line["error"] = without_folders(now.detail, runs)
     known = {"data": recorded(config.data), "seed": config.seed, "precision": config.precision}

@@ -107,7 +107,7 @@ class Forecast:
     def learn(self, folder: Path, seconds: float) -> None:
         """Add a run that finished in this sweep, ``seconds`` after its process was started."""
         try:
-            record = records.read(folder / "record.json")
+            record: Record = records.read(folder / "record.json")
         except UserError:
             return
         if cost := record.get("cost"):

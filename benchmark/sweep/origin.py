@@ -86,12 +86,13 @@ def _place(line: Record) -> str:
 
 def settings(line: Record, config: RunConfig) -> Iterator[str]:
     """Yield in what a record contradicts the settings that its study says for its id."""
-    stated = line["config"]
+    stated: dict[str, Any] = {**line["config"]}
     if (stated.get("file") is None) is not (config.file is None):
         yield f"config.file: {stated.get('file')!r} is not that of its id; {RESTORE}"
     if "digest" not in line and "evaluation" in line:
         yield f"has no digest, which each run writes; {RESTORE}"
-    stated = {k: v for k, v in stated.items() if k != "file_sha256"} | {"file": config.file}
+    stated.pop("file_sha256", None)
+    stated["file"] = config.file
     if stated["data"] == corpora.recorded(config.data):
         stated["data"] = config.data  # with the folder of a reader's own text
     try:

@@ -106,7 +106,8 @@ def latest(folder: Path) -> Record | None:
     """
     for name in (MEASURED, records.FILE):
         try:
-            return records.read(folder / name)
+            record: Record = records.read(folder / name)
+            return record
         except UserError:
             continue
     return None
