@@ -9,11 +9,7 @@ from typing import Any, Literal
 
 from benchmark.core.errors import UserError
 from benchmark.core.files import write_atomic
-from benchmark.core.measures import METRICS as METRICS
-from benchmark.core.provenance import code_sha256 as code_sha256
-from benchmark.core.provenance import provenance as provenance
 from benchmark.core.record import SCHEMA as SCHEMA
-from benchmark.core.record import STATUSES as STATUSES
 from benchmark.core.record import Record as Record
 from benchmark.core.record import digest as digest
 from benchmark.core.record import dumps as dumps

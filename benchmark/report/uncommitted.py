@@ -20,9 +20,7 @@ def remarks(study: str, path: Path, lines: Iterable[Any]) -> list[str]:
         lines: of that file.
     """
     done = [line for line in lines if records.is_done(line)]
-    changed = Counter(line["config"]["baseline"] for line in done if plan.method_changed(line))
-    rows = [(line["config"]["baseline"], line["label"]) for line in done if "label" in line]
-    stale = plan.edits(changed, f"pcbench sweep {study} --redo", rows)
+    stale = plan.edits(filter(plan.method_changed, done), f"pcbench sweep {study} --redo")
     try:
         shown = subprocess.run(
             ["git", "-C", str(path.absolute().parent), "show", f"HEAD:./{path.name}"],

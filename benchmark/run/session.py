@@ -26,6 +26,7 @@ from benchmark import metrics
 from benchmark.core import records, sentences, signals
 from benchmark.core.errors import UserError
 from benchmark.core.files import sha256_bytes, write_atomic
+from benchmark.core.provenance import provenance
 from benchmark.core.records import Record
 from benchmark.data.corpus import Corpus
 from benchmark.model import checkpoint
@@ -149,7 +150,7 @@ class _Session:
         self.config, self.corpus, self.folder, self.device = config, corpus, folder, device
         self.asked, self.every = asked, checkpoint_seconds
         self.training = Training(config, corpus, device)
-        self.provenance = records.provenance("" if config.file else config.baseline) | {
+        self.provenance = provenance("" if config.file else config.baseline) | {
             "method_sha256": config.method_sha256,
             "resumed": 0,
             "code_sha256_resumed": [],

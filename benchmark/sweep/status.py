@@ -27,7 +27,7 @@ _PLACES = {"data": None, "file": None}  # settings that hold paths; the id tells
 class State:
     """One run's ``status`` and what there is to say about it.
 
-    By its files one of `records.STATUSES`; in the table also "collected" (its record stands in the
+    By its files one of `record.Status`; in the table also "collected" (its record stands in the
     results alone), "stale" (see `benchmark.sweep.plan`), "queued" (Slurm says so) or "submitted"
     (it cannot be asked, but a submission was noted).
     """
