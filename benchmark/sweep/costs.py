@@ -10,10 +10,10 @@ from statistics import median
 from typing import TYPE_CHECKING, Any
 
 from benchmark.core import records
-from benchmark.core.clock import duration
 from benchmark.core.errors import UserError
 from benchmark.core.records import Record
 from benchmark.data import recorded
+from benchmark.run.progress import duration
 from benchmark.sweep import status
 from benchmark.sweep.manifest import Entry, Options
 

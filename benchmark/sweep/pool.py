@@ -18,9 +18,9 @@ from pathlib import Path
 from typing import TextIO
 
 from benchmark.core import provenance
-from benchmark.core.clock import Clock, duration
 from benchmark.core.signals import ASKING, CTRL_C, INTERRUPTED
 from benchmark.run import claims, failures
+from benchmark.run.progress import Clock, duration
 from benchmark.sweep import status
 from benchmark.sweep.costs import Forecast
 from benchmark.sweep.manifest import Entry, Manifest

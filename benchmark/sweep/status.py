@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from benchmark.core.clock import duration
 from benchmark.core.errors import UserError
 from benchmark.run import claims, failures
+from benchmark.run.progress import duration
 from benchmark.sweep import plan, slurm
 from benchmark.sweep.manifest import Manifest
 

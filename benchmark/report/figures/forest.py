@@ -11,7 +11,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from benchmark.core.rules import SIGNS, bound
+from benchmark.core.measures import SIGNS, bound
 from benchmark.report.figures import runs, style
 from benchmark.report.statistics import number, summarise
 
