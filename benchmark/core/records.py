@@ -57,7 +57,9 @@ def read(path: Path) -> Any:
     Raises:
         UserError: it is missing, damaged, or not a valid record.
     """
-    record = _parse(_bytes(path), str(path))
+    if not path.exists():
+        raise UserError(f"{path}: no such file")
+    record = _parse(path.read_bytes(), str(path))
     validate(record, str(path))
     return record
 
@@ -68,8 +70,10 @@ def read_jsonl(path: Path) -> list[Any]:
     Raises:
         UserError: a line is damaged or not valid, or an id occurs twice.
     """
+    if not path.exists():
+        raise UserError(f"{path}: no such file")
     lines: dict[str, Record] = {}
-    content = _bytes(path)
+    content = path.read_bytes()
     # Not splitlines: a text may hold other ends of lines, such as U+2028.
     raws = content.removesuffix(b"\n").split(b"\n") if content else []
     for number, raw in enumerate(raws, start=1):
@@ -87,15 +91,6 @@ def read_jsonl(path: Path) -> list[Any]:
             raise UserError(f"{where}: {line['id']} stands on line {first} already")
         lines[line["id"]] = line
     return list(lines.values())
-
-
-def _bytes(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except FileNotFoundError:
-        raise UserError(f"{path}: no such file") from None
-    except OSError as error:
-        raise UserError(f"{path}: cannot be read ({error})") from None
 
 
 def _parse(raw: bytes, where: str) -> Record:

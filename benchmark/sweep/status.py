@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from benchmark.core import records
 from benchmark.core.errors import UserError
 from benchmark.run import claims, failures
 from benchmark.run.progress import duration
@@ -42,7 +43,7 @@ def state(folder: Path) -> State:
     Done: there is a record. Running: a live claim. Failed: an error was noted. Stopped: a
     checkpoint waits to be resumed. Otherwise missing.
     """
-    if (folder / "record.json").exists():
+    if records.finished(folder):
         return State("done")
     if claims.holder(folder) is not None:
         return State("running", progress(folder))
