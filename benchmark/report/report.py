@@ -154,10 +154,10 @@ class Report:
 
     def page(self, images: dict[str, bytes], to: Places) -> str:
         """The HTML page, with figures by title."""
-        from benchmark.report.page import Origin, page
+        from benchmark.report.page import page
 
-        origin = Origin(self.file, str(self.path.parent), self._command(to))
-        return page(self.name, self.built, self.lines, images, self.findings, origin)
+        origin = self.file, str(self.path.parent), self._command(to)
+        return page(self.name, self.built, self.lines, images, self.findings, *origin)
 
     def _command(self, to: Places) -> str:
         """The command that writes there."""
