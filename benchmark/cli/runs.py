@@ -180,7 +180,7 @@ def sample(arguments: Namespace) -> int:
     pcbench sample exact_small-none-0-1234abcd --kind prior --number 100 --sampled --json
     """
     from benchmark.run import samples
-    from benchmark.run.finished import load_run, sample_run
+    from benchmark.run.finished import load_run
 
     run = load_run(_run_folder(arguments), data_root=arguments.data_dir)
     kinds = samples.KINDS if arguments.kind == "all" else (arguments.kind,)
@@ -191,7 +191,7 @@ def sample(arguments: Namespace) -> int:
         say(f"{reason}: samples from the prior alone")
     numbers = dict.fromkeys(kinds, arguments.number)
     greedy = False if arguments.sampled else arguments.greedy  # None: the model's own default
-    texts = sample_run(run, numbers, arguments.seed, arguments.max_length, greedy)
+    texts = run.draw(numbers, arguments.seed, arguments.max_length, greedy)
     print(json.dumps(texts) if arguments.json else samples.shown(texts))
     return 0
 

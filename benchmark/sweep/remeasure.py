@@ -18,8 +18,7 @@ from benchmark.model import checkpoint
 from benchmark.run.config import EVALUATION, RunConfig
 from benchmark.run.encoding import Measured
 from benchmark.run.evaluation import evaluate, validate
-from benchmark.run.finished import load_run, measure_test
-from benchmark.run.loaded import LoadedRun
+from benchmark.run.finished import LoadedRun, load_run, measure_test
 from benchmark.sweep import plan
 from benchmark.sweep.study import Study
 

@@ -22,7 +22,7 @@ from benchmark.data.corpus import BOS, EOS, Corpus
 from benchmark.model.vae import TextVAE, build
 from benchmark.run import samples
 from benchmark.run.config import RunConfig
-from benchmark.run.finished import load_run, sample_run
+from benchmark.run.finished import load_run
 from benchmark.run.session import run
 
 ALL = dict.fromkeys(samples.KINDS, 4)
@@ -188,7 +188,7 @@ def test_the_text_of_no_real_corpus_is_recorded(tmp_path: Path, coding: str) -> 
     loaded = load_run(config.id, tmp_path / "runs", tmp_path / "data")
     assert loaded.corpus.language is None
     assert samples.recorded(loaded.model, loaded.corpus) == {}
-    shown = sample_run(loaded, {"reconstructions": 2})["reconstructions"]
+    shown = loaded.draw({"reconstructions": 2})["reconstructions"]
     text = (tmp_path / "test.txt").read_text().splitlines()
     assert [one["text"] for one in shown] == [text[one["sentence"]] for one in shown]
 
@@ -252,7 +252,7 @@ def config(name: str = "cyclical") -> RunConfig:
 def test_the_record_holds_what_the_kept_weights_write(done: Path) -> None:
     loaded = load_run(config().id, done / "runs", done / "data")
     record = records.read(done / "runs" / config().id / "record.json")
-    found = sample_run(loaded, {"reconstructions": 3, "prior": 3, "interpolations": 1},
+    found = loaded.draw({"reconstructions": 3, "prior": 3, "interpolations": 1},
                        max_length=20)  # fmt: skip
     assert found == {"id": config().id, **record["samples"]}
 
