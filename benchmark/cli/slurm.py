@@ -39,7 +39,7 @@ def submit(arguments: Namespace) -> int:
     """
     from benchmark.sweep.manifest import Options
     from benchmark.sweep.study import locate
-    from benchmark.sweep.submit import Wish as SubmitOptions
+    from benchmark.sweep.submit import SubmitOptions
     from benchmark.sweep.submit import submit as send
 
     toml = any(word.endswith(".toml") for word in arguments.sbatch)
@@ -71,7 +71,8 @@ def submit(arguments: Namespace) -> int:
         arguments.only,
     )
     provenance.warn_of_no_commit()
-    return send(load_study(arguments), arguments.runs, chosen, how)
+    send(load_study(arguments), arguments.runs, chosen, how)
+    return 0
 
 
 @command(

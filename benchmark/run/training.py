@@ -11,8 +11,8 @@ from torch import Tensor
 from benchmark.core.errors import UserError
 from benchmark.core.seeds import generator
 from benchmark.core.settings import TrainConfig
+from benchmark.data.batches import Epochs
 from benchmark.data.corpus import Corpus
-from benchmark.data.epochs import Epochs
 from benchmark.model.annealing import Annealer
 from benchmark.model.baseline import Baseline
 from benchmark.model.checkpoint import unreadable

@@ -1,6 +1,8 @@
-"""What runs take, from the records of finished runs that resemble them most."""
+"""What runs take, in time and on disk, by the records of finished runs that resemble them most."""
 
+import shutil
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from heapq import heapreplace
 from pathlib import Path
@@ -8,38 +10,35 @@ from statistics import median
 from typing import TYPE_CHECKING, Any
 
 from benchmark.core import records
+from benchmark.core.clock import duration
 from benchmark.core.errors import UserError
 from benchmark.core.records import Record
 from benchmark.data import recorded
 from benchmark.sweep import status
+from benchmark.sweep.manifest import Entry, Options
 
 if TYPE_CHECKING:
-    from benchmark.sweep.manifest import Entry
-    from benchmark.sweep.study import Study
+    from benchmark.sweep.study import Labelled, Study
 
-_SAME = ("data", "precision")
+# Bytes a parameter: while it trains a checkpoint with Adam's two moments and the best weights,
+# and the next checkpoint before it replaces the last; then the best weights alone.
+_TRAINING, _KEPT = 2 * 16, 4
 
 
 def known(study: "Study", runs: Path, results: Path, device: str) -> list[Record]:
-    """A study's records, collected and in the runs folder, from the same kind of device."""
-    found = {}
-    try:
-        for line in records.read_jsonl(results / f"{study.name}.jsonl"):
-            found[line["id"]] = line
-    except UserError:
-        pass  # nothing collected yet
+    """Return a study's records, collected and in the runs folder, from the same kind of device."""
+    by_id: dict[str, Record] = {}
+    with suppress(UserError):  # nothing is collected yet
+        by_id |= {line["id"]: line for line in records.read_jsonl(results / f"{study.name}.jsonl")}
     for run in study.configs:
-        try:
-            found[run.id] = records.read(runs / run.id / "record.json")
-        except UserError:
-            continue
-    gpu = device != "cpu"
-    costly = [record for record in found.values() if "cost" in record]
-    return [record for record in costly if (record["cost"]["device"] != "cpu") == gpu]
+        with suppress(UserError):  # not finished
+            by_id[run.id] = records.read(runs / run.id / "record.json")
+    costly = [record for record in by_id.values() if "cost" in record]
+    return [one for one in costly if (one["cost"]["device"] == "cpu") == (device == "cpu")]
 
 
 def alike(settings: Mapping[str, Any], finished: Iterable[Record]) -> list[Record]:
-    """The records of a run's data, precision, model and training.
+    """Return the records with a run's data, precision, model and training.
 
     Args:
         settings: of the run, as its config's table.
@@ -48,11 +47,49 @@ def alike(settings: Mapping[str, Any], finished: Iterable[Record]) -> list[Recor
     Returns:
         Those of the run's baseline alone where there is one.
     """
-    wanted = {**settings, "data": recorded(settings["data"])}
-    near = [r for r in finished if all(r["config"][key] == wanted[key] for key in _SAME)]
-    for part in ("model", "train"):  # a record may be older than a setting
-        near = [r for r in near if r["config"][part].items() <= wanted[part].items()]
-    return [r for r in near if r["config"]["baseline"] == wanted["baseline"]] or near
+    data, precision = recorded(settings["data"]), settings["precision"]
+    near = [
+        record
+        for record in finished
+        if (record["config"]["data"], record["config"]["precision"]) == (data, precision)
+        # A record may be older than a setting.
+        and record["config"]["model"].items() <= settings["model"].items()
+        and record["config"]["train"].items() <= settings["train"].items()
+    ]
+    return [r for r in near if r["config"]["baseline"] == settings["baseline"]] or near
+
+
+def estimate(
+    study: "Study", todo: Sequence["Labelled"], runs: Path, options: Options, pack: int
+) -> list[str]:
+    """Say what time and disk ``todo`` will need, or that it is unknown."""
+    finished = known(study, runs, Path(options.results), options.device)
+    found = [near for run in todo if (near := alike(run.config.to_dict(), finished))]
+    head = f"{len(todo)} runs in {-(-len(todo) // pack)} tasks"
+    if not found:
+        return [f"{head}; time and disk: unknown, no run like these has finished yet"]
+    seconds = [median(record["cost"]["seconds"] for record in near) for near in found]
+    scale = len(todo) / len(found)  # what is unknown is taken like the others
+    whole = duration(sum(seconds) * scale)
+    time = f"about {duration(median(seconds))} a run, {whole} in all, one after another"
+    if len(found) < len(todo):
+        time += f" (unknown for {len(todo) - len(found)} of them, taken like the others)"
+    parameters = sum(near[0]["parameters"] for near in found) * scale
+    place = next(path for path in (runs, *runs.absolute().parents) if path.exists())
+    disk = (
+        f"up to {_size(parameters * _TRAINING)} while they train, {_size(parameters * _KEPT)} kept"
+    )
+    free = _size(shutil.disk_usage(place).free)
+    return [f"{head}; time: {time}", f"disk: {disk}; {free} free in {runs}"]
+
+
+def _size(count: float) -> str:
+    """Return bytes as people say them."""
+    for unit in ("B", "kB", "MB", "GB"):
+        if count < 1000:
+            return f"{count:.0f} {unit}"
+        count /= 1000
+    return f"{count:.1f} TB"
 
 
 @dataclass
@@ -64,7 +101,7 @@ class Forecast:
     """
 
     earlier: Sequence[Record]
-    here: list[Record] = field(default_factory=list)
+    here: dict[str, Record] = field(default_factory=dict)
     _expected: dict[tuple[str, str], tuple[float, float] | None] = field(default_factory=dict)
 
     def learn(self, folder: Path, seconds: float) -> None:
@@ -73,21 +110,16 @@ class Forecast:
             record = records.read(folder / "record.json")
         except UserError:
             return
-        if "cost" in record:
+        if cost := record.get("cost"):
             # A resumed run took longer than its last process; any other, the time to start too.
-            seconds = max(seconds, record["cost"]["seconds"])
-            self.here.append({**record, "cost": {**record["cost"], "seconds": seconds}})
+            cost = {**cost, "seconds": max(seconds, cost["seconds"])}
+            self.here[record["id"]] = {**record, "cost": cost}
             self._expected.clear()
 
     def left(
-        self,
-        waiting: Sequence["Entry"],
-        active: Sequence[tuple["Entry", float, Path]],
-        jobs: int,
+        self, waiting: Sequence[Entry], active: Sequence[tuple[Entry, float, Path]], jobs: int
     ) -> float | None:
-        """Seconds until all runs are done, ``jobs`` at a time, in their order.
-
-        A run of which nothing is known is taken like the others.
+        """Return the seconds until all runs are done, ``jobs`` at a time, in their order.
 
         Args:
             waiting: the runs to start.
@@ -95,42 +127,40 @@ class Forecast:
             jobs: runs at a time.
 
         Returns:
-            None while nothing is known of any.
+            None while nothing is known of any; a run of which nothing is known is taken like the
+            others.
         """
         costs = [self._cost(entry) for entry in waiting]
+        ages = [seconds for _, seconds, _ in active]
         rests = [self._rest(*process) for process in active]
-        sizes = [cost[0] for cost in costs if cost is not None] or [
-            seconds + rest
-            for (_, seconds, _), rest in zip(active, rests, strict=True)
-            if rest is not None
-        ]
-        if not sizes:
+        whole = [cost[0] for cost in costs if cost is not None]
+        begun = [a + rest for a, rest in zip(ages, rests, strict=True) if rest is not None]
+        if not (whole or begun):
             return None
-        typical = median(sizes)
+        typical = median(whole or begun)
         slots = [
-            max(typical - seconds, 0.0) if rest is None else rest
-            for (_, seconds, _), rest in zip(active, rests, strict=True)
+            max(typical - age, 0.0) if rest is None else rest
+            for age, rest in zip(ages, rests, strict=True)
         ]
         slots = sorted([*slots, *[0.0] * (jobs - len(slots))])
-        for cost in costs:
+        for cost in costs:  # the next run begins in the slot that is free first
             heapreplace(slots, slots[0] + (typical if cost is None else cost[0]))
         return max(slots)
 
-    def _cost(self, entry: "Entry") -> tuple[float, float] | None:
-        """Median seconds of a whole run, and of its evaluation, by the runs most like it."""
+    def _cost(self, entry: Entry) -> tuple[float, float] | None:
+        """Return the median seconds of a whole run and of its evaluation, by those most like it."""
         row = entry.label, entry.config["data"]
         if row not in self._expected:
-            here = {record["id"] for record in self.here}
-            others = [record for record in self.earlier if record["id"] not in here]
-            near = alike(entry.config, [*self.here, *others])
-            costs = [r["cost"] for r in [r for r in near if r["id"] in here] or near]
-            seconds = [cost["seconds"] for cost in costs]
-            evaluation = [cost.get("evaluate_seconds", 0.0) for cost in costs]
-            self._expected[row] = (median(seconds), median(evaluation)) if costs else None
+            others = [record for record in self.earlier if record["id"] not in self.here]
+            near = alike(entry.config, [*self.here.values(), *others])
+            near = [record for record in near if record["id"] in self.here] or near
+            seconds = [record["cost"]["seconds"] for record in near]
+            evaluation = [record["cost"].get("evaluate_seconds", 0.0) for record in near]
+            self._expected[row] = (median(seconds), median(evaluation)) if near else None
         return self._expected[row]
 
-    def _rest(self, entry: "Entry", seconds: float, folder: Path) -> float | None:
-        """Seconds until a run at work is done: by its pace, else by runs like it."""
+    def _rest(self, entry: Entry, seconds: float, folder: Path) -> float | None:
+        """Return the seconds until a run at work is done, by its pace or by runs like it."""
         cost, pace = self._cost(entry), status.pace(folder)
         if pace is None:
             return None if cost is None else max(cost[0] - seconds, 0.0)

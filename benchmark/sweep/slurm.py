@@ -1,5 +1,10 @@
-"""Asking Slurm: its commands, what is in the queue, and an environment without a job's own."""
+"""Slurm: its commands, what is in the queue, and the notes of what was submitted.
 
+A submission is noted beside its manifest, in ``<manifest>.jobs.json``, so that the state of a sweep
+is known where Slurm cannot be asked.
+"""
+
+import json
 import os
 import re
 import shutil
@@ -8,16 +13,20 @@ import sys
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from benchmark.core.errors import UserError
+from benchmark.core.files import write_atomic
 from benchmark.sweep import manifest
 
-DEFAULT_MAX_ARRAY = 1001
 # What a user may have set for Slurm's commands; all else a surrounding job has left behind.
 _KEPT = ("SLURM_CONF", "SLURM_CLUSTERS", "SLURM_TIME_FORMAT")
 _COMMAND = re.compile(r".* task (?P<manifest>/.+) --pack (?P<pack>\d+) --offset (?P<offset>\d+)$")
+_DEFAULT_MAX_ARRAY = 1001
 _SECONDS = 60
+_JOBS = ".jobs.json"
 
 
 @dataclass(frozen=True)
@@ -29,121 +38,91 @@ class Queue:
 
 
 def environment() -> dict[str, str]:
-    """The environment without what a surrounding job left in it.
+    """Return the environment without what a surrounding job left in it.
 
     Left in, an array's index would make every new job think that it is that task, and memory or
     device settings of the outer job would contradict those asked for.
     """
-    inside = "SLURM_JOB_ID" in os.environ
-    return {
-        name: value
-        for name, value in os.environ.items()
-        if not (name.startswith("SLURM_") and name not in _KEPT)
-        and name != "SBATCH_ARRAY_INX"
-        and not (inside and name in ("CUDA_VISIBLE_DEVICES", "GPU_DEVICE_ORDINAL"))
-    }
+    left_behind = {name for name in os.environ if name.startswith("SLURM_") and name not in _KEPT}
+    left_behind.add("SBATCH_ARRAY_INX")
+    if "SLURM_JOB_ID" in os.environ:
+        left_behind |= {"CUDA_VISIBLE_DEVICES", "GPU_DEVICE_ORDINAL"}
+    return {name: value for name, value in os.environ.items() if name not in left_behind}
 
 
-def require() -> None:
-    """Refuse a machine without Slurm.
-
-    Raises:
-        UserError: there is no sbatch on the PATH.
-    """
-    if shutil.which("sbatch") is None:
-        raise UserError(
-            "sbatch: not on the PATH; submit from a login node of the cluster, or load its module "
-            "in slurm/site.sh; `pcbench sweep STUDY --jobs N` runs a study on this machine"
-        )
-
-
-def sbatch(arguments: Sequence[str]) -> tuple[str, str]:
+def sbatch(arguments: Sequence[str]) -> "subprocess.CompletedProcess[str]":
     """Call sbatch.
-
-    Returns:
-        What it said on standard output and on standard error.
 
     Raises:
         UserError: it refused; its own words in one line.
     """
     done = _call(["sbatch", *arguments])
     if done.returncode != 0:
-        said = re.sub(r"^sbatch: (error: )?", "", done.stderr.strip(), flags=re.MULTILINE)
-        raise UserError(f"sbatch: {'; '.join(said.splitlines()) or 'failed without a word'}")
-    return done.stdout.strip(), done.stderr.strip()
+        reason = re.sub(r"^sbatch: (error: )?", "", done.stderr.strip(), flags=re.MULTILINE)
+        raise UserError(f"sbatch: {'; '.join(reason.splitlines()) or 'failed without a word'}")
+    return done
 
 
 def max_array_size() -> int:
-    """How many tasks an array may have; Slurm's default where it cannot be asked."""
+    """Return how many tasks an array may have; Slurm's default where it cannot be asked."""
     if shutil.which("scontrol") is None:
-        return DEFAULT_MAX_ARRAY
-    found = re.search(
-        r"^MaxArraySize\s*=\s*(\d+)", _call(["scontrol", "show", "config"]).stdout, re.M
-    )
-    return int(found[1]) if found else DEFAULT_MAX_ARRAY
+        return _DEFAULT_MAX_ARRAY
+    shown = _call(["scontrol", "show", "config"]).stdout
+    size = re.search(r"^MaxArraySize\s*=\s*(\d+)", shown, re.MULTILINE)
+    return int(size[1]) if size else _DEFAULT_MAX_ARRAY
 
 
 def queue() -> Queue | None:
-    """The user's jobs that wait, run or are to run again; None where Slurm does not answer.
-
-    A job that is only being cleaned up after its end is not among them.
-    """
-    if shutil.which("squeue") is None:
-        return None
+    """Return the user's jobs that wait, run or are to run again; None if Slurm does not answer."""
     try:
         done = _call(["squeue", "-h", "-r", "-u", str(os.getuid()), "-o", "%A|%K|%T|%o"])
     except UserError:
         return None
-    return _queue(done.stdout) if done.returncode == 0 else None
-
-
-def _queue(text: str) -> Queue:
+    if done.returncode != 0:
+        return None
     jobs: set[str] = set()
     runs: dict[str, str] = {}
     known: dict[Path, manifest.Manifest] = {}
-    for line in text.split("\n"):
+    for line in done.stdout.split("\n"):
         job, index, state, command = [*line.split("|", 3), "", "", ""][:4]
-        if not job.isdigit() or state == "COMPLETING":  # the rest of a command of several lines
+        # No number: the rest of a command of several lines. Completing: it has ended, and Slurm
+        # cleans up after it.
+        if not job.isdigit() or state == "COMPLETING":
             continue
         jobs.add(job)
-        found = _COMMAND.match(command)
-        if found is None or not index.isdigit():
+        task = _COMMAND.match(command)
+        if task is None or not index.isdigit():
             continue
-        path = Path(found["manifest"])
+        path, place = Path(task["manifest"]), int(index) + int(task["offset"])
         with suppress(UserError):  # a manifest that is gone
             if path not in known:
                 known[path] = manifest.read(path)
-            held = known[path]
-            place = int(index) + int(found["offset"])
-            runs |= {entry.id: state for entry in held.task(place, int(found["pack"]))}
+            runs |= {entry.id: state for entry in known[path].task(place, int(task["pack"]))}
     return Queue(frozenset(jobs), runs)
 
 
 def task_words(path: Path, pack: int, offset: int) -> list[str]:
-    """What an array's script is called with, and what `queue` recognises its tasks by."""
+    """Return what an array's script is called with, and what `queue` recognises its tasks by."""
     return ["task", str(path), "--pack", str(pack), "--offset", str(offset)]
 
 
 def job_name() -> str:
-    """This job as Slurm's commands name it: ``12_3`` for a task of an array."""
+    """Return this job as Slurm's commands name it: ``12_3`` for a task of an array."""
     job, index = (os.environ.get(f"SLURM_ARRAY_{word}_ID") for word in ("JOB", "TASK"))
     return f"{job}_{index}" if job and index else os.environ["SLURM_JOB_ID"]
 
 
 def requeue() -> str:
-    """Ask Slurm to run this job, or this task of an array, again.
-
-    Returns:
-        What went wrong, or nothing.
-    """
+    """Ask Slurm to run this job, or this task of an array, again; return what went wrong."""
     try:
-        done = _call(["scontrol", "requeue", job_name()], clean=False)
+        done = _call(["scontrol", "requeue", job_name()], env=None)
     except UserError as error:
         return str(error)
     return " ".join(done.stderr.split()) if done.returncode != 0 else ""
 
 
-def _call(command: Sequence[str], clean: bool = True) -> "subprocess.CompletedProcess[str]":
+def _call(command: Sequence[str], **changes: Any) -> "subprocess.CompletedProcess[str]":
+    settings: dict[str, Any] = {"env": environment(), **changes}
     try:
         return subprocess.run(
             command,
@@ -152,7 +131,7 @@ def _call(command: Sequence[str], clean: bool = True) -> "subprocess.CompletedPr
             errors=sys.getfilesystemencodeerrors(),
             timeout=_SECONDS,
             stdin=subprocess.DEVNULL,
-            env=environment() if clean else None,
+            **settings,
         )
     except FileNotFoundError:
         raise UserError(f"{command[0]}: not on the PATH") from None
@@ -161,5 +140,29 @@ def _call(command: Sequence[str], clean: bool = True) -> "subprocess.CompletedPr
 
 
 def logs(runs: Path) -> Path:
-    """Where the jobs' own output goes."""
+    """Return the folder of the jobs' own output."""
     return runs.absolute() / "logs"
+
+
+def remember(frozen: manifest.Manifest, job: Mapping[str, object]) -> None:
+    """Note a submitted job beside its manifest."""
+    path = frozen.path.with_suffix(_JOBS)
+    earlier = json.loads(path.read_bytes()) if path.exists() else []
+    now = datetime.now(UTC).isoformat(timespec="seconds")
+    write_atomic(path, (json.dumps([*earlier, {**job, "time": now}], indent=1) + "\n").encode())
+
+
+def submissions(runs: Path, study: str) -> list[tuple[Path, manifest.Manifest | None]]:
+    """Return the notes of all submissions of a study, the latest last, each with its manifest.
+
+    The manifest is None where it is damaged or was not copied.
+    """
+    notes = list((runs / manifest.FOLDER).glob(f"{study}-*{_JOBS}"))
+    pairs: list[tuple[Path, manifest.Manifest | None]] = []
+    for path in sorted(notes, key=lambda path: path.stat().st_mtime):
+        try:
+            frozen = manifest.read(path.with_name(path.name.removesuffix(_JOBS) + ".json"))
+        except UserError:
+            frozen = None
+        pairs.append((path, frozen))
+    return pairs

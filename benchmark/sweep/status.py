@@ -2,23 +2,24 @@
 
 import glob
 import json
-from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Collection, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from benchmark.core.clock import duration
+from benchmark.core.errors import UserError
 from benchmark.run import claims, failures
-from benchmark.sweep import plan
+from benchmark.sweep import plan, slurm
+from benchmark.sweep.manifest import Manifest
 
 if TYPE_CHECKING:
     from benchmark.sweep.study import Study
 
-
-_ORDER = ("done", "collected", "stale", "running", "queued", "submitted", "stopped", "failed",
-          "missing")  # fmt: skip
-
+_ORDER = ("done", "collected", "stale", "running", "queued", "submitted", "stopped", "failed")
+_DAMAGED = (OSError, ValueError, KeyError, TypeError)  # of JSON that is absent or copied by half
 _PLACES = {"data": None, "file": None}  # settings that hold paths; the id tells the data
 
 
@@ -27,8 +28,8 @@ class State:
     """One run's ``status`` and what there is to say about it.
 
     By its files one of `records.STATUSES`; in the table also "collected" (its record stands in the
-    results alone), "stale" (see `benchmark.plan`), "queued" (Slurm says so) or "submitted" (it
-    cannot be asked, but a submission was noted).
+    results alone), "stale" (see `benchmark.sweep.plan`), "queued" (Slurm says so) or "submitted"
+    (it cannot be asked, but a submission was noted).
     """
 
     status: str
@@ -36,7 +37,7 @@ class State:
 
 
 def state(folder: Path) -> State:
-    """The state of the run in a folder.
+    """Return the state of the run in a folder.
 
     Done: there is a record. Running: a live claim. Failed: an error was noted. Stopped: a
     checkpoint waits to be resumed. Otherwise missing.
@@ -53,27 +54,27 @@ def state(folder: Path) -> State:
 
 
 def progress(folder: Path) -> str:
-    """How far a run is ("train 1,200/5,000, 40 s left"), or nothing where it has not said."""
+    """Return how far a run is ("train 1,200/5,000, 40 s left"), or nothing if it has not said."""
     try:
         said: dict[str, Any] = json.loads((folder / "progress.json").read_text())
-        left = said.get("seconds_left")
         text = f"{said['phase']} {said['step']:,}/{said['total']:,}"
+        left = said.get("seconds_left")
         return text if left is None else f"{text}, {duration(left)} left"
-    except (OSError, ValueError, KeyError, TypeError):
+    except _DAMAGED:
         return ""
 
 
 def pace(folder: Path) -> tuple[str, float] | None:
-    """The phase of a run and its seconds left, or None where the run has not said."""
+    """Return the phase of a run and its seconds left, or None if it has not said."""
     try:
         said: dict[str, Any] = json.loads((folder / "progress.json").read_text())
         return str(said["phase"]), float(said["seconds_left"])
-    except (OSError, ValueError, KeyError, TypeError):
+    except _DAMAGED:
         return None
 
 
 def last_line(path: Path) -> str:
-    """The last line of a text file that is not blank, or nothing."""
+    """Return the last line of a text file that is not blank, or nothing."""
     try:
         lines = path.read_text(encoding="utf-8", errors="replace").split("\n")
     except OSError:
@@ -82,7 +83,7 @@ def last_line(path: Path) -> str:
 
 
 def edited(study: "Study", runs: Path) -> list[str]:
-    """A line for each outside baseline that was another file when earlier runs began.
+    """Return a line for each outside baseline that was another file when earlier runs began.
 
     Its content enters the id, so that those runs are no longer the study's.
     """
@@ -100,79 +101,92 @@ def edited(study: "Study", runs: Path) -> list[str]:
 
 
 def _settings(path: Path) -> dict[str, Any] | None:
-    """A run's settings without what names places; None where it is no run of ours."""
+    """Return a run's settings without paths, or None if the folder is not a run."""
     try:
         return dict(json.loads(path.read_text())) | _PLACES
-    except (OSError, ValueError, TypeError):
+    except _DAMAGED:
         return None
 
 
 def table(study: "Study", runs: Path, results: Path | None = None) -> str:
-    """A grid of baselines by data sets: how many runs are in which state; then the particulars.
+    """Return a grid of baselines by data sets, how many runs are in which state; then details.
 
     ``results`` as in `plan.standings`.
     """
-    from benchmark.sweep.held import held
-
-    elsewhere = held(study, runs)
+    submissions = slurm.submissions(runs, study.name)
+    waiting, notes = _waiting(submissions)
     standings = plan.standings(study, runs, results)
-    states = {one.run.id: _standing(one, runs, elsewhere.runs) for one in standings}
-    counts: dict[str, dict[str, Counter[str]]] = {}
+    states = {one.run.id: _state(one, runs, waiting) for one in standings}
+    counts: defaultdict[tuple[str | None, str], Counter[str]] = defaultdict(Counter)
     for run in study.configs:
-        row = counts.setdefault(run.label, {})
-        row.setdefault(run.config.data, Counter())[states[run.id].status] += 1
+        for row in (run.label, None):  # None: the row of all, which a label might be called
+            counts[row, run.config.data][states[run.id].status] += 1
     columns = list(dict.fromkeys(run.config.data for run in study.configs))
-    totals = {
-        name: sum((row.get(name, Counter()) for row in counts.values()), Counter())
-        for name in columns
-    }
-    rows = {**counts, "all": totals}
-    lines = _aligned(
-        [
-            ["", *columns],
-            *([label, *(_cell(row[c]) for c in columns)] for label, row in rows.items()),
-        ]
-    )
-    seeds = elsewhere.seeds
-    chosen = [run for run in study.configs if seeds is not None and run.config.seed in seeds]
+    grid = [["", *columns]]
+    for row in (*study.labels, None):
+        grid.append([row or "all", *(_cell(counts[row, name]) for name in columns)])
+    widths = [max(map(len, column)) for column in zip(*grid, strict=True)]
+    padded = ([f"{c:<{w}}" for c, w in zip(row, widths, strict=True)] for row in grid)
+    lines = ["  ".join(row).rstrip() for row in padded]
+    seeds = _seeds(submissions)
+    chosen = [run for run in study.configs if run.config.seed in seeds]
     if seeds and len(chosen) < len(study.configs):
-        count = Counter(states[run.id].status for run in chosen)
-        lines.append(f"submitted with --seeds {','.join(map(str, sorted(seeds)))}: {_cell(count)}")
+        cell = _cell(Counter(states[run.id].status for run in chosen))
+        lines.append(f"submitted with --seeds {','.join(map(str, sorted(seeds)))}: {cell}")
     for run in study.configs:
-        if (now := states[run.id]).status in ("running", "queued", "submitted", "failed"):
+        now = states[run.id]
+        if now.status in ("running", "queued", "submitted", "failed"):
             lines.append(f"{now.status}: {run.id}{f': {now.detail}' if now.detail else ''}")
     lines += plan.remarks(study, standings, results)
     again = [run for run in study.configs if (runs / plan.AGAIN / run.id).is_dir()]
     lines += [f"{len(again)} to be trained again, not yet all: --redo goes on"] if again else []
-    return "\n".join([*lines, *elsewhere.notes])
+    return "\n".join([*lines, *notes])
 
 
-def _standing(one: plan.Standing, runs: Path, queue: Mapping[str, State]) -> State:
-    """The state of a run, also by its collected record."""
-    now = _with_queue(one.run.id, runs, queue)
+def _cell(count: Counter[str]) -> str:
+    return ", ".join(f"{count[word]} {word}" for word in (*_ORDER, "missing") if count[word])
+
+
+def _state(one: plan.Standing, runs: Path, waiting: Mapping[str, State]) -> State:
+    """Return the state of a run by its files, its collected record, and what Slurm holds."""
+    folder = runs / one.run.id
+    now = state(folder)
+    if now.status == "failed" and (times := failures.count(folder)):
+        more = "; --retry-failed runs it again" if times >= failures.LIMIT else ""
+        now = State("failed", f"{now.detail} (failed {times} times{more})")
+    held = waiting.get(one.run.id)
+    # The files of a run that was submitted once are younger than the note of its submission.
+    if held and now.status not in ("done", "running"):
+        now = held if held.status == "queued" or now.status == "missing" else now
     if one.stale and now.status in ("done", "missing"):
         return State("stale")
     return State("collected") if one.place == "results" and now.status == "missing" else now
 
 
-def _with_queue(run_id: str, runs: Path, queue: Mapping[str, State]) -> State:
-    """The state by the run's files, or "queued" where the queue holds what is not at work."""
-    now = state(runs / run_id)
-    if now.status == "failed" and (times := failures.count(runs / run_id)):
-        more = "; --retry-failed runs it again" if times >= failures.LIMIT else ""
-        now = State("failed", f"{now.detail} (failed {times} times{more})")
-    if now.status in ("done", "running") or run_id not in queue:
-        return now
-    waiting = queue[run_id]
-    if waiting.status == "submitted" and now.status != "missing":
-        return now  # its files are younger than the note of its submission
-    return waiting
+Submissions = Sequence[tuple[Path, Manifest | None]]
 
 
-def _cell(count: Counter[str]) -> str:
-    return ", ".join(f"{count[word]} {word}" for word in _ORDER if count[word])
+def _waiting(submissions: Submissions) -> tuple[dict[str, State], list[str]]:
+    """Return the state of each run that Slurm holds, or held once where it cannot be asked."""
+    if not submissions:
+        return {}, []
+    queue = slurm.queue()
+    if queue is not None:
+        return {i: State("queued", f"Slurm: {s.lower()}") for i, s in queue.runs.items()}, []
+    waiting: dict[str, State] = {}
+    for path, frozen in submissions:
+        if frozen is None:
+            continue
+        with suppress(UserError, *_DAMAGED):
+            for job in json.loads(path.read_bytes()):
+                for number in range(job["tasks"]):
+                    now = State("submitted", f"job {job['job']}_{number}, {job['time']}")
+                    entries = frozen.task(job["offset"] + number, job["pack"])
+                    waiting |= {entry.id: now for entry in entries}
+    return waiting, ["squeue is not to be asked here: 'submitted' is what was once handed to it"]
 
 
-def _aligned(rows: Sequence[Sequence[str]]) -> list[str]:
-    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
-    return ["  ".join(f"{c:<{w}}" for c, w in zip(r, widths, strict=True)).rstrip() for r in rows]
+def _seeds(submissions: Submissions) -> Collection[int]:
+    """Return the seeds of all submissions, or none if one was of the whole study."""
+    chosen = [None if frozen is None else frozen.options.seeds for _, frozen in submissions]
+    return set() if None in chosen else {seed for seeds in chosen for seed in seeds or ()}

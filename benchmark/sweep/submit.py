@@ -1,28 +1,23 @@
-"""Submitting a study: one manifest, arrays over its runs, and a job that collects and reports.
+"""Submitting a study: one manifest, arrays over its runs, and a job that collects and reports."""
 
-What was submitted is noted beside the manifest (``<manifest>.jobs.json``), so that the state of a
-sweep can be told where Slurm cannot be asked.
-"""
-
-import json
 import os
 import shlex
+import shutil
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from benchmark.core import provenance
 from benchmark.core.errors import UserError
-from benchmark.core.files import check_writable, write_atomic
+from benchmark.core.files import check_writable
 from benchmark.run import claims, failures
-from benchmark.sweep import estimate, manifest, ready, slurm
-from benchmark.sweep.held import JOBS
+from benchmark.sweep import costs, manifest, slurm
 from benchmark.sweep.plan import pending, remarks, standings
+from benchmark.sweep.sweep import prepare
 
 if TYPE_CHECKING:
     from benchmark.sweep.study import Labelled, Study
@@ -41,53 +36,21 @@ if str(checkout()) != sys.argv[1]:
 
 
 @dataclass(frozen=True)
-class Wish:
-    """How to submit.
+class SubmitOptions:
+    """How to submit; a dry run and a test write and submit nothing."""
 
-    Args:
-        pack: runs a task.
-        limit: tasks at a time; None leaves it to Slurm.
-        dry_run: print the commands; write and submit nothing.
-        test_only: ask sbatch whether it would take them; write and submit nothing.
-        sbatch: options for sbatch, unchanged.
-        only: rows or ids; all where there is none.
-    """
-
-    pack: int = 1
-    limit: int | None = None
-    dry_run: bool = False
-    test_only: bool = False
-    sbatch: Sequence[str] = ()
-    only: Sequence[str] = ()
-
-    def check(self) -> None:
-        """Refuse what cannot be done.
-
-        Raises:
-            UserError: a number below 1, or an option of sbatch that is not the user's here.
-        """
-        if self.pack < 1:
-            raise UserError(f"--pack: {self.pack} is not at least 1")
-        if self.limit is not None and self.limit < 1:
-            raise UserError(f"--limit: {self.limit} is not at least 1")
-        for option in self.sbatch:
-            if option.partition("=")[0] in _OURS:
-                raise UserError(
-                    f"{option}: is chosen here; --limit N bounds the tasks at a time, and the "
-                    "jobs' output goes to logs/ in the runs folder"
-                )
+    pack: int = 1  # runs a task
+    limit: int | None = None  # tasks at a time; None leaves it to Slurm
+    dry_run: bool = False  # print the commands
+    test_only: bool = False  # ask sbatch whether it would take them
+    sbatch: Sequence[str] = ()  # options for sbatch, unchanged
+    only: Sequence[str] = ()  # rows or ids; all where there is none
 
 
-@dataclass(frozen=True)
-class Plan:
-    """What of a study is to be submitted, and how many runs are left out for which reason."""
-
-    todo: list["Labelled"]
-    left_out: Counter[str]
-
-
-def plan(wanted: "Study", runs: Path, options: manifest.Options, queue: slurm.Queue | None) -> Plan:
-    """Leave out what is done, at work, in the queue, or failed too often."""
+def plan(
+    wanted: "Study", runs: Path, options: manifest.Options, queue: slurm.Queue | None
+) -> tuple[list["Labelled"], Counter[str]]:
+    """Return the runs to submit, and how many are left out for which reason."""
     left_out: Counter[str] = Counter()
     todo = []
     results = None if options.fresh or not options.results else Path(options.results)
@@ -106,136 +69,129 @@ def plan(wanted: "Study", runs: Path, options: manifest.Options, queue: slurm.Qu
             left_out[f"failed {failures.LIMIT} times (--retry-failed submits them)"] += 1
         else:
             todo.append(run)
-    return Plan(todo, left_out)
+    return todo, left_out
 
 
 def _at_work(folder: Path, queue: slurm.Queue | None) -> bool:
-    """Whether a live claim stands on a run; that of a job which has left the queue is dead."""
+    """Return whether a live claim stands on a run; that of a job that left the queue is dead."""
     holder = claims.holder(folder)
     if holder is None:
         return False
     return queue is None or holder.get("job") is None or holder["job"] in queue.jobs
 
 
-def submit(study: "Study", runs: Path, options: manifest.Options, wish: Wish) -> int:
-    """Submit what of a study is not done, queued or running.
-
-    Args:
-        study: all of it; ``options.seeds`` chooses among its seeds.
-        runs: the runs folder.
-        options: of the runs and of the report.
-        wish: how to submit.
-
-    Returns:
-        0.
+def submit(study: "Study", runs: Path, options: manifest.Options, how: SubmitOptions) -> None:
+    """Submit what of a study is not done, queued or running; ``options.seeds`` chooses its seeds.
 
     Raises:
         UserError: bad options, a seed that the study lacks, no Slurm, a folder that cannot be
             written, data not prepared, an interpreter without torch, or sbatch's own refusal.
     """
-    wish.check()
-    wanted = replace(study, configs=tuple(study.of_seeds(options.seeds))).only(wish.only)
-    dry = wish.dry_run or wish.test_only
-    if not wish.dry_run:
-        slurm.require()
-    if not dry:
+    for option in how.sbatch:
+        if option.partition("=")[0] in _OURS:
+            raise UserError(
+                f"{option}: is chosen here; --limit N bounds the tasks at a time, and the jobs' "
+                "output goes to logs/ in the runs folder"
+            )
+    wanted = replace(study, configs=tuple(study.of_seeds(options.seeds))).only(how.only)
+    if not how.dry_run and shutil.which("sbatch") is None:
+        raise UserError(
+            "sbatch: not on the PATH; submit from a login node of the cluster, or load its module "
+            "in slurm/site.sh; `pcbench sweep STUDY --jobs N` runs a study on this machine"
+        )
+    real = not (how.dry_run or how.test_only)
+    if real:
         check_writable(runs, "--runs")
     queue = slurm.queue()
-    if queue is None and not wish.dry_run:
+    if queue is None and not how.dry_run:
         print("squeue does not answer: what is in the queue cannot be left out")
-    planned = plan(wanted, runs, options, queue)
-    others = ", ".join(f"{number} {why}" for why, number in planned.left_out.items())
+    todo, left_out = plan(wanted, runs, options, queue)
+    others = ", ".join(f"{number} {why}" for why, number in left_out.items())
     print(
-        f"{study.name}: {len(planned.todo)} of {len(wanted.configs)} runs to submit"
+        f"{study.name}: {len(todo)} of {len(wanted.configs)} runs to submit"
         f"{others and f' ({others})'}"
     )
     listed = standings(wanted, runs, Path(options.results))
     for line in remarks(wanted, [one for one in listed if one.stale], None):
         print(line)
     if options.fresh and any(one.place == "results" for one in listed):
-        print(f"{options.results} holds records of these runs and keeps them; --results DIR makes "
-              "a table of your own")  # fmt: skip
-    if not planned.todo:
-        return 0
-    for line in estimate.lines(study, planned.todo, runs, options, wish.pack):
+        print(
+            f"{options.results} holds records of these runs and keeps them; --results DIR makes a "
+            "table of your own"
+        )
+    if not todo:
+        return
+    for line in costs.estimate(study, todo, runs, options, how.pack):
         print(line)
-    if not dry:
-        ready.prepare(planned.todo, Path(options.data))
-    if not wish.dry_run:
+    if real:
+        prepare(todo, Path(options.data))
+    if not how.dry_run:
         _try_interpreter()
-    frozen = manifest.build(study, planned.todo, runs, options)
-    if not dry:
+    frozen = manifest.build(study, todo, runs, options)
+    if real:
         manifest.write(frozen, study)
         slurm.logs(runs).mkdir(exist_ok=True)
-    _send(frozen, wish)
-    return 0
+    _send(frozen, how, real)
 
 
-def _send(frozen: manifest.Manifest, wish: Wish) -> None:
-    """Hand the arrays and the report job to sbatch, or print how that would be done."""
+def _send(frozen: manifest.Manifest, how: SubmitOptions, real: bool) -> None:
+    """Submit the arrays, none longer than Slurm takes, and the report job that awaits them."""
     jobs: list[str] = []
-    for number, (offset, size) in enumerate(_chunks(frozen, wish.pack)):
-        words = _array_words(frozen, wish, offset, size, jobs)
-        if wish.dry_run:
-            print(shlex.join(["sbatch", *words]))
-            jobs.append(f"ARRAY_{number}")
-        elif wish.test_only:
-            print(slurm.sbatch(["--test-only", *words])[1])
-        else:
-            jobs.append(_job(words, jobs))
-            _remember(frozen, {"job": jobs[-1], "offset": offset, "tasks": size, "pack": wish.pack})
-            print(f"array job {jobs[-1]}: {size} tasks; output in {slurm.logs(frozen.runs)}")
-    words = _report_words(frozen, wish, jobs)
-    if wish.dry_run:
-        print(shlex.join(["sbatch", *words]))
-    elif wish.test_only:
-        print(slurm.sbatch(["--test-only", *words])[1])
-    else:
-        report = _job(words, jobs)
-        print(f"report job {report}: collects into {frozen.options.results} when all have ended")
+    tasks, most = -(-len(frozen.entries) // how.pack), slurm.max_array_size()
+    for offset in range(0, tasks, most):
+        size = min(most, tasks - offset)
+        words = [*_words(frozen, "", "%A_%a.log"), "--requeue", "--signal=B:USR1@120"]
+        if how.pack > 1 and not any(option.startswith(_CORES) for option in how.sbatch):
+            words.append(f"--cpus-per-task={how.pack}")
+        words += how.sbatch
+        if how.limit is not None and jobs:  # else the limit would hold for each array apart
+            words.append(f"--dependency=afterany:{jobs[-1]}")
+        words.append(f"--array=0-{size - 1}{'' if how.limit is None else f'%{how.limit}'}")
+        words += [*_script("-m", "benchmark"), *slurm.task_words(frozen.path, how.pack, offset)]
+        job = _sbatch(words, how, jobs)
+        if real:
+            note = {"job": job, "offset": offset, "tasks": size, "pack": how.pack}
+            slurm.remember(frozen, note)
+            print(f"array job {job}: {size} tasks; output in {slurm.logs(frozen.runs)}")
+        jobs += [job] if job else []
+    words = _words(frozen, "-report", "report_%j.log")
+    given = os.environ.get(REPORT_OPTIONS)
+    words += how.sbatch if given is None else shlex.split(given)
+    words += [f"--dependency=afterany:{':'.join(jobs)}"] if jobs else []
+    words += [*_script("-m", "benchmark"), "task", str(frozen.path), "--report"]
+    job = _sbatch(words, how, jobs)
+    if real:
+        print(f"report job {job}: collects into {frozen.options.results} when all have ended")
         print(f"manifest {frozen.path}")
 
 
-def _chunks(frozen: manifest.Manifest, pack: int) -> Iterator[tuple[int, int]]:
-    """Offset and number of tasks of each array: none longer than Slurm takes."""
-    tasks, most = -(-len(frozen.entries) // pack), slurm.max_array_size()
-    for offset in range(0, tasks, most):
-        yield offset, min(most, tasks - offset)
+def _sbatch(words: Sequence[str], how: SubmitOptions, before: Sequence[str]) -> str:
+    """Submit a job and return its number, or print how that would be done."""
+    if how.dry_run:
+        print(shlex.join(["sbatch", *words]))
+        return f"ARRAY_{len(before)}"
+    if how.test_only:
+        print(slurm.sbatch(["--test-only", *words]).stderr.strip())
+        return ""
+    try:
+        return slurm.sbatch(words).stdout.strip().partition(";")[0]
+    except UserError as error:
+        if not before:
+            raise
+        raise UserError(
+            f"{error}; submitted already: {', '.join(before)}; submit again for the rest"
+        ) from error
 
 
-def _array_words(
-    frozen: manifest.Manifest, wish: Wish, offset: int, size: int, before: Sequence[str]
-) -> list[str]:
-    words = _common(frozen, f"pcbench-{frozen.study}", "%A_%a.log")
-    words += ["--requeue", "--signal=B:USR1@120"]
-    if wish.pack > 1 and not any(option.startswith(_CORES) for option in wish.sbatch):
-        words.append(f"--cpus-per-task={wish.pack}")
-    words += wish.sbatch
-    if wish.limit is not None and before:  # else the limit would hold for each array apart
-        words.append(f"--dependency=afterany:{before[-1]}")
-    limit = "" if wish.limit is None else f"%{wish.limit}"
-    words.append(f"--array=0-{size - 1}{limit}")
-    return words + _script("-m", "benchmark") + slurm.task_words(frozen.path, wish.pack, offset)
-
-
-def _report_words(frozen: manifest.Manifest, wish: Wish, jobs: Sequence[str]) -> list[str]:
-    words = _common(frozen, f"pcbench-{frozen.study}-report", "report_%j.log")
-    given = os.environ.get(REPORT_OPTIONS)
-    words += wish.sbatch if given is None else shlex.split(given)
-    if jobs:
-        words.append(f"--dependency=afterany:{':'.join(jobs)}")
-    return [*words, *_script("-m", "benchmark"), "task", str(frozen.path), "--report"]
-
-
-def _common(frozen: manifest.Manifest, name: str, log: str) -> list[str]:
-    folder = str(slurm.logs(frozen.runs)).replace("%", "%%")
-    return [
-        "--parsable", f"--job-name={name}", f"--output={folder}/{log}", "--open-mode=append",
-    ]  # fmt: skip
+def _words(frozen: manifest.Manifest, end: str, log: str) -> list[str]:
+    """Return the options of sbatch that all jobs have."""
+    output = str(slurm.logs(frozen.runs)).replace("%", "%%")
+    name = f"--job-name=pcbench-{frozen.study}{end}"
+    return ["--parsable", name, f"--output={output}/{log}", "--open-mode=append"]
 
 
 def _script(*arguments: str) -> list[str]:
-    """The batch file, and what it cannot know: Slurm runs a copy of it, in another folder."""
+    """Return the batch file, and what it cannot know: Slurm runs a copy of it elsewhere."""
     script = provenance.of_checkout("slurm/array.sbatch")
     return [str(script), str(provenance.checkout()), sys.executable, *arguments]
 
@@ -248,9 +204,12 @@ def _try_interpreter() -> None:
     """
     done = subprocess.run(
         ["bash", *_script("-c", _TRIAL, str(provenance.checkout()))],
-        capture_output=True, text=True, errors="replace", stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        errors="replace",
+        stdin=subprocess.DEVNULL,
         env=slurm.environment(),
-    )  # fmt: skip
+    )
     if done.returncode != 0:
         python = f"{done.stdout.splitlines()[-1]}: " if done.stdout.strip() else ""
         reason = (done.stderr.strip().splitlines() or [f"exit status {done.returncode}"])[-1]
@@ -258,22 +217,3 @@ def _try_interpreter() -> None:
             f"the jobs' interpreter: {python}{reason}; jobs would fail: `make install`, or name "
             "another by PCBENCH_PYTHON in slurm/site.sh"
         )
-
-
-def _job(words: Sequence[str], before: Sequence[str]) -> str:
-    """Submit; the job's number."""
-    try:
-        return slurm.sbatch(words)[0].partition(";")[0]
-    except UserError as error:
-        if not before:
-            raise
-        raise UserError(
-            f"{error}; submitted already: {', '.join(before)}; submit again for the rest"
-        ) from error
-
-
-def _remember(frozen: manifest.Manifest, job: dict[str, object]) -> None:
-    path = frozen.path.with_suffix(JOBS)
-    known = json.loads(path.read_bytes()) if path.exists() else []
-    now = datetime.now(UTC).isoformat(timespec="seconds")
-    write_atomic(path, (json.dumps([*known, {**job, "time": now}], indent=1) + "\n").encode())

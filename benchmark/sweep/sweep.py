@@ -1,20 +1,23 @@
 """A study on one machine: all of its runs without a record, some at a time."""
 
 import shlex
+import subprocess
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
+from benchmark import data
 from benchmark.core.errors import UserError
 from benchmark.core.files import check_writable
-from benchmark.core.signals import INTERRUPTED as INTERRUPTED
-from benchmark.core.signals import noted
+from benchmark.core.signals import INTERRUPTED, noted
 from benchmark.run import failures
 from benchmark.run.claims import claim
-from benchmark.sweep import costs, manifest, plan, ready
-from benchmark.sweep.pool import LAUNCHER, Display, Pool
+from benchmark.sweep import costs, manifest, plan
+from benchmark.sweep.pool import LAUNCHER, Display, Pool, environment, visible_devices
 
 if TYPE_CHECKING:
     from benchmark.sweep.study import Labelled, Study
@@ -25,60 +28,45 @@ def sweep(
     runs: Path,
     options: manifest.Options,
     jobs: int = 1,
-    devices: Sequence[str] = (),
     out: TextIO | None = None,
     launcher: Sequence[str] = LAUNCHER,
 ) -> int:
     """Run what has no record, ``jobs`` at a time, all rows of the first seed first.
 
-    A manifest freezes the runs first, so a study edited meanwhile changes none.
-
-    Args:
-        study: what to run.
-        runs: the runs folder.
-        options: of the runs; records collected in their ``results`` count as done, unless
-            ``fresh``.
-        jobs: processes at a time.
-        devices: see `benchmark.pool.Pool`.
-        out: where progress goes; standard error by default.
-        launcher: see `benchmark.pool.Pool`.
+    A record collected in the ``results`` of the options counts, unless they are ``fresh``. A
+    manifest freezes the runs first, so a study edited meanwhile changes none.
 
     Returns:
         0 when all are done (or at work elsewhere), 1 when a run failed, 75 when interrupted.
 
     Raises:
-        UserError: ``jobs`` below 1, the runs folder cannot be written, data is not prepared, or
-            the device cannot be used.
+        UserError: the runs folder cannot be written, data is not prepared, or the device cannot be
+            used.
     """
-    if jobs < 1:
-        raise UserError(f"--jobs: {jobs} is not at least 1")
     check_writable(runs, "--runs")
     results = None if options.fresh or not options.results else Path(options.results)
     unfinished = plan.pending(study, runs, results)
     todo = tried(unfinished, runs, options.retry_failed)
-    if todo:
-        ready.prepare(todo, Path(options.data))
-        ready.try_device(options.device, todo, devices[: min(jobs, len(todo))])
     frozen = manifest.build(study, todo, runs, options)
     if todo:
+        prepare(todo, Path(options.data))
+        try_device(options.device, todo, visible_devices()[: min(jobs, len(todo))])
         manifest.write(frozen, study)
-    done = len(study.configs) - len(unfinished)
-    display = Display(out or sys.stderr, len(study.configs))
-    forecast = None
+    total = len(study.configs)
+    display, forecast = Display(out or sys.stderr, total), None
     if display.live:
         earlier = costs.known(study, runs, Path(options.results), options.device)
         forecast = costs.Forecast(earlier)
     elif todo:
-        display.note(f"{len(todo)} of {len(study.configs)} runs to train, {jobs} at a time")
-    pool = Pool(frozen, list(frozen.entries), jobs, display, devices, done, launcher, forecast)
+        display.note(f"{len(todo)} of {total} runs to train, {jobs} at a time")
+    done = total - len(unfinished)
+    pool = Pool(frozen, list(frozen.entries), jobs, display, done, launcher, forecast)
     with noted(pool.asked):
         pool.work()
-    given_up = len(unfinished) - len(todo)
-    if given_up:
-        display.note(
-            f"{given_up} left out: failed {failures.LIMIT} times; --retry-failed runs them"
-        )
-    display.finish(pool.summary())
+    if given_up := len(unfinished) - len(todo):
+        limit = failures.LIMIT
+        display.note(f"{given_up} left out: failed {limit} times; --retry-failed runs them")
+    pool.summarise()
     if pool.asked:
         return INTERRUPTED
     return 1 if pool.failed or given_up else 0
@@ -89,23 +77,17 @@ def sweep_again(
     runs: Path,
     options: manifest.Options,
     jobs: int = 1,
-    devices: Sequence[str] = (),
     out: TextIO | None = None,
     launcher: Sequence[str] = LAUNCHER,
 ) -> int:
-    """Train runs again beside what is there, which they replace in the end.
+    """Train runs that `plan.again` chose next to what is there, which they replace in the end.
 
-    Interrupted, it replaces nothing, and the same call goes on.
-
-    Args: see `sweep`; ``study`` is what `plan.again` chose.
-
-    Raises:
-        UserError: see `sweep`; or another process trains runs of this folder again.
+    Interrupted, it replaces nothing, and the same call goes on. See `sweep`; a second process that
+    trains runs of this folder again is refused.
     """
     check_writable(runs, "--runs")
     with claim(runs / plan.AGAIN):
-        fresh = replace(options, fresh=True)
-        code = sweep(study, runs / plan.AGAIN, fresh, jobs, devices, out, launcher)
+        code = sweep(study, runs / plan.AGAIN, replace(options, fresh=True), jobs, out, launcher)
         moved = plan.adopt(runs, [run.id for run in study.configs]) if code != INTERRUPTED else 0
     if moved:
         Display(out or sys.stderr, len(study.configs)).note(
@@ -116,5 +98,44 @@ def sweep_again(
 
 
 def tried(unfinished: Sequence["Labelled"], runs: Path, retry_failed: bool) -> list["Labelled"]:
-    """Those among unfinished runs that have not failed too often, or all."""
+    """Return those among unfinished runs that have not failed too often, or all."""
     return [r for r in unfinished if retry_failed or not failures.given_up(runs / r.id)]
+
+
+def prepare(todo: Sequence["Labelled"], root: Path) -> None:
+    """Read the data of the runs once, before each of them would fail by itself in its own log.
+
+    An exact language is generated where it is missing.
+
+    Raises:
+        UserError: data is not prepared or damaged, or there is no sacrebleu for a run with BLEU.
+    """
+    bleu = any(run.config.evaluate.bleu and run.config.method().latent for run in todo)
+    if bleu and find_spec("sacrebleu") is None:
+        from benchmark.metrics import scorer
+
+        scorer()
+    for name in sorted({run.config.data for run in todo}):
+        data.load(name, root)
+
+
+def try_device(name: str, todo: Sequence["Labelled"], visible: Sequence[str] = ()) -> None:
+    """Compute on a GPU with the precisions of the runs; raise UserError if it cannot be used.
+
+    ``visible`` are the values of CUDA_VISIBLE_DEVICES that the runs will have, if any.
+    """
+    if name == "cpu":
+        return
+    precisions = sorted({run.config.precision for run in todo})
+    # In processes, all at once: each frees its card's memory, and this one need not start CUDA.
+    code = f"from benchmark.model.device import try_out; try_out({name!r}, {precisions!r})"
+    places = [{"CUDA_VISIBLE_DEVICES": one} for one in dict.fromkeys(visible)] or [{}]
+    trial = partial(subprocess.Popen, [sys.executable, "-c", code], text=True, errors="replace")
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
+    trials = [trial(env=environment() | place, **pipes) for place in places]
+    outputs = [one.communicate()[0] for one in trials]
+    for place, ended, output in zip(places, trials, outputs, strict=True):
+        if ended.returncode != 0:
+            lines = output.strip().splitlines() or [f"exit status {ended.returncode}"]
+            where = "".join(f"{key}={value}: " for key, value in place.items())
+            raise UserError(f"{where}{lines[-1]}")

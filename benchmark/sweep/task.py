@@ -7,6 +7,7 @@ again; then the exit status is 75.
 
 import os
 import signal
+import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,9 +16,9 @@ from benchmark.core.errors import UserError
 from benchmark.core.files import write_atomic
 from benchmark.core.signals import INTERRUPTED, noted
 from benchmark.run import failures
-from benchmark.sweep import manifest, slurm
-from benchmark.sweep.held import JOBS
-from benchmark.sweep.pool import LAUNCHER, Display, Pool, visible_devices
+from benchmark.sweep import manifest, pool, slurm
+from benchmark.sweep.collect import collect
+from benchmark.sweep.pool import LAUNCHER, Display, Pool
 
 IDLE_TURNS = 5  # so many turns of a task in a row without any progress, and it asks for no more
 
@@ -29,108 +30,74 @@ def task(
     offset: int = 0,
     launcher: Sequence[str] = LAUNCHER,
 ) -> int:
-    """Run the entries of an index, all at once.
+    """Run the entries of a manifest that belong to an index, all ``pack`` of them at once.
 
     Args:
         path: the manifest.
         index: None takes that of the array task it runs in.
         pack: entries a task.
         offset: what the index of the array is counted from.
-        launcher: see `benchmark.pool.Pool`.
+        launcher: see `Pool`.
 
     Returns:
         0 when all are done (or at work elsewhere), 1 when a run failed, 75 when interrupted.
-
-    Raises:
-        UserError: no such manifest or index.
     """
-    if pack < 1:
-        raise UserError(f"--pack: {pack} is not at least 1")
     frozen = manifest.read(path)
-    entries = frozen.task(offset + (_index() if index is None else index), pack)
+    if index is None:
+        text = os.environ.get("SLURM_ARRAY_TASK_ID", "")
+        if not text.isdigit():
+            raise UserError("task: --index is missing, and this is no array task of Slurm")
+        index = int(text)
+    entries = frozen.task(offset + index, pack)
     display = Display(sys.stderr, len(entries))
     retry = frozen.options.retry_failed
     todo = [e for e in entries if retry or not failures.given_up(frozen.runs / e.id)]
     for entry in entries:
         word = "run" if entry in todo else f"left out, failed {failures.LIMIT} times:"
         display.note(f"{word} {entry.id}: log in {frozen.runs / entry.id / 'log.txt'}")
-    pool = Pool(frozen, list(todo), pack, display, visible_devices(), launcher=launcher)
-    with noted(pool.asked):
-        pool.work()
-        display.finish(pool.summary())
-        if pool.left:
-            _again(pool, display)
+    working = Pool(frozen, todo, pack, display, launcher=launcher)
+    with noted(working.asked):
+        working.work()
+        working.summarise()
+        if working.left:
+            _ask_for_another_turn(working)
             return INTERRUPTED
-    return 1 if pool.failed or len(todo) < len(entries) else 0
+    return 1 if working.failed or len(todo) < len(entries) else 0
 
 
-def _index() -> int:
-    text = os.environ.get("SLURM_ARRAY_TASK_ID", "")
-    if not text.isdigit():
-        raise UserError("task: --index is missing, and this is no array task of Slurm")
-    return int(text)
-
-
-def _again(pool: Pool, display: Display) -> None:
-    """Ask for another turn if the time limit ended this one. Slurm's TERM may follow at once."""
-    if "SLURM_JOB_ID" not in os.environ or set(pool.asked) != {signal.SIGUSR1}:
+def _ask_for_another_turn(ended: Pool) -> None:
+    """Have Slurm requeue the task if its time limit ended it. Slurm's TERM may follow at once."""
+    if "SLURM_JOB_ID" not in os.environ or set(ended.asked) != {signal.SIGUSR1}:
         return
-    if _idle(pool) >= IDLE_TURNS:
-        display.note(
-            f"no run got on in {IDLE_TURNS} turns: not asking for another one; give --time more "
-            "than the start and two minutes need, then submit again"
-        )
-        return
-    display.note("asking Slurm to run this task again")
-    problem = slurm.requeue()
-    if problem:
-        display.note(f"requeue: {problem}; submit the study again to go on")
-
-
-def _idle(pool: Pool) -> int:
-    """How many turns in a row, this one included, no run of this task got on."""
-    path = slurm.logs(pool.manifest.runs) / f"{slurm.job_name()}.idle"
-    if pool.moved:
+    # A file counts the turns in a row, this one included, in which no run got on: a dot each.
+    path = slurm.logs(ended.manifest.runs) / f"{slurm.job_name()}.idle"
+    if ended.moved:
         path.unlink(missing_ok=True)
-        return 0
-    turns = 1 + (path.stat().st_size if path.exists() else 0)
-    write_atomic(path, b"." * turns)
-    return turns
+    else:
+        turns = 1 + (path.stat().st_size if path.exists() else 0)
+        write_atomic(path, b"." * turns)
+        if turns >= IDLE_TURNS:
+            ended.display.note(
+                f"no run got on in {IDLE_TURNS} turns: not asking for another one; give --time "
+                "more than the start and two minutes need, then submit again"
+            )
+            return
+    ended.display.note("asking Slurm to run this task again")
+    if problem := slurm.requeue():
+        ended.display.note(f"requeue: {problem}; submit the study again to go on")
 
 
 def collect_and_report(path: Path) -> int:
-    """Collect the study as it was submitted, and write its report.
-
-    Where the study was submitted again meanwhile, the newest manifest says what belongs to it.
-
-    Returns:
-        0, or 1 when the report doubts the records.
-
-    Raises:
-        UserError: see `benchmark.collect.collect` and `benchmark.report.report`.
-    """
-    from benchmark.report import report as reporting
-    from benchmark.sweep.collect import collect
-
-    frozen = manifest.read(path)
-    study = _newest(frozen).restore()
+    """Collect the study as it was submitted; return the exit status of `pcbench report`."""
+    frozen = latest = manifest.read(path)
+    # Where it was submitted again meanwhile, the newest manifest says what belongs to it.
+    for _, other in slurm.submissions(frozen.runs, frozen.study):
+        if other is not None and other.study_path == frozen.study_path:
+            latest = other
     options = frozen.options
-    collect(study, frozen.runs, Path(options.results), seeds=options.seeds).show()
     results = Path(options.results)
-    found = reporting.read(study.name, results)
-    found.write(reporting.places(study.name, results, Path(options.tables)))
-    print(found.shown, end="")
-    return 1 if found.wrong else 0
-
-
-def _newest(frozen: manifest.Manifest) -> manifest.Manifest:
-    """The manifest of the same study file that was submitted last."""
-    others = frozen.path.parent.glob(f"{frozen.study}-*{JOBS}")
-    newest = max(others, key=lambda path: path.stat().st_mtime, default=None)
-    if newest is None:
-        return frozen
-    try:
-        found = manifest.read(newest.with_name(newest.name.removesuffix(JOBS) + ".json"))
-    except UserError:
-        return frozen
-    return found if found.study_path == frozen.study_path else frozen
+    collect(latest.restore(), frozen.runs, results, seeds=options.seeds).show()
+    # A command, because reports build on sweeps.
+    where = ["--results", str(results), "--out", options.tables]
+    report = subprocess.run([*LAUNCHER, "report", frozen.study, *where], env=pool.environment())
+    return report.returncode

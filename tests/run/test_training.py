@@ -13,8 +13,8 @@ from torch import Tensor
 
 from benchmark.core.errors import UserError
 from benchmark.core.seeds import derive, generator
+from benchmark.data.batches import Epochs
 from benchmark.data.corpus import Split
-from benchmark.data.epochs import Epochs
 from benchmark.data.exact import ExactLanguage
 from benchmark.model.lowprecision import has_bf16
 from benchmark.run.config import RunConfig

@@ -13,7 +13,7 @@ from made_up import record
 from benchmark import cli
 from benchmark.core import provenance, records
 from benchmark.run import claims, failures
-from benchmark.sweep import estimate, manifest, slurm, study
+from benchmark.sweep import costs, manifest, slurm, study
 from benchmark.sweep.submit import plan
 
 PLAIN = manifest.Options("data")
@@ -122,11 +122,11 @@ def test_what_needs_no_run_is_left_out(place: Place) -> None:
     failures.add(place.runs / place.ids[2], "once only")
     queue = slurm.Queue(frozenset({"7"}), {place.ids[3]: "PENDING"})
     with claims.claim(place.runs / place.ids[4]):
-        planned = plan(place.study, place.runs, PLAIN, queue)
-        assert [run.id for run in planned.todo] == [place.ids[2], place.ids[5]]
-        assert list(planned.left_out.values()) == [1, 1, 1, 1]
-        again = plan(place.study, place.runs, replace(PLAIN, retry_failed=True), queue)
-        assert [run.id for run in again.todo] == [place.ids[1], place.ids[2], place.ids[5]]
+        todo, left_out = plan(place.study, place.runs, PLAIN, queue)
+        assert [run.id for run in todo] == [place.ids[2], place.ids[5]]
+        assert list(left_out.values()) == [1, 1, 1, 1]
+        todo, _ = plan(place.study, place.runs, replace(PLAIN, retry_failed=True), queue)
+        assert [run.id for run in todo] == [place.ids[1], place.ids[2], place.ids[5]]
 
 
 def test_the_claim_of_a_job_that_left_the_queue_is_dead(
@@ -135,9 +135,9 @@ def test_the_claim_of_a_job_that_left_the_queue_is_dead(
     monkeypatch.setenv("SLURM_JOB_ID", "7")
     with claims.claim(place.runs / place.ids[0]):
         here, gone = slurm.Queue(frozenset({"7"})), slurm.Queue(frozenset({"8"}))
-        assert len(plan(place.study, place.runs, PLAIN, here).todo) == 5
-        assert len(plan(place.study, place.runs, PLAIN, gone).todo) == 6
-        assert len(plan(place.study, place.runs, PLAIN, None).todo) == 5
+        assert len(plan(place.study, place.runs, PLAIN, here)[0]) == 5
+        assert len(plan(place.study, place.runs, PLAIN, gone)[0]) == 6
+        assert len(plan(place.study, place.runs, PLAIN, None)[0]) == 5
 
 
 def test_the_queue_tells_runs_by_manifest_and_index(place: Place) -> None:
@@ -196,13 +196,13 @@ def test_an_estimate_is_made_of_the_finished_runs(place: Place) -> None:
         made["cost"]["seconds"] = seconds
         records.write_exclusive(place.runs / run.id, made)
     options = manifest.Options("data", results=str(place.root / "results"))
-    time, disk = estimate.lines(place.study, todo, place.runs, options, pack=3)
+    time, disk = costs.estimate(place.study, todo, place.runs, options, pack=3)
     assert time.startswith("4 runs in 2 tasks")
     assert "17 min in all" in time  # 2 * 100 s + 2 * 400 s
     # Four parameters-sized arrays in a checkpoint, twice while one replaces the other; one kept.
     assert "up to 640 MB while they train, 80 MB kept" in disk
     cuda = manifest.Options("data", results=str(place.root / "results"), device="cuda")
-    (unknown,) = estimate.lines(place.study, todo, place.runs, cuda, pack=3)
+    (unknown,) = costs.estimate(place.study, todo, place.runs, cuda, pack=3)
     assert "unknown" in unknown  # what the processor took says nothing of a GPU
 
 

@@ -22,7 +22,7 @@ from benchmark.core import records
 from benchmark.core.errors import UserError
 from benchmark.core.signals import noted
 from benchmark.run import claims
-from benchmark.sweep import collect, manifest, plan, ready, status, study, sweep
+from benchmark.sweep import collect, manifest, plan, status, study, sweep
 
 ROOT = Path(__file__).parents[2]
 TOML = """[study]
@@ -201,8 +201,6 @@ def test_under_nohup_a_hangup_stops_nothing() -> None:
 
 
 def test_bad_sweeps_are_refused(place: Place) -> None:
-    with pytest.raises(UserError, match="--jobs: 0"):
-        place.sweep(jobs=0)
     place.runs.write_text("a file, not a folder")
     with pytest.raises(UserError, match="runs: cannot be written"):
         place.sweep()
@@ -249,8 +247,8 @@ def test_each_visible_device_is_tried(place: Place, monkeypatch: pytest.MonkeyPa
     script.chmod(0o755)
     monkeypatch.setattr(sys, "executable", str(script))
     with pytest.raises(UserError, match=r"^CUDA_VISIBLE_DEVICES=MIG-7: no such card$"):
-        ready.try_device("cuda", place.study.configs, ["3", "MIG-7"])
-    ready.try_device("cuda", place.study.configs, ["3"])
+        sweep.try_device("cuda", place.study.configs, ["3", "MIG-7"])
+    sweep.try_device("cuda", place.study.configs, ["3"])
 
 
 def test_a_language_is_generated_before_the_first_run(place: Place) -> None:
