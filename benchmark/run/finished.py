@@ -75,33 +75,6 @@ def load_run(
     return LoadedRun(model.to(place).eval(), corpus.vocabulary, config, corpus, record)
 
 
-def evaluate_run(
-    run_id: str | Path,
-    runs: str | Path | None = None,
-    data_root: str | Path | None = None,
-    device: str = "cpu",
-) -> dict[str, Any]:
-    """Measure the best weights of a finished run on the test split, with today's code.
-
-    Nothing is written. For the arguments and errors see `load_run`.
-    """
-    run = load_run(run_id, runs, data_root, device)
-    test = Measured("test", run.corpus.splits["test"], run.config.seed, run.device)
-    return measure_test(run, test)[0]
-
-
-def measure_test(run: "LoadedRun", test: Measured) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Return the metrics and details of a run on the test split, by its settings.
-
-    Raises:
-        UserError: there is no sacrebleu for BLEU.
-    """
-    if run.config.evaluate.bleu and run.model.latent:
-        metrics.scorer()
-    with run.autocast():
-        return evaluate_test(run.model, run.corpus, run.config, test)
-
-
 @dataclass(repr=False)
 class LoadedRun:
     """A finished run, ready to use.
@@ -226,17 +199,25 @@ class LoadedRun:
             }
         )
 
-    def draw(
-        self,
-        numbers: Mapping[str, int],
-        seed: int = 0,
-        max_length: int | None = None,
-        greedy: bool | None = None,
-    ) -> samples.Samples:
+    def draw(self, numbers: Mapping[str, int], **options: Any) -> samples.Samples:
         """Return `samples.draw` of the run, with its ``id``."""
         with self.autocast():
-            drawn = samples.draw(self.model, self.corpus, numbers, seed, max_length, greedy)
+            drawn = samples.draw(self.model, self.corpus, numbers, **options)
         return {"id": self.config.id, **drawn}
+
+    def split(self, name: str) -> Measured:
+        """Return a split with the noise of the run's own evaluation."""
+        return Measured(name, self.corpus.splits[name], self.config.seed, self.device)
+
+    def measure(self) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Return metrics and details of the test split, by the run's settings and today's code.
+
+        Nothing is written: the record stays as it is.
+        """
+        if self.config.evaluate.bleu and self.model.latent:
+            metrics.scorer()
+        with self.autocast():
+            return evaluate_test(self.model, self.corpus, self.config, self.split("test"))
 
     def _check_latent(self, verb: str) -> None:
         if not self.model.latent:

@@ -7,10 +7,12 @@ line by line, and no figure of a run depends on what it writes.
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Generator, Tensor
 
 from benchmark.core.errors import UserError
 from benchmark.core.seeds import generator
@@ -141,22 +143,23 @@ def line(begin: Tensor, end: Tensor, points: int) -> Tensor:
     return torch.lerp(begin, end, torch.linspace(0, 1, points, device=begin.device)[:, None])
 
 
+@dataclass(frozen=True)
 class Writer:
-    """From z to text; `draw` explains the arguments. ``cut`` follows a text that goes on."""
+    """From z to text; `draw` explains the fields. ``cut`` follows a text that goes on."""
 
-    def __init__(
-        self,
-        model: TextVAE,
-        vocabulary: Vocabulary,
-        max_length: int,
-        seed: int,
-        greedy: bool | None,
-        cut: str = CUT,
-    ) -> None:
-        self.model, self.vocabulary, self.max_length, self.cut = model, vocabulary, max_length, cut
-        greedy = model.latent > 0 if greedy is None else greedy
-        device = next(model.parameters()).device
-        self.noise = None if greedy else generator("samples", seed, "words", device=device)
+    model: TextVAE
+    vocabulary: Vocabulary
+    max_length: int
+    seed: int
+    greedy: bool | None
+    cut: str = CUT
+
+    @cached_property
+    def noise(self) -> Generator | None:
+        """What words are drawn with; None: they are the likeliest."""
+        greedy = self.model.latent > 0 if self.greedy is None else self.greedy
+        device = next(self.model.parameters()).device
+        return None if greedy else generator("samples", self.seed, "words", device=device)
 
     def write(self, z: Tensor) -> list[str]:
         """Write a text for each row of z (B, Z)."""
