@@ -18,9 +18,10 @@ import torch
 from torch import Tensor
 
 from benchmark.bench import plain
+from benchmark.core.tokens import SPECIALS
 from benchmark.data.batches import Batch
 from benchmark.data.corpus import Corpus, Split
-from benchmark.data.vocabulary import SPECIALS, WordVocabulary
+from benchmark.data.vocabulary import WordVocabulary
 from benchmark.model.device import open_device, peak_mb, prepare_device
 from benchmark.model.lowprecision import has_bf16
 from benchmark.run.config import RunConfig, resolve

@@ -46,7 +46,7 @@ def _findings(runs: Path, data_dir: Path) -> Iterator[tuple[str, str]]:
     yield "cpu", f"{origin['processor']}, {origin['cpu']}, {cores}"
     yield "cuda", _cuda()
     yield "data folder", f"{data_dir}{'' if data_dir.is_dir() else ' (absent)'}"
-    for name in data.names():
+    for name in data.descriptions():
         try:
             yield f"data {name}", f"{'' if data.is_prepared(name, data_dir) else 'not '}prepared"
         except UserError as error:

@@ -63,8 +63,8 @@ def text(name: str, marks: str = BLOCKS) -> str:
     Raises:
         UserError: no such baseline, a broken file, or a weight that is no number of at least 0.
     """
+    from benchmark.core.settings import build
     from benchmark.model import registry
-    from benchmark.run.config import build
 
     cls = registry.load(name)
     module = sys.modules[cls.__module__]

@@ -207,5 +207,6 @@ def advise(data: Iterable[str], root: Path) -> None:
 
 
 def say(message: str) -> None:
-    """Print a message on one line of standard error."""
-    print(f"pcbench: {' '.join(message.split())}", file=sys.stderr)
+    """Print each line of a message on standard error."""
+    for line in message.splitlines():
+        print(f"pcbench: {' '.join(line.split())}", file=sys.stderr)

@@ -1,6 +1,5 @@
-"""``pcbench reproduce``: do a committed run again, and say metric by metric whether it agrees."""
+"""``pcbench reproduce``: do a committed run again and compare it metric by metric."""
 
-import sys
 from argparse import Namespace
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,17 +16,16 @@ from benchmark.cli.options import (
     flag,
     folder,
     option,
+    say,
 )
 from benchmark.core.errors import UserError
-from benchmark.core.files import plain
+from benchmark.core.files import plain, sha256_file
 from benchmark.core.signals import INTERRUPTED
 
 if TYPE_CHECKING:
     from benchmark.run.config import RunConfig
 
 Record = dict[str, Any]
-
-FOLDER = "reproduced"  # inside the runs folder, so that no run of a study is touched
 
 
 @command(
@@ -60,27 +58,44 @@ def reproduce(arguments: Namespace) -> int:
     known = find(arguments.id, arguments.results)
     line = known.line
     if line.get("digest", records.digest(line)) != records.digest(line):
-        _say(f"{known.path}: {line['id']}: was changed since its run wrote it")
+        say(f"{known.path}: {line['id']}: was changed since its run wrote it")
+    # Beside the runs of studies, so that no figure of theirs is replaced.
+    file = arguments.runs / "reproduced" / line["id"] / records.FILE
     if arguments.from_record is not None:
-        again, folder = records.read(arguments.from_record), arguments.from_record.parent
-        _refuse_other(again, line, arguments.from_record)
+        file = arguments.from_record
     else:
-        from benchmark.run.session import Interrupted
+        from benchmark.run.session import Interrupted, run
 
         config = rebuild(line, str(known.path), arguments.text, arguments.file)
-        folder = arguments.runs / FOLDER / config.id
-        try:
-            again = _do_again(config, line, folder, arguments)
-        except Interrupted as error:
-            _say(f"{error}; the same command resumes")
-            return INTERRUPTED
-    errors = agreement.sentence_errors(folder / "sentences.npz")
+        if file.exists():
+            say(f"{file.parent}: was finished before and is compared; remove it to train again")
+        else:
+            try:
+                run(
+                    config,
+                    file.parents[1],
+                    arguments.data_dir,
+                    # A record names the model of its card.
+                    arguments.device or ("cpu" if line["cost"]["device"] == "cpu" else "cuda"),
+                    progress=not arguments.quiet,
+                    checkpoint_seconds=arguments.checkpoint_seconds,
+                    threads=arguments.threads or line["provenance"]["threads"],
+                )
+            except Interrupted as error:
+                say(f"{error}; the same command resumes")
+                return INTERRUPTED
+    again = records.read(file)
+    if again["id"] != line["id"]:
+        raise UserError(f"{file}: is the record of {again['id']}, not of {line['id']}")
+    if again["config"]["evaluate"] != line["config"]["evaluate"]:
+        raise UserError(f"{file}: was measured with other settings than the committed record")
+    errors = agreement.sentence_errors(file.parent / "sentences.npz")
     figures = agreement.compare(line, again, known.row, errors)
-    print(f"{line['id']}: {line.get('label', line['config']['baseline'])}, seed "
-          f"{line['config']['seed']}, {known.path}")  # fmt: skip
+    label = line.get("label", line["config"]["baseline"])
+    print(f"{line['id']}: {label}, seed {line['config']['seed']}, {known.path}")
     print(agreement.text(figures))
     print(agreement.environment(line, again))
-    return 1 if any(figure.verdict == agreement.DIFFERENT for figure in figures) else 0
+    return int(any(figure.verdict == agreement.DIFFERENT for figure in figures))
 
 
 @dataclass(frozen=True)
@@ -93,51 +108,56 @@ class Known:
 
 
 def find(run_id: str, results: Path) -> Known:
-    """A run's record among the collected files; of several that hold it, the one with most seeds.
+    """Return a run's record; of several collected files that hold it, from that with most seeds.
 
     The id may be cut off where no other begins so.
 
     Raises:
-        UserError: no such id or several, a run without a record, or a damaged file.
+        UserError: there is no such id, or several, or the run has no record, or a file is damaged.
     """
     from benchmark.core import ids, records
-    from benchmark.report import agreement
+    from benchmark.core.consistency import differences
 
     files = {path: records.read_jsonl(path) for path in sorted(results.glob("*.jsonl"))}
     if not files:
         raise UserError(f"{results}: holds no collected file; --results names the folder of them")
     known = [line["id"] for lines in files.values() for line in lines]
     run_id = ids.complete(run_id, known, str(results), "`pcbench sweep STUDY --list` prints ids")
-    found = [
-        Known(path, line, agreement.row(line, lines))
-        for path, lines in files.items()
-        for line in lines
-        if line["id"] == run_id and records.is_done(line)
-    ]
-    if found:
-        return max(found, key=lambda known: len(known.row))
-    raise UserError(f"{results}: {run_id} has no record yet, so there is nothing to compare")
+    found = []
+    for path, lines in files.items():
+        done = [line for line in lines if records.is_done(line)]
+        for line in done:
+            if line["id"] == run_id:  # its row: all settings but the seed are the same
+                row = [other for other in done if not any(differences(line, other))]
+                found.append(Known(path, line, row))
+    if not found:
+        raise UserError(f"{results}: {run_id} has no record yet, so there is nothing to compare")
+    return max(found, key=lambda known: len(known.row))
 
 
 def rebuild(
     line: Record, where: str, text: Path | None = None, file: Path | None = None
 ) -> "RunConfig":
-    """The run of a record, checked to be the same run with the code here.
+    """Return the run of a record, checked to be the same run with the code here.
 
     Args:
         line: a complete record.
         where: its file, for messages.
-        text: the folder of a record on somebody's own text, which keeps no path.
-        file: the baseline's file of a record whose baseline is outside the folder.
+        text: the folder of a record on the user's own text; the record keeps no path.
+        file: the file of a baseline outside the folder of baselines.
 
     Raises:
-        UserError: a folder or file is missing or another one; or the code here takes the settings
-            no longer, or for another run.
+        UserError: a folder or file is missing or is another one, or the code here does not accept
+            the settings, or makes another run of them.
     """
     from benchmark import data as corpora
     from benchmark.run.config import EVALUATION, RunConfig
 
     where = f"{where}: {line['id']}"
+    origin = line["provenance"]
+    checkout = f"check out the code of the record: git checkout {origin['commit']}"
+    if origin["commit"] is None:
+        checkout = f"it needs the code of code_sha256 {origin['code_sha256']}"
     table = {key: value for key, value in line["config"].items() if key != "file_sha256"}
     table["data"] = _data(table["data"], where, text)
     if table.get("file") is not None:
@@ -145,27 +165,25 @@ def rebuild(
     if corpora.identity(table["data"]) != line["data"]["sha256"]:
         if text is not None:
             raise UserError(f"--text {text}: holds another text than the record was made with")
-        raise UserError(f"{where}: the code here prepares other data; {_checkout(line)}")
+        raise UserError(f"{where}: the code here prepares other data; {checkout}")
     try:
         config = RunConfig.from_dict(table, where)
     except UserError as error:
-        raise UserError(f"{error}: the code changed since; {_checkout(line)}") from error
+        raise UserError(f"{error}: the code changed since; {checkout}") from error
     if config.id != line["id"]:
         raise UserError(
             f"{where}: its settings give another id here, {config.id}: the protocol or the version "
-            f"of its baseline changed since; {_checkout(line)}"
+            f"of its baseline changed since; {checkout}"
         )
     version = line.get("evaluation", 1)
     digest = config.evaluation_digest_of(version)
     if version > EVALUATION or line.get("evaluation_digest", digest) != digest:
-        raise UserError(
-            f"{where}: was measured by another version of the evaluation; {_checkout(line)}"
-        )
+        raise UserError(f"{where}: was measured by another version of the evaluation; {checkout}")
     return config
 
 
 def _data(name: str, where: str, text: Path | None) -> str:
-    """The data set, with the user's folder where the record has no path."""
+    """Return the data set, with the user's folder where the record has no path."""
     if not name.startswith("text:"):
         if text is not None:
             raise UserError(f"{where}: is on {name}; leave --text out")
@@ -179,62 +197,15 @@ def _data(name: str, where: str, text: Path | None) -> str:
 
 
 def _file(config: Record, where: str, file: Path | None) -> str:
-    """The user's copy of a baseline's file from outside the folder."""
-    from benchmark.core.files import sha256_file
-
+    """Return the user's copy of a baseline's file from outside the folder of baselines."""
+    expected = config.get("file_sha256")
     if file is None:
         raise UserError(
             f"{where}: its baseline is not part of the checkout; name its file: --file "
             f".../{config['file']}"
         )
-    try:
-        digest = sha256_file(file)
-    except OSError as error:
-        raise UserError(f"--file {file}: cannot be read ({error.strerror})") from error
-    if digest != config.get("file_sha256"):
-        raise UserError(f"--file {file}: is not the file of the record: its sha256 is {digest}, "
-                        f"not {config.get('file_sha256')}")  # fmt: skip
+    if (digest := sha256_file(file)) != expected:
+        raise UserError(
+            f"--file {file}: is not the file of the record: its sha256 is {digest}, not {expected}"
+        )
     return str(file)
-
-
-def _checkout(line: Record) -> str:
-    """How to get the code of a record."""
-    origin = line["provenance"]
-    if origin["commit"] is None:
-        return f"it needs the code of code_sha256 {origin['code_sha256']}"
-    return f"check out the code of the record: git checkout {origin['commit']}"
-
-
-def _do_again(config: "RunConfig", line: Record, folder: Path, arguments: Namespace) -> Record:
-    """Train and measure, or go on, or read what an earlier call finished."""
-    from benchmark.core import records
-    from benchmark.run.session import run
-
-    if (folder / "record.json").exists():
-        _say(f"{folder}: was finished before and is compared; remove it to train again")
-        again = records.read(folder / "record.json")
-        _refuse_other(again, line, folder / "record.json")
-        return again
-    recorded = "cpu" if line["cost"]["device"] == "cpu" else "cuda"
-    threads = arguments.threads
-    return run(
-        config,
-        folder.parent,
-        arguments.data_dir,
-        device=arguments.device or recorded,
-        progress=not arguments.quiet,
-        checkpoint_seconds=arguments.checkpoint_seconds,
-        threads=line["provenance"]["threads"] if threads is None else threads,
-    )
-
-
-def _refuse_other(again: Record, line: Record, path: Path) -> None:
-    """Raise UserError unless both records are of one run, measured in one way."""
-    if again["id"] != line["id"]:
-        raise UserError(f"{path}: is the record of {again['id']}, not of {line['id']}")
-    if again["config"]["evaluate"] != line["config"]["evaluate"]:
-        raise UserError(f"{path}: was measured with other settings than the committed record")
-
-
-def _say(message: str) -> None:
-    print(f"pcbench: {message}", file=sys.stderr)

@@ -1,36 +1,72 @@
 """Checks that any honest file of records passes, applied before its figures are shown.
 
-What is *wrong* cannot be: figures that contradict one another, or that are not what a run wrote,
-or two protocols in the mean of one row. The report then exits with status 1. A *remark* is true
-and must be known to judge the figures; it goes below the tables. Records of code that was never
-committed are a remark: nobody else can have that code, but whoever develops a method works in such
-a tree all day; `tests/tools/origin.py` keeps them out of the repository.
+What is *wrong* cannot be: figures that contradict one another, that their run did not write, or
+that were measured by two protocols in one row. The report then exits with status 1. A *remark* is
+possible and must be known to judge the figures; it goes below the tables. Code that was never
+committed is a remark: nobody else can have that code, but whoever develops a method works in such
+a tree all day. `tests/tools/origin.py` keeps its records out of the repository.
 """
 
+import itertools
+import math
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmark.core import rules
-from benchmark.core.records import digest, is_done, marked
+from benchmark.core.measures import SATURATION
+from benchmark.core.record import digest, is_done
+from benchmark.core.records import marked, texts
 
-Record = dict[str, Any]
+Line = Mapping[str, Any]
+Numbered = Sequence[tuple[int, Line]]
 
-_NAMED = 3  # so many runs are named; the rest are counted
+ROUNDING = 1e-3  # nats: sums kept in other orders
+ERRORS = 4.0  # standard errors that a sampled figure may be off
+FEW = 30  # sentences: of fewer, a standard error is itself too uncertain to refuse a record by
+# The standard deviation of the coupled estimator of MI is at most this with 3,761 sentences and
+# falls as the root of their number. It stands in for records that state no error of their own.
+MI_DEVIATION, MI_SENTENCES = 0.04, 3761
+NAMED = 3  # runs that a remark names; the others are counted
+
+# Relations between the figures of one split; `_values` computes those that no record holds.
+EXACT = (
+    ("rec + kl", "is", "neg_elbo"),
+    ("kl - mi", "is", "marginal_kl"),
+    ("mi_cap", "is", "ln N"),
+    ("end of iw_curve", "is", "iw_nll"),
+    ("ln ppl_elbo", "is", "neg_elbo / tokens"),
+    ("ln ppl_iw", "is", "iw_nll / tokens"),
+    ("rec", "at least", 0),
+    ("kl", "at least", 0),
+    ("mi", "at most", "mi_cap"),
+    ("mi_batch", "at most", "mi_cap"),
+    ("au_0.05", "at most", "au"),  # a higher threshold leaves no more units active
+    ("au_0.2", "at most", "au_0.05"),
+    ("au_0.2", "at most", "au"),
+    ("au_0.2", "at least", 0),
+    ("bleu", "at most", 100),
+    ("ess", "at least", 1),
+)
+SAMPLED = (  # true in expectation: the left side may be off by its standard errors
+    ("iw_nll", "at most", "neg_elbo"),  # more importance samples cannot loosen the bound
+    ("mi", "at most", "kl"),
+    ("recovered", "at most", "mi"),  # a probe of z finds no more than z knows of the sentence
+    ("excess", "at least", 0),  # no model is better than the language itself
+)
 
 
 @dataclass(frozen=True)
 class Finding:
-    """What was found in the record ``id``, or in the file as a whole.
+    """What a check says of the record ``id``, or of the file as a whole (None).
 
     Attributes:
-        id: the run's; None of the whole.
-        text: what, in one line.
-        wrong: whether it cannot be; else a remark.
-        line: of the file, from 1; None of the whole.
-        lacking: how many runs of a row have no record, where that is the remark.
+        id: the run's.
+        text: one line.
+        wrong: True if it cannot be, False for a remark.
+        line: of the file, from 1.
+        lacking: how many runs of a row have no record, if that is the remark.
     """
 
     id: str | None
@@ -40,154 +76,162 @@ class Finding:
     lacking: int = 0
 
     def told(self, file: Path | str) -> str:
-        """One line: file, line number, run and reason."""
-        place = f"{file}:{self.line}" if self.line is not None else str(file)
-        return (
-            f"{place}: {self.id}: {self.text}" if self.id is not None else f"{place}: {self.text}"
-        )
+        """Return one line: file, line number, run and reason."""
+        place = str(file) if self.line is None else f"{file}:{self.line}"
+        return f"{place}: {self.text}" if self.id is None else f"{place}: {self.id}: {self.text}"
 
 
-def check(lines: Sequence[Record], seeds: Sequence[int] | None = None) -> list[Finding]:
-    """All findings on the lines of a collected file: those on one record first, in their order.
+def check(lines: Sequence[Line], seeds: Sequence[int] | None = None) -> list[Finding]:
+    """Return all findings on a collected file, those on single records first.
 
     Args:
         lines: all of the file, in its order.
-        seeds: which the study states; None takes those that any of the lines has.
+        seeds: those of the study; None takes the seeds that any of the lines has.
     """
-    numbered = list(enumerate(lines, start=1))
-    done = [(number, line) for number, line in numbered if is_done(line)]
+    done = [(number, line) for number, line in enumerate(lines, start=1) if is_done(line)]
     return [
-        *(
-            Finding(line["id"], text, True, number)
-            for number, line in done
-            for text in _record(line)
-        ),
-        *_absent(numbered),
-        *_repeated(done),
-        *_codings(done),
-        *_protocols(done),
+        *_each(lines),
+        *_compared(done),
         *_seeds(lines, seeds),
-        *_code(done),
-        *_resumed(done),
-        *_dirty(done),
-        *_machines(done),
+        *_origins(done),
     ]
 
 
-Numbered = Sequence[tuple[int, Record]]
+def problems(figures: Line, tokens: float | None, sentences: int | None) -> list[str]:
+    """Return what is wrong with the figures of one split.
+
+    Args:
+        figures: its metrics; ``results/README.md`` explains them.
+        tokens: scored tokens per sentence; None if the record does not say.
+        sentences: of the split; None likewise.
+    """
+    values, errors = _values(figures, tokens, sentences), _errors(figures)
+    few = sentences is not None and sentences < FEW
+    texts = []
+    for row in EXACT if few else EXACT + SAMPLED:
+        left, relation, right = row
+        value, error = values.get(left), errors.get(left) if row in SAMPLED else 0.0
+        limit = values.get(right) if isinstance(right, str) else right
+        if value is None or limit is None or error is None:
+            continue
+        gap, slack = value - limit, ERRORS * error + ROUNDING
+        named = f"{right} {limit:.4f}" if isinstance(right, str) else str(right)
+        if relation == "is" and abs(gap) > slack:
+            texts.append(f"{left} is {value:.4f}, {named}")
+        elif relation == "at most" and gap > slack:
+            texts.append(f"{left} {value:.4f} is above {named}")
+        elif relation == "at least" and gap < -slack:
+            texts.append(f"{left} {value:.4f} is below {named}")
+    # The curve is over blocks of the same draws, so that it falls exactly, not in expectation.
+    curve = [value for _, value in figures.get("iw_curve") or []]
+    if any(later > earlier + ROUNDING for earlier, later in itertools.pairwise(curve)):
+        texts.append(f"iw_curve rises: {', '.join(f'{value:.4f}' for value in curve)}")
+    for name in ("iw_curve", "ppl_iw"):
+        if figures.get(name) and figures.get("iw_nll") is None:
+            texts.append(f"{name} without iw_nll")
+    return texts
 
 
-def _record(line: Record) -> Iterator[str]:
-    """What is wrong with one record."""
+def _values(figures: Line, tokens: float | None, sentences: int | None) -> dict[str, float | None]:
+    """Return the figures with those computed from them; None for what is not known."""
+    mi, cap, curve = figures.get("mi"), figures.get("mi_cap"), figures.get("iw_curve")
+    values = {
+        **figures,
+        "rec + kl": figures["rec"] + figures["kl"],
+        "kl - mi": None if mi is None else figures["kl"] - mi,
+        "ln N": math.log(sentences) if sentences else None,
+        "end of iw_curve": curve[-1][1] if curve else None,
+    }
+    for name, of in (("ppl_elbo", "neg_elbo"), ("ppl_iw", "iw_nll")):
+        ppl, nats = figures.get(name), figures.get(of)
+        values[f"ln {name}"] = math.log(ppl) if ppl else None
+        values[f"{of} / tokens"] = nats / tokens if nats is not None and tokens else None
+    if mi is not None and cap is not None and mi > cap - SATURATION:
+        values["recovered"] = None  # MI is a lower bound there, and bounds nothing
+    return values
+
+
+def _errors(figures: Line) -> dict[str, float | None]:
+    """Return the standard errors of the sampled figures; None if a record cannot say."""
+    mi, cap, recovered = (figures.get(name) for name in ("mi_se", "mi_cap", "recovered_se"))
+    if mi is None:
+        sentences = MI_SENTENCES if cap is None else math.exp(min(cap, 50.0))  # the cap is ln N
+        mi = MI_DEVIATION * math.sqrt(MI_SENTENCES / sentences)
+    exact = figures.get("iw_curve") is None  # the likelihood of a model without a latent
+    return {
+        "mi": mi,
+        "recovered": None if recovered is None else math.hypot(recovered, mi),
+        "excess": figures.get("excess_se"),
+        "iw_nll": figures.get("iw_gap_se") or 0.0 if exact else figures.get("iw_gap_se"),
+    }
+
+
+def _each(lines: Sequence[Line]) -> Iterator[Finding]:
+    """Yield what is wrong with single lines."""
+    for number, line in enumerate(lines, start=1):
+        for text in _record(line) if is_done(line) else ():
+            yield Finding(line["id"], text, True, number)
+        for name, text in texts(line):
+            if marked(text):  # the reason of a failure may hold anything
+                markup = f"{name}: holds markup: {text!r}"
+                yield Finding(line["id"], markup, name != "error", number)
+
+
+def _record(line: Line) -> Iterator[str]:
+    """Yield what is wrong with one record."""
     if line.get("digest", digest(line)) != digest(line):
         yield "record: changed since its run wrote it"
+    data, test, spectrum = line["data"], line["metrics"]["test"], line["kl_spectrum"]
     for split in ("valid", "test", "last"):
         figures = line["metrics"][split]
-        tokens, sentences = (_size(line, split, what) for what in ("tokens", "sentences"))
+        measured = "valid" if split == "valid" else "test"
+        tokens, sentences = (data.get(f"{measured}_{what}") for what in ("tokens", "sentences"))
         each = tokens / sentences if tokens and sentences else None
-        yield from (f"{split}: {text}" for text in rules.problems(figures, each, sentences))
-    yield from _spectrum(line)
-    yield from _words(line["data"])
-    yield from (f"{name}: holds markup: {text!r}" for name, text in _texts(line) if marked(text))
-
-
-def _size(line: Record, split: str, what: str) -> int | None:
-    """Sentences or tokens of the split that a group of metrics was measured on."""
-    size: int | None = line["data"].get(f"{'valid' if split == 'valid' else 'test'}_{what}")
-    return size
-
-
-def _spectrum(line: Record) -> Iterator[str]:
-    """The KL of the test split is the sum of that of the dimensions; none beyond them is active."""
-    spectrum, test = line["kl_spectrum"], line["metrics"]["test"]
-    if not spectrum:
-        return
-    if abs(sum(spectrum) - test["kl"]) > rules.ROUNDING * max(1.0, test["kl"]):
+        yield from (f"{split}: {text}" for text in problems(figures, each, sentences))
+    if spectrum and abs(sum(spectrum) - test["kl"]) > ROUNDING * max(1.0, test["kl"]):
         yield f"kl_spectrum sums to {sum(spectrum):.4f}, kl of test is {test['kl']:.4f}"
-    if (test.get("au") or 0) > len(spectrum):
+    if spectrum and (test.get("au") or 0) > len(spectrum):
         yield f"test: au {test['au']} is above the {len(spectrum)} dimensions of kl_spectrum"
-
-
-def _words(data: Record) -> Iterator[str]:
-    """Perplexities per word rest on the number of words: pieces are at least as many."""
+    # Perplexities a word rest on the number of words: pieces are at least as many.
     words, tokens = data.get("test_words"), data.get("test_tokens")
-    if words is None or tokens is None:
-        return
-    if not 0 < words <= tokens:
+    if words is not None and tokens is not None and words > tokens:
         yield f"data: {words:,} words cannot be {tokens:,} tokens"
-    elif data.get("segmentation", "word") == "word" and words != tokens:
+    elif words not in (None, tokens) and data.get("segmentation", "word") == "word" and tokens:
         yield f"data: {words:,} words are {tokens:,} tokens, but the tokens are words"
 
 
-def _texts(value: object, name: str = "") -> Iterator[tuple[str, str]]:
-    """All texts of a record, its keys included, and where they stand."""
-    if isinstance(value, str):
-        yield name or "record", value
-    elif isinstance(value, dict):
-        for key, item in value.items():
-            yield name or "record", key
-            yield from _texts(item, f"{name}.{key}" if name else key)
-    elif isinstance(value, list):
-        for item in value:
-            yield from _texts(item, name)
-
-
-def _absent(numbered: Numbered) -> Iterator[Finding]:
-    """Markup in the line of a run without a record; the reason of its failure may hold some."""
-    for number, line in numbered:
-        if not is_done(line):
-            for name, text in _texts(line):
-                if marked(text):
-                    told = f"{name}: holds markup: {text!r}"
-                    yield Finding(line["id"], told, name != "error", number)
-
-
-def _repeated(done: Numbered) -> Iterator[Finding]:
-    """Two runs whose test figures are all equal are one run copied, or two ways to say one method.
-
-    A weight of 1 is no annealing: such runs have the same seed and data, and took their own time.
-    """
-    seen: dict[str, Record] = {}
+def _compared(done: Numbered) -> Iterator[Finding]:
+    """Yield records that contradict the first one of the same figures, data or row."""
+    first: dict[tuple[object, ...], Line] = {}
     for number, line in done:
-        figures = repr(sorted(line["metrics"]["test"].items()))
-        known = seen.setdefault(figures, line)
+        run_id, config, data = line["id"], line["config"], line["data"]
+        known = first.setdefault((repr(sorted(line["metrics"]["test"].items())),), line)
         if known is not line:
-            one, other = ((of["config"]["seed"], of["data"]["sha256"]) for of in (known, line))
-            apart = one == other and known["cost"]["seconds"] != line["cost"]["seconds"]
+            # Two names of one method, such as annealing from 1 to 1, or else a copy. Honest runs
+            # have the same seed and data, and took their own time.
+            alike = config["seed"] == known["config"]["seed"]
+            alike &= data["sha256"] == known["data"]["sha256"]
+            apart = alike and known["cost"]["seconds"] != line["cost"]["seconds"]
             text = f"test: repeats every figure of {known['id']}"
-            yield Finding(line["id"], text, not apart, number)
-
-
-def _codings(done: Numbered) -> Iterator[Finding]:
-    """Records of one data set tell the same of it; another library may make other pieces."""
-    first: dict[str, Record] = {}
-    for number, line in done:
-        data, known = line["data"], first.setdefault(line["data"]["sha256"], line)
+            yield Finding(run_id, text, not apart, number)
+        known = first.setdefault(("data", data["sha256"]), line)
         for key in ("vocabulary", "vocabulary_sha256", "test_sentences", "test_tokens"):
-            if key in data and data[key] != known["data"].get(key, data[key]):
-                told = f"{data[key]}, of {known['id']} with the same data {known['data'][key]}"
-                yield Finding(line["id"], f"data: {key} is {told}", True, number)
+            there = known["data"].get(key)
+            if key in data and there not in (None, data[key]):  # another library cuts other pieces
+                text = f"data: {key} is {data[key]}, of {known['id']} with the same data {there}"
+                yield Finding(run_id, text, True, number)
+        known = first.setdefault((line.get("row"), config["data"], config["precision"]), line)
+        different = ", ".join(differences(known, line))
+        if different and line.get("row") is not None:
+            text = f"config: in one row with {known['id']}, but {different}"
+            yield Finding(run_id, text, True, number)
 
 
-def _protocols(done: Numbered) -> Iterator[Finding]:
-    """The runs of one row differ in their seed alone, else their mean is of nothing."""
-    first: dict[tuple[object, ...], Record] = {}
-    for number, line in done:
-        if line.get("row") is None:
-            continue
-        config = line["config"]
-        known = first.setdefault((line["row"], config["data"], config["precision"]), line)
-        texts = list(differences(known, line))
-        if texts:
-            text = f"config: in one row with {known['id']}, but {', '.join(texts)}"
-            yield Finding(line["id"], text, True, number)
-
-
-def differences(known: Record, line: Record) -> Iterator[str]:
-    """In what the settings and data of two runs differ beside their seeds.
+def differences(known: Line, line: Line) -> Iterator[str]:
+    """Yield in what the settings and data of two runs differ, apart from their seeds.
 
     A setting that one record does not name is younger than that record, whose run had its default.
-    A preset only tells where the settings come from; they are all in the record.
+    A preset is only where settings come from; they are all in the record.
     """
     for key in sorted(known["config"].keys() | line["config"].keys()):
         there, here = known["config"].get(key), line["config"].get(key)
@@ -203,74 +247,54 @@ def differences(known: Record, line: Record) -> Iterator[str]:
         yield "the data differ"
 
 
-def _seeds(lines: Sequence[Record], seeds: Sequence[int] | None) -> Iterator[Finding]:
-    """Which rows have fewer runs than the study states; an interval over fewer says less."""
+def _seeds(lines: Sequence[Line], seeds: Sequence[int] | None) -> Iterator[Finding]:
+    """Yield rows with fewer runs than the study states; an interval over fewer says less."""
     named = [line for line in lines if line.get("row") is not None]
     wanted = sorted({line["config"]["seed"] for line in named} if seeds is None else set(seeds))
-    there: dict[tuple[object, object], set[int]] = defaultdict(set)
-    labels: dict[tuple[object, object], str] = {}
+    rows: dict[tuple[object, object], list[Line]] = defaultdict(list)
     for line in named:
-        row = (line["row"], line["config"]["data"])
-        labels[row] = f"{line.get('label', line['row'])} on {line['config']['data']}"
-        there[row] |= {line["config"]["seed"]} if is_done(line) else set()
-    for row in sorted(labels, key=str):
-        lacking = [seed for seed in wanted if seed not in there[row]]
+        rows[line["row"], line["config"]["data"]].append(line)
+    for (row, data), runs in sorted(rows.items(), key=lambda item: str(item[0])):
+        there = {line["config"]["seed"] for line in runs if is_done(line)}
+        lacking = [seed for seed in wanted if seed not in there]
         if lacking:
-            text = f"{labels[row]}: {len(wanted) - len(lacking)} of {len(wanted)} seeds"
-            text += f"; without a record: {_listed(lacking, 10)}"
+            text = f"{runs[-1].get('label', row)} on {data}: {len(wanted) - len(lacking)} of "
+            text += f"{len(wanted)} seeds; without a record: {_listed(lacking, 10)}"
             yield Finding(None, text, False, lacking=len(lacking))
 
 
-def _code(done: Numbered) -> Iterator[Finding]:
-    """Figures of several versions of the code compare if what changed did not matter."""
+def _origins(done: Numbered) -> Iterator[Finding]:
+    """Yield remarks on the code and the machines that made the figures."""
+    origins = [(number, line["id"], line["provenance"]) for number, line in done]
     versions = Counter(
-        (str(line["provenance"]["commit"] or "none")[:12], line["provenance"]["code_sha256"][:12])
-        for _, line in done
+        f"commit {str(origin['commit'] or 'none')[:12]} (code {origin['code_sha256'][:12]})"
+        for _, _, origin in origins
     )
-    if len({code for _, code in versions}) < 2:
-        return
-    told = (
-        f"{count} of commit {commit} (code {code})"
-        for (commit, code), count in sorted(versions.items(), key=lambda item: (-item[1], item[0]))
-    )
-    yield Finding(None, f"records of several versions of the code: {', '.join(told)}", False)
-
-
-def _resumed(done: Numbered) -> Iterator[Finding]:
-    """Runs that an interruption parted between two versions of the code."""
-    for number, line in done:
-        origin = line["provenance"]
+    if len({version.split()[-1] for version in versions}) > 1:  # equal code has equal figures
+        counted = sorted(versions.items(), key=lambda item: (-item[1], item[0]))
+        listed = ", ".join(f"{count} of {version}" for version, count in counted)
+        yield Finding(None, f"records of several versions of the code: {listed}", False)
+    for number, run_id, origin in origins:
         later = set(origin.get("code_sha256_resumed", [])) - {origin["code_sha256"]}
         if later:
             codes = ", ".join(sorted(code[:12] for code in later))
             text = f"provenance: began with code {origin['code_sha256'][:12]}, resumed with {codes}"
-            yield Finding(line["id"], text, False, number)
-
-
-def _dirty(done: Numbered) -> Iterator[Finding]:
-    """Figures of code that nobody else can have, or that git did not name where it ran."""
-    for names, what in (
-        ([line["id"] for _, line in done if line["provenance"]["dirty"]],
-         "of code that was not committed"),
-        ([line["id"] for _, line in done if line["provenance"]["commit"] is None],
-         "that name no commit"),
-    ):  # fmt: skip
-        if names:
-            yield Finding(None, f"{len(names)} records {what}: {_listed(names, _NAMED)}", False)
-
-
-def _machines(done: Numbered) -> Iterator[Finding]:
-    """Figures are equal to the bit for equal torch and devices only, and hours compare only so."""
-    kinds = Counter(
+            yield Finding(run_id, text, False, number)
+    dirty = [run_id for _, run_id, origin in origins if origin["dirty"]]
+    unnamed = [run_id for _, run_id, origin in origins if origin["commit"] is None]
+    remarks = {"of code that was not committed": dirty, "that name no commit": unnamed}
+    for what, ids in remarks.items():
+        if ids:
+            yield Finding(None, f"{len(ids)} records {what}: {_listed(ids, NAMED)}", False)
+    machines = Counter(
         f"torch {line['provenance']['torch']} on {line['cost']['device']}" for _, line in done
     )
-    if len(kinds) > 1:
-        told = ", ".join(f"{count} of {kind}" for kind, count in sorted(kinds.items()))
-        yield Finding(None, f"records of several machines: {told}", False)
+    if len(machines) > 1:  # equal settings have equal figures on one kind of machine only
+        listed = ", ".join(f"{count} of {kind}" for kind, count in sorted(machines.items()))
+        yield Finding(None, f"records of several machines: {listed}", False)
 
 
-def _listed(names: Iterable[object], most: int) -> str:
-    """The first names, and how many more there are."""
-    texts = [str(name) for name in names]
-    more = len(texts) - most
-    return ", ".join(texts[:most]) + (f" and {more} more" if more > 0 else "")
+def _listed(names: Sequence[object], most: int) -> str:
+    """Return the first names, and how many more there are."""
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(map(str, names[:most])) + more

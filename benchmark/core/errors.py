@@ -1,4 +1,4 @@
-"""The one exception a user may cause."""
+"""The one exception that a user may cause."""
 
 import difflib
 import importlib
@@ -7,25 +7,21 @@ from typing import Any
 
 
 class UserError(Exception):
-    """Bad input. The message is one line: what is wrong, where, and how to mend it.
+    """Bad input. The message is one line: what is wrong, where, and what to do.
 
     The command line prints it as ``pcbench: <message>`` and exits with status 2, no traceback.
     """
 
 
 def suggest(word: str, known: Iterable[str]) -> str:
-    """The end of a message about an unknown name: the nearest known one, or all of them."""
+    """Return the end of a message about an unknown name: the nearest known one, or all of them."""
     options = sorted(known)
     near = difflib.get_close_matches(word, options, 1)
     return f"did you mean '{near[0]}'?" if near else f"there are {', '.join(options) or 'none'}"
 
 
 def library(name: str, otherwise: str) -> Any:
-    """A library that only some work needs.
-
-    Raises:
-        UserError: it cannot be imported; ``otherwise`` is what one can do without it.
-    """
+    """Import a library that only some work needs; ``otherwise`` is what to do without it."""
     try:
         return importlib.import_module(name)
     except ImportError as error:

@@ -1,28 +1,33 @@
-"""Writing files so that a reader sees the old content or the new, never a half."""
+"""Files: written so that a reader sees the old content or the new, never a half."""
 
 import hashlib
+import io
 import os
 import re
 import tempfile
+import zipfile
+import zlib
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from benchmark.core.errors import UserError
 
 
 def write_atomic(path: Path, data: bytes, durable: bool = True) -> None:
-    """Write ``data`` to ``path`` through a temporary file beside it, then renamed.
+    """Write all of a file through a temporary one in its folder, which then takes its name.
 
-    Where ``path`` is a link, what it links to is written.
+    A link stays a link: the file that it names is written.
 
     Args:
-        path: the file.
+        path: the file; its folder is made if it is missing.
         data: all of its content.
-        durable: flush it to the disk first, so that it survives a power cut too.
+        durable: flush it to the disk first, so that it survives a power cut.
 
     Raises:
         UserError: the folder cannot be written (read-only, full disk); the old file is untouched.
     """
-    name, path = None, Path(os.path.realpath(path)) if path.is_symlink() else path
+    name, path = "", Path(os.path.realpath(path)) if path.is_symlink() else path
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.NamedTemporaryFile(
@@ -33,29 +38,54 @@ def write_atomic(path: Path, data: bytes, durable: bool = True) -> None:
             temporary.flush()
             if durable:
                 os.fsync(temporary.fileno())
-        os.chmod(name, 0o644)  # a temporary file is its owner's alone; data folders are shared
+        os.chmod(name, 0o644)  # only its owner may read a temporary file; data folders are shared
         os.replace(name, path)
     except OSError as error:
-        if name is not None and os.path.exists(name):
+        if os.path.exists(name):
             os.unlink(name)
         raise UserError(
             f"{path}: cannot be written ({error.strerror}); free or choose another folder"
         ) from error
 
 
+def read_npz(path: Path) -> dict[str, Any]:
+    """Read all arrays of a NumPy archive; pickles are refused.
+
+    Raises:
+        UserError: there is no such file, or it is damaged.
+    """
+    import numpy as np
+
+    try:
+        with open(path, "rb") as file, np.load(file, allow_pickle=False) as arrays:
+            return dict(arrays)
+    except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile, zlib.error) as error:
+        raise UserError(f"{path}: damaged ({' '.join(str(error).split())})") from None
+
+
+def write_npz(path: Path, arrays: Mapping[str, Any], small: bool = False, **how: bool) -> None:
+    """Write arrays atomically, ``small``: compressed. Equal arrays give equal bytes."""
+    import numpy as np
+
+    buffer = io.BytesIO()
+    save = np.savez_compressed if small else np.savez
+    save(buffer, allow_pickle=False, **arrays)
+    write_atomic(path, buffer.getvalue(), **how)
+
+
 def sha256_bytes(data: bytes) -> str:
-    """Hexadecimal sha256 of bytes."""
+    """Return the hexadecimal sha256 of bytes."""
     return hashlib.sha256(data).hexdigest()
 
 
 def sha256_file(path: Path) -> str:
-    """Hexadecimal sha256 of a file's content."""
+    """Return the hexadecimal sha256 of a file's content."""
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def plain(name: str) -> str:
-    """A file's or folder's name as UTF-8 text that a record or a page may hold.
+    """Return a file's name as UTF-8 text that a record or a page may hold.
 
     Bytes that are not UTF-8, control characters and ``<`` become escapes, such as ``\\xfc``.
     """
@@ -68,10 +98,7 @@ def check_writable(folder: Path, option: str) -> None:
 
     Args:
         folder: where files will go.
-        option: what chooses another, such as ``--runs``.
-
-    Raises:
-        UserError: it cannot be written.
+        option: what chooses another one, such as ``--runs``.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)

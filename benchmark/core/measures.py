@@ -4,6 +4,7 @@ Tables and figures choose from it and keep no titles of their own. ``results/REA
 each one is estimated.
 """
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -77,3 +78,11 @@ def bound(figures: Mapping[Any, Any], metric: str) -> int:
         return int(figures["mi"] > figures["mi_cap"] - SATURATION)
     # In a data frame the flag may be NaN, which is true but not equal to True.
     return -int(metric in UPPER and figures.get("iw_upper_bound") == True)  # noqa: E712
+
+
+def perplexity(nats: float, tokens: float) -> float:
+    """Return exp(nats / tokens), both of a sentence or both of a split; infinite on overflow."""
+    try:
+        return math.exp(nats / tokens)
+    except OverflowError:
+        return math.inf

@@ -3,7 +3,7 @@
 import json
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
@@ -41,6 +41,19 @@ def finished(folder: Path) -> bool:
 def marked(text: str) -> bool:
     """Return whether a browser or a terminal could take a text for more than text."""
     return _MARKUP.search(text) is not None
+
+
+def texts(value: object, name: str = "") -> Iterator[tuple[str, str]]:
+    """Yield all texts of a record, its keys included, each after the name of its place."""
+    if isinstance(value, str):
+        yield name or "record", value
+    elif isinstance(value, Mapping):
+        for key, item in value.items():
+            yield name or "record", key
+            yield from texts(item, f"{name}.{key}" if name else key)
+    elif isinstance(value, list):
+        for item in value:
+            yield from texts(item, name)
 
 
 def read(path: Path) -> Record:

@@ -1,75 +1,151 @@
-"""The sections of a run's settings, with their defaults and ranges.
+"""The sections of a run's settings, and how settings from people and files are read: strictly.
 
 A run's id covers what differs from these defaults, so a new field renames no run. Whoever changes a
 default or a meaning raises `PROTOCOL` of `benchmark.run.config`.
 """
 
-from dataclasses import dataclass
-from typing import Literal
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import MISSING, FrozenInstanceError, fields
+from functools import lru_cache
+from typing import Annotated, Any, Literal, NotRequired, TypeVar, get_type_hints
+
+from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic.dataclasses import dataclass
+from typing_extensions import TypedDict  # typing's own is refused by pydantic before Python 3.12
+
+from benchmark.core.errors import UserError, suggest
+
+T = TypeVar("T")
+Positive = Annotated[int, Field(ge=1)]
+Rate = Annotated[float, Field(gt=0)]
+
+# An integer may stand for a float; a bool is no number, and a text is neither.
+STRICT = ConfigDict(strict=True, extra="forbid", allow_inf_nan=False)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=STRICT)
 class ModelConfig:
     """The LSTM text VAE. The defaults are Fu et al. 2019 (arXiv 1903.10145) on PTB."""
 
-    embedding: int = 256
-    hidden: int = 256
-    latent: int = 32
-    dropout: float = 0.5  # on the decoder's embeddings and before the output layer
+    embedding: Positive = 256
+    hidden: Positive = 256
+    latent: Positive = 32
+    dropout: Annotated[float, Field(ge=0, lt=1)] = 0.5  # on embeddings and before the output layer
     feed: Literal["hidden", "cell"] = "hidden"  # h0 = Linear(z), c0 = 0; or c0, h0 = tanh(c0)
     bias: bool = True  # of the posterior, latent and output layers
-    init: float = 0.1  # weights from U(-init, init)
-    init_embedding: float = 0.1
-
-    def __post_init__(self) -> None:
-        if min(self.embedding, self.hidden, self.latent) < 1:
-            raise ValueError("embedding, hidden and latent must be at least 1")
-        if not 0 <= self.dropout < 1:
-            raise ValueError("dropout must be at least 0 and below 1")
-        if min(self.init, self.init_embedding) <= 0:
-            raise ValueError("init and init_embedding must be above 0")
+    init: Rate = 0.1  # weights from U(-init, init)
+    init_embedding: Rate = 0.1
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=STRICT)
 class TrainConfig:
     """How it is trained."""
 
-    epochs: int = 40
-    batch_size: int = 32  # sentences of exactly equal length
+    epochs: Positive = 40
+    batch_size: Positive = 32  # sentences of exactly equal length
     optimiser: Literal["adam", "sgd"] = "adam"
-    lr: float = 1e-3
-    clip: float = 5.0  # norm of the gradient of all parameters together
+    lr: Rate = 1e-3
+    clip: Rate = 5.0  # norm of the gradient of all parameters together
     lr_schedule: Literal["constant", "cooldown", "halving", "cosine_restarts"] = "constant"
-    patience: int = 2  # halving: evaluations without improvement, the weight having settled
-    halve_from: int = 15  # halving: not within so many first epochs
-    halvings: int = 5  # halving: the last one stops training
-    restart_epochs: int = 10  # cosine_restarts: epochs of a cycle
-    cooldown: float = 0.5  # cooldown: the last part of training, in which the rate falls to 0
-
-    def __post_init__(self) -> None:
-        if min(self.epochs, self.batch_size) < 1:
-            raise ValueError("epochs and batch_size must be at least 1")
-        if min(self.patience, self.halvings, self.restart_epochs, self.halve_from + 1) < 1:
-            raise ValueError(
-                "patience, halvings and restart_epochs must be at least 1, halve_from at least 0"
-            )
-        if min(self.lr, self.clip) <= 0:
-            raise ValueError("lr and clip must be above 0")
-        if not 0 < self.cooldown <= 1:
-            raise ValueError("cooldown must be above 0 and at most 1")
+    patience: Positive = 2  # halving: evaluations without improvement, the weight having settled
+    halve_from: Annotated[int, Field(ge=0)] = 15  # halving: the first epoch that may halve the rate
+    halvings: Positive = 5  # halving: the last one stops training
+    restart_epochs: Positive = 10  # cosine_restarts: epochs of a cycle
+    cooldown: Annotated[float, Field(gt=0, le=1)] = (
+        0.5  # last part of training: the rate falls to 0
+    )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=STRICT)
 class EvaluateConfig:
     """How the chosen model is measured; has its own digest, so it renames no run."""
 
-    iw_samples: int = 500  # importance samples a sentence
+    iw_samples: Positive = 500  # importance samples a sentence
     bleu: bool = True  # greedy reconstruction
-    max_length: int = 200  # of a greedy reconstruction, tokens
-
-    def __post_init__(self) -> None:
-        if min(self.iw_samples, self.max_length) < 1:
-            raise ValueError("iw_samples and max_length must be at least 1")
+    max_length: Positive = 200  # of a greedy reconstruction, tokens
 
 
 SECTIONS = {"model": ModelConfig, "train": TrainConfig, "evaluate": EvaluateConfig}
+_HOMES = {f.name: f"{name}.{f.name}" for name, cls in SECTIONS.items() for f in fields(cls)}
+
+
+class Mistakes:
+    """The mistakes of several checks, to report them together."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+
+    def of(self, check: Callable[..., T], *arguments: Any) -> T | None:
+        """Return what ``check(*arguments)`` returns; None if it raises UserError, which is kept."""
+        try:
+            return check(*arguments)
+        except UserError as error:
+            self.lines += str(error).splitlines()
+            return None
+
+    def error(self) -> UserError:
+        """Return one error with a line for each mistake."""
+        return UserError("\n".join(dict.fromkeys(self.lines)))
+
+
+def build(cls: type[T], table: object, where: str, *place: str) -> T:
+    """Return the dataclass ``cls`` with the values of a table, as TOML or JSON have them.
+
+    Raises:
+        UserError: a line for each mistake: ``where`` it is, by file and keys (``place`` leads to
+            the table), what is wrong, and the nearest valid name.
+    """
+    known = [field.name for field in fields(cls)]  # type: ignore[arg-type]
+    try:
+        return cls(**_adapter(cls).validate_python(table))  # type: ignore[arg-type]
+    except ValidationError as error:
+        lines = [_line(mistake, known, where, place) for mistake in error.errors()]
+        raise UserError("\n".join(lines)) from error
+    except FrozenInstanceError as error:
+        reason = (
+            f"{error}: settings do not change; a weight follows from the step alone, and what must "
+            "survive a step lives in run.memory"
+        )
+        raise UserError(f"{where}: {'.'.join(place)}: {reason}") from error
+    except (ValueError, TypeError) as error:  # raised by a baseline's __post_init__
+        reason = " ".join(str(error).split())
+        raise UserError(f"{where}: {'.'.join(place)}: {reason}") from error
+
+
+@lru_cache(maxsize=64)
+def _adapter(cls: Any) -> TypeAdapter[dict[str, Any]]:
+    # Of a table with the fields of `cls`: `cls` may be an author's plain dataclass, and for those
+    # pydantic's strict mode takes no table.
+    hints, keys = get_type_hints(cls, include_extras=True), {}
+    for field in fields(cls):
+        optional = field.default is not MISSING or field.default_factory is not MISSING
+        keys[field.name] = NotRequired[hints[field.name]] if optional else hints[field.name]
+    typed_dict: Any = TypedDict  # mypy takes none whose keys it cannot read
+    table = typed_dict(cls.__name__, keys)
+    table.__pydantic_config__ = STRICT
+    return TypeAdapter(table)
+
+
+def _line(mistake: Any, known: list[str], where: str, place: Sequence[str]) -> str:
+    """Return the line that reports one of pydantic's mistakes."""
+    value, path = mistake["input"], [*place, *mistake["loc"]]
+    text = str(mistake["msg"]).replace("Input", repr(value), 1)  # "Input should be a valid integer"
+    match mistake["type"]:
+        case "extra_forbidden":
+            section = _HOMES.get(path[-1])  # the setting of that name elsewhere
+            near = f"did you mean '{section}'?" if section else suggest(path[-1], known)
+            text = f"unknown key; {near}"
+        case "literal_error":
+            options = re.findall(r"'([^']*)'", mistake["ctx"]["expected"])
+            text = f"{value!r}; {suggest(str(value), options)}"
+        case "value_error":  # of a check of ours
+            text = str(mistake["ctx"]["error"])
+        case "bool_type":
+            text += "; write true or false"
+        case "dict_type":
+            text = f"{value!r} is not a table"
+        case "missing":
+            text = "missing"
+    key = "".join(f" {part + 1}" if isinstance(part, int) else f".{part}" for part in path)
+    return " ".join(f"{where}: {key[1:]}{': ' if key else ''}{text}".split())

@@ -1,48 +1,184 @@
-"""Corpora: the exact language and public text, prepared once, read with NumPy alone."""
+"""Data sets by name: to identify, prepare, load and describe them.
 
-from benchmark.data.catalogue import (
-    absolute,
-    canonical,
-    check,
-    default_root,
-    describe,
-    descriptions,
-    doubts,
-    identity,
-    is_prepared,
-    is_text,
-    load,
-    names,
-    prepare,
-    recorded,
-    slug,
-)
-from benchmark.data.corpus import BOS, EOS, PAD, Corpus, Split
-from benchmark.data.folder import DESCRIPTION as OWN_TEXT
-from benchmark.data.vocabulary import Vocabulary, WordVocabulary
+Once prepared, data are read with NumPy alone.
+"""
 
-__all__ = [
-    "BOS",
-    "EOS",
-    "OWN_TEXT",
-    "PAD",
-    "Corpus",
-    "Split",
-    "Vocabulary",
-    "WordVocabulary",
-    "absolute",
-    "canonical",
-    "check",
-    "default_root",
-    "describe",
-    "descriptions",
-    "doubts",
-    "identity",
-    "is_prepared",
-    "is_text",
-    "load",
-    "names",
-    "prepare",
-    "recorded",
-    "slug",
-]
+import os
+from dataclasses import replace
+from itertools import combinations
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmark.core.errors import UserError
+from benchmark.data import coding, store
+from benchmark.data.catalogue import OWN_TEXT, default_root, descriptions, find
+from benchmark.data.corpus import Corpus, Split
+from benchmark.data.settings import ExactSettings
+from benchmark.data.vocabulary import Vocabulary
+
+__all__ = ["OWN_TEXT", "Corpus", "Split", "Vocabulary", "default_root", "descriptions", "find"]
+
+REPEATED = 0.1  # of a split's words: from here on a warning that sentences stand in train too
+# Content of the presets as generated; a difference means that the generator changed.
+CONTENT = {
+    "exact_small": "6619309a4ca23800222ae472900637a7eff781640c12e7e7d6e8b9b395068e84",
+    "exact": "4e0b8bc9f9657247473eb264eafb5d04f52e71e5c87226e7980d1b556012498d",
+    "exact_medium": "bdd83e1bc1f6b0de5eee00d4f94d2be59b5114942d144f89cebc26836c974852",
+    "exact_hard": "274f7ef81cc2c84c3e2af34f6b2475d078fc483d957bb48f0adb63380e3df2c4",
+}
+
+
+def check(spec: str) -> None:
+    """Refuse what `find` refuses, and ``text:DIR`` whose files are not there."""
+    identity(spec)
+
+
+def identity(spec: str) -> str:
+    """Return the sha256 that stands for the data in run ids; read at most the files of a text."""
+    return find(spec).identity
+
+
+def slug(spec: str) -> str:
+    """Return the canonical name as part of a file name."""
+    return find(spec).slug
+
+
+def is_text(spec: str) -> bool:
+    """Return whether the data are a reader's own text, ``text:DIR``."""
+    return isinstance(find(spec).kind, Path)
+
+
+def recorded(spec: str) -> str:
+    """Return a data set's name as a record holds it: as given, but no path of this machine."""
+    return find(spec).name if is_text(spec) else spec
+
+
+def absolute(spec: str) -> str:
+    """Return the name of the same data from any current folder, for what stays on this machine."""
+    dataset = find(spec)
+    return dataset.at(os.path.abspath(dataset.kind)) if isinstance(dataset.kind, Path) else spec
+
+
+def prepare(spec: str, root: Path, source: Path | None = None, progress: bool = True) -> Path:
+    """Download, read or generate a data set, verify it and write it to ``root/<slug>``.
+
+    Args:
+        spec: name, with settings or without.
+        root: folder of prepared data.
+        source: a folder that holds a public corpus's files; None downloads them.
+        progress: say on standard error what is done.
+
+    Returns:
+        The folder written.
+    """
+    dataset = find(spec)
+    target, meta = root / dataset.slug, {"spec": dataset.name, "identity": dataset.identity}
+    made = dataset.make(root, source, progress)
+    content = store.content_sha256(made.words, made.splits)
+    expected = CONTENT.get(dataset.name, content)
+    if content != expected:
+        raise UserError(
+            f"{spec}: generated content has sha256 {content}, expected {expected}; "
+            "the generator or NumPy's bit streams changed: report this with `pcbench doctor`"
+        )
+    store.save(target, replace(made, meta={**meta, **made.meta, "content": content}))
+    return target
+
+
+def load(spec: str, root: Path) -> Corpus:
+    """Read a prepared data set with NumPy alone; an exact language prepares itself when missing.
+
+    Raises:
+        UserError: data that must be prepared first, with the command, or an altered file.
+    """
+    dataset = find(spec)
+    if isinstance(dataset.kind, ExactSettings) and not dataset.meta(root):
+        prepare(spec, root, progress=False)
+    command = dataset.command(root)
+    prepared = store.load(root / dataset.slug, dataset.identity, command)
+    if prepared is None:
+        raise UserError(f"{dataset.name}: not prepared in {root}; run: {command}")
+    return Corpus(
+        spec=dataset.name,
+        vocabulary=coding.vocabulary_of(prepared),
+        splits=prepared.splits,
+        sha256=dataset.identity,
+        language=dataset.language,
+        text_sha256=dataset.text_sha256,
+        words=prepared.meta.get("words", {}),
+        substituted=prepared.meta.get("substituted", {}),
+    )
+
+
+def is_prepared(spec: str, root: Path) -> bool:
+    """Return whether current prepared data is there; read the small JSON file only."""
+    return bool(find(spec).meta(root))
+
+
+def describe(spec: str, root: Path) -> dict[str, Any]:
+    """Return plain figures for ``pcbench data show``; keys are stable.
+
+    ``words_min`` and the like are without ``</s>``. ``unknown_rate`` is the part of a text's words
+    that is the unknown word, its own ones included; ``substituted`` is how many of these stand for
+    another word.
+    """
+    corpus, dataset = load(spec, root), find(spec)
+    vocabulary, meta = corpus.vocabulary, dataset.meta(root)
+    unit = {"word": "words", "sentencepiece": "pieces"}[vocabulary.segmentation]
+    splits: dict[str, dict[str, Any]] = {}
+    for name, split in corpus.splits.items():
+        lengths = split.lengths - 1
+        splits[name] = {
+            "sentences": len(split),
+            "tokens": int(split.lengths.sum()),
+            f"{unit}_min": int(lengths.min()),
+            f"{unit}_mean": float(lengths.mean()),
+            f"{unit}_median": float(np.median(lengths)),
+            f"{unit}_max": int(lengths.max()),
+        }
+        if corpus.language is None:
+            scored, unknown = corpus.scored_words(name), meta.get("unknown", "<unk>")
+            number = vocabulary.words.index(unknown) if unknown in vocabulary.words else -1
+            splits[name] |= {
+                "scored_words": scored,
+                "unknown_rate": float((split.tokens == number).sum()) / (scored - len(split)),
+                "substituted": corpus.substituted.get(name, 0),
+            }
+        if name in meta.get("in_train", {}):  # absent in data prepared before it was
+            splits[name]["in_train"] = meta["in_train"][name]
+    figures = {} if corpus.language is None else {"fresh": corpus.fresh, **meta["figures"]}
+    return {
+        "spec": corpus.spec,
+        "description": dataset.description,
+        "folder": str(root / dataset.slug),
+        "sha256": corpus.sha256,
+        "content_sha256": meta.get("content"),
+        "segmentation": vocabulary.segmentation,
+        "vocabulary_sha256": vocabulary.sha256,
+        "types": len(vocabulary) - 3,
+        "splits": splits,
+        **figures,
+    }
+
+
+def doubts(spec: str, root: Path) -> list[str]:
+    """Return what to know of a prepared text before training: splits that hold equal sentences."""
+    dataset = find(spec)
+    meta = dataset.meta(root)
+    files = meta.get("files", {})
+    messages = [
+        f"{dataset.name}: {one} and {other} are the same text"
+        for one, other in combinations(files, 2)
+        if files[one] == files[other]
+    ]
+    # Equal short sentences are common in text, so that words are counted: those have few.
+    for name, words in meta.get("in_train_words", {}).items():
+        part = words / meta["words"][name]
+        if part > REPEATED:
+            messages.append(
+                f"{dataset.name}: {meta['in_train'][name]:,} sentences of {name}, {part:.0%} of "
+                "its words, stand in train too: its figures reward what was learnt by heart"
+            )
+    return messages

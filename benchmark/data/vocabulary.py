@@ -1,18 +1,28 @@
-"""Between text and token ids; callers see only :class:`Vocabulary`, whatever the segmentation."""
+"""Between text and token ids: vocabularies of words, and of pieces of words by sentencepiece.
 
+Source of the pieces: Kudo, Subword Regularization, 2018, arXiv 1804.10959 (the unigram model); Kudo
+& Richardson, SentencePiece, 2018, arXiv 1808.06226. Training and encoding need the library;
+decoding does not, so that a machine that only trains needs none.
+"""
+
+import io
+import re
+import warnings
 from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import ClassVar, final
+from functools import cached_property
+from itertools import takewhile
+from typing import Any, ClassVar, final
 
-from benchmark.core.errors import UserError
+from benchmark.core.errors import UserError, library
 from benchmark.core.files import sha256_bytes
-from benchmark.core.tokens import BOS as BOS
-from benchmark.core.tokens import EOS as EOS
-from benchmark.core.tokens import PAD as PAD
+from benchmark.core.tokens import EOS, SPECIALS
 
-SPECIALS = ("<pad>", "<s>", "</s>")
+_BLANK = "\u2581"  # how pieces write the blank before a word
+_BYTE = re.compile(r"<0x([0-9A-F]{2})>")
+_OFFSET = len(SPECIALS) - 1  # from its ids to ours: its id 0, <UNK>, never occurs and has none
 
 
 class Vocabulary(ABC):
@@ -27,16 +37,23 @@ class Vocabulary(ABC):
         """Hexadecimal digest of the units and of what else decides the segmentation."""
 
     def __len__(self) -> int:
-        """Number of ids, the three specials included."""
+        """Return the number of ids, the three specials included."""
         return len(self.words)
 
     @abstractmethod
     def encode(self, text: str) -> list[int]:
-        """Ids of a sentence's text, without ``<s>`` and ``</s>``."""
+        """Return the ids of a sentence's text, without ``<s>`` and ``</s>``.
+
+        Raises:
+            UserError: a word outside a vocabulary of words that has none to stand for it.
+        """
 
     @abstractmethod
     def decode(self, ids: Iterable[int]) -> str:
-        """Text of the ids up to the first ``</s>``; special ids have no text."""
+        """Return the text of the ids up to the first ``</s>``; special ids have no text."""
+
+    def _units(self, ids: Iterable[int]) -> list[str]:
+        return [self.words[int(i)] for i in takewhile(lambda i: i != EOS, ids) if i > EOS]
 
 
 @final
@@ -52,28 +69,16 @@ class WordVocabulary(Vocabulary):
     segmentation: ClassVar[str] = "word"
     words: list[str]
     unknown: str = "<unk>"
-    _ids: dict[str, int] = field(init=False, repr=False, compare=False)
 
-    def __post_init__(self) -> None:
-        """Index the words."""
-        if tuple(self.words[:3]) != SPECIALS:
-            raise ValueError(f"the first three words must be {SPECIALS}, got {self.words[:3]}")
-        ids = {word: number for number, word in enumerate(self.words) if number >= len(SPECIALS)}
-        if len(ids) + len(SPECIALS) != len(self.words):
-            raise ValueError("a word appears twice in the vocabulary")
-        object.__setattr__(self, "_ids", ids)
+    @cached_property
+    def _ids(self) -> dict[str, int]:
+        return {word: i for i, word in enumerate(self.words) if i > EOS}
 
     @property
-    def sha256(self) -> str:
-        """Hexadecimal digest of the words, one a line, without the specials."""
+    def sha256(self) -> str:  # of the words, one a line, without the specials
         return sha256_bytes("".join(f"{word}\n" for word in self.words[len(SPECIALS) :]).encode())
 
     def encode(self, text: str) -> list[int]:
-        """Ids of a sentence's words; ``unknown`` stands for others, where it is a word.
-
-        Raises:
-            UserError: a word outside the vocabulary, and nothing to stand for it.
-        """
         unknown = self._ids.get(self.unknown)
         ids = []
         for word in text.split():
@@ -87,43 +92,121 @@ class WordVocabulary(Vocabulary):
         return ids
 
     def decode(self, ids: Iterable[int]) -> str:
-        """Words joined by blanks, up to the first ``</s>``; special ids have no text."""
-        words = []
-        for number in ids:
-            if number == EOS:
-                break
-            if number > EOS:
-                words.append(self.words[int(number)])
-        return " ".join(words)
+        return " ".join(self._units(ids))
+
+    @staticmethod
+    def train(
+        lines: Iterable[str], unknown: str = "<unk>", size: int = 0, min_count: int = 1
+    ) -> "WordVocabulary":
+        """Collect the words of training sentences: most frequent first, ties by first appearance.
+
+        Args:
+            lines: sentences.
+            unknown: stands for other words; it is added where the sentences lack it.
+            size: how many words, ``unknown`` among them; 0 for all.
+            min_count: rarer words are left out.
+        """
+        counts = Counter(word for line in lines for word in line.split())
+        words = [word for word, n in counts.most_common() if n >= min_count or word == unknown]
+        words += [unknown] if unknown not in counts else []
+        if size > len(words):
+            raise UserError(
+                f"the training text supports a vocabulary of {len(words)} words, {unknown} among "
+                f"them; use size={len(words)} or less"
+            )
+        if size and unknown not in words[:size]:
+            words = [*words[: size - 1], unknown]
+        return WordVocabulary([*SPECIALS, *words[: size or None]], unknown)
 
 
-def from_text(
-    sentences: Iterable[Sequence[str]], unknown: str = "<unk>", size: int = 0, min_count: int = 1
-) -> WordVocabulary:
-    """The vocabulary of training sentences: most frequent word first, ties by first appearance.
+@final
+@dataclass(frozen=True)
+class PieceVocabulary(Vocabulary):
+    """Pieces of words, and bytes for characters that the training text lacks: any text has ids.
+
+    Text comes back up to its blanks, unless it holds U+2581, by which pieces write a blank.
 
     Args:
-        sentences: words of each.
-        unknown: stands for other words; it is added where the sentences lack it.
-        size: how many words, ``unknown`` among them; 0 for all.
-        min_count: rarer words are left out.
-
-    Raises:
-        UserError: a special name occurs as a word, or there are fewer words than ``size``.
+        words: every piece by id, the three specials first.
+        model: sentencepiece's serialised model.
+        sha256: of its ``.vocab``: pieces and scores, but no path.
     """
-    counts = Counter(word for sentence in sentences for word in sentence)
-    for special in SPECIALS:
-        if special in counts:
-            raise UserError(
-                f"the text contains {special!r}, which is reserved; remove it from the source"
+
+    segmentation: ClassVar[str] = "sentencepiece"
+    words: list[str]
+    model: bytes = field(repr=False)
+    sha256: str = ""
+
+    @cached_property
+    def _processor(self) -> Any:
+        return _library().SentencePieceProcessor(model_proto=self.model)
+
+    def encode(self, text: str) -> list[int]:
+        return [number + _OFFSET for number in self._processor.encode(" ".join(text.split()))]
+
+    def decode(self, ids: Iterable[int]) -> str:
+        written = bytearray()
+        for piece in self._units(ids):
+            byte = _BYTE.fullmatch(piece)
+            written += bytes([int(byte[1], 16)]) if byte else piece.encode()
+        # A model may write bytes that are no UTF-8: they become U+FFFD.
+        return " ".join(written.decode(errors="replace").replace(_BLANK, " ").split())
+
+    @staticmethod
+    def train(lines: Iterable[str], size: int, whole: str | None) -> "PieceVocabulary":
+        """Train the unigram model of sentences, the same for the same text and library.
+
+        Args:
+            lines: sentences.
+            size: pieces, the 256 bytes among them.
+            whole: a word that is never cut: the text's own unknown word.
+        """
+        buffer = io.BytesIO()
+        try:
+            _library().SentencePieceTrainer.train(
+                sentence_iterator=iter(lines),
+                model_writer=buffer,
+                model_type="unigram",
+                vocab_size=size + 1,  # and <UNK>
+                character_coverage=1.0,
+                byte_fallback=True,
+                normalization_rule_name="identity",
+                unk_id=0,
+                unk_piece="<UNK>",  # so that a text's own <unk> is text
+                user_defined_symbols=[whole] if whole else [],
+                bos_id=-1,
+                eos_id=-1,
+                pad_id=-1,
+                num_threads=1,  # the result depends on their number
+                shuffle_input_sentence=False,
+                max_sentence_length=1 << 24,  # bytes; longer ones would be left out silently
+                minloglevel=2,
             )
-    words = [word for word, n in counts.most_common() if n >= min_count or word == unknown]
-    words += [unknown] if unknown not in counts else []
-    if size > len(words):
-        raise UserError(
-            f"the training text supports a vocabulary of {len(words)} words, {unknown} among them; "
-            f"use size={len(words)} or less"
+        except RuntimeError as error:
+            raise UserError(_refusal(str(error))) from None
+        model = buffer.getvalue()
+        trained = _library().SentencePieceProcessor(model_proto=model)
+        numbers = range(trained.get_piece_size())
+        pieces = [trained.id_to_piece(i) for i in numbers]
+        # As sentencepiece writes a .vocab file.
+        scores = "".join(f"{pieces[i]}\t{trained.get_score(i):g}\n" for i in numbers)
+        return PieceVocabulary([*SPECIALS, *pieces[1:]], model, sha256_bytes(scores.encode()))
+
+
+def _refusal(message: str) -> str:
+    """Return sentencepiece's reason in our words and counts."""
+    if most := re.search(r"too high .*<= (\d+)", message):
+        number = int(most[1]) - 1
+        return f"the training text supports at most {number} pieces; use size={number} or less"
+    if least := re.search(r"smaller than required_chars\. \d+ vs (\d+)", message):
+        number = int(least[1]) - 1
+        return f"its characters and the 256 bytes are {number} pieces; use size={number} or more"
+    return f"sentencepiece cannot be trained on this text ({message.strip()}); mend the text"
+
+
+def _library() -> Any:
+    with warnings.catch_warnings():  # of its binding, from Python 3.12 on
+        warnings.simplefilter("ignore", DeprecationWarning)
+        return library(
+            "sentencepiece", "prepare the data where it is installed and copy the folder"
         )
-    if size and unknown not in words[:size]:
-        words = [*words[: size - 1], unknown]
-    return WordVocabulary([*SPECIALS, *words[: size or None]], unknown)

@@ -1,6 +1,6 @@
-"""What the paper's text may cite: a key such as ``quickstart:cyclical:kl`` and the figure it names.
+r"""What the paper's text may cite: a key such as ``quickstart:cyclical:kl`` and its figure.
 
-Keys, whose parts are separated by colons (names of exact languages have one of their own):
+The parts of a key are separated by colons (names of exact languages have one of their own):
 
 * ``STUDY:ROW:METRIC``, or ``STUDY:DATA:ROW:METRIC`` where a study has several data sets: a row's
   test figure over seeds, as in its table. ROW may be a sum of rows, ``cyclical - none``: then the
@@ -16,260 +16,290 @@ Keys, whose parts are separated by colons (names of exact languages have one of 
 * ``code:FILE:NAME``: a constant of ``benchmark/FILE``; ``count:baselines``, ``count:studies``.
 """
 
+import importlib
 import math
+import operator
 import re
 import tomllib
-from collections.abc import Callable, Sequence
-from functools import cache, cached_property
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from functools import cache, cached_property, reduce
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from benchmark.core.errors import UserError, suggest
+from benchmark.core.measures import MEASURES, bound
 from benchmark.core.records import is_done, read_jsonl
-from benchmark.core.rules import bound
+from benchmark.core.settings import SECTIONS
+from benchmark.data.public import CORPORA
+from benchmark.data.settings import PRESETS as LANGUAGES
+from benchmark.model import registry
 from benchmark.model.polyline import TOLERANCE
-from benchmark.report import collapse, facts, misprints
+from benchmark.report import misprints
+from benchmark.report.collapse import STATES
 from benchmark.report.comparable import languages_as_seeds
-from benchmark.report.facts import Quantity, plain, whole
-from benchmark.report.frame import FIRST_WORDS, figures, frame
+from benchmark.report.frame import FIRST_WORDS, frame
 from benchmark.report.literature import Value, read
 from benchmark.report.paired import Compared, against, each_other
-from benchmark.report.statistics import Summary, summarise
+from benchmark.report.statistics import summarise
+from benchmark.run.presets import PRESETS
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 Record = dict[str, Any]
 
-DIGITS = {"au": 1, "share_at_one": 0}
+COMPARE = {
+    "<": operator.lt, ">": operator.gt, "<=": operator.le, ">=": operator.ge, "=": operator.eq,
+}  # fmt: skip
+OWN_DIGITS = {"share_at_one": 0}  # of figures that are no measure of a record
+
+
+@dataclass(frozen=True)
+class Quantity:
+    """``text`` for LaTeX, and the number that a statement about it compares."""
+
+    text: str
+    value: float = math.nan
+
+
+def whole(value: Any) -> Quantity:
+    """Return a setting or a count as it is, thousands separated."""
+    if isinstance(value, tuple | list):
+        return Quantity(", ".join(whole(item).text for item in value))
+    if isinstance(value, str):
+        return Quantity(value.replace("_", r"\_"))
+    text = f"{value:,}" if isinstance(value, int) else f"{value:g}"
+    return Quantity(text.replace(",", "{,}"), float(value))
+
+
+def rounded(value: float, digits: int) -> Quantity:
+    """Return a number of so many decimals."""
+    text = f"{round(value, digits) + 0.0:,.{digits}f}".replace(",", "{,}")  # + 0.0: no "-0.00"
+    return Quantity(rf"\ensuremath{{{text}}}", value)
 
 
 class Quantities:
     """The figures of a checkout: its studies, its records, its code.
 
-    Attributes:
-        paper: the folder of study files.
+    Args:
+        paper: the folder of study files and of ``published.csv``.
         results: the folder of collected files.
-        studies: names of the study files.
-        done: a study's records, by its name.
     """
 
     def __init__(self, paper: Path, results: Path) -> None:
         self.paper, self.results = paper, results
         self.studies = sorted(path.stem for path in paper.glob("*.toml"))
-        self.done = cache(self._done)
-        self._compared = cache(self._compare)
+        self.stated, self.done = cache(self._stated), cache(self._done)
+        self.runs, self.compared = cache(self._runs), cache(self._compared)
+        self.kinds: dict[str, Callable[[str], Any]] = {
+            "study": self._of_study, "data": self._of_data, "language": _of_language,
+            "preset": _of_preset, "corpus": _of_corpus, "code": _of_code, "count": self._of_count,
+            "published": self._of_published,
+        }  # fmt: skip
 
     def find(self, key: str) -> Quantity:
-        """The quantity of a key.
-
-        Raises:
-            UserError: it names nothing.
-        """
+        """Return the quantity of a key; UserError if it names nothing."""
         kind, _, rest = key.partition(":")
-        kinds: dict[str, Callable[[str], Quantity]] = {
-            "study": self._study,
-            "data": self._data,
-            "language": facts.language,
-            "preset": facts.preset,
-            "corpus": facts.corpus,
-            "code": facts.code,
-            "count": self._count,
-            "published": self._published,
-        }
+        if kind not in self.kinds and kind not in self.studies:
+            raise UserError(f"{key}: unknown; {suggest(kind, [*self.kinds, *self.studies])}")
         try:
-            if kind in kinds:
-                return kinds[kind](rest)
-            if kind in self.studies:
-                return self._row(kind, rest)
-        except (LookupError, ValueError, AttributeError, OSError) as error:
+            found = self.kinds[kind](rest) if kind in self.kinds else self._row(kind, rest)
+        except (LookupError, ValueError, AttributeError, ImportError) as error:
             raise UserError(f"{key}: names no figure ({error})") from error
-        raise UserError(f"{key}: unknown; {suggest(kind, [*kinds, *self.studies])}")
-
-    def stated(self, study: str) -> Record:
-        """What the study file states."""
-        return tomllib.loads((self.paper / f"{study}.toml").read_text(encoding="utf-8"))
-
-    def _done(self, study: str) -> list[Record]:
-        """The study's records."""
-        path = self.results / f"{study}.jsonl"
-        lines = read_jsonl(path) if path.exists() else []
-        done = [line for line in lines if is_done(line) and line.get("row") is not None]
-        return languages_as_seeds(done)
-
-    def _count(self, what: str) -> Quantity:
-        from benchmark.model import registry
-
-        counts = {"baselines": len(registry.names()), "studies": len(self.studies)}
-        return whole(counts[what])
-
-    def _published(self, what: str) -> Quantity:
-        values = self.published
-        counts = {
-            "values": len(values),
-            "sources": len({value.paper for value in values}),
-            "misprints": len(misprints.check(values)),
-        }
-        return whole(counts[what])
+        return found if isinstance(found, Quantity) else whole(found)
 
     @cached_property
     def published(self) -> list[Value]:
         """What others printed: ``published.csv`` beside the study files."""
         return list(read(self.paper / "published.csv"))
 
-    def _study(self, rest: str) -> Quantity:
+    def absent(self, key: str) -> bool:
+        """Return whether a key is of a study that has no records yet."""
+        study = key.strip().partition(":")[0]
+        return study in self.studies and not self.done(study)
+
+    def holds(self, statement: str) -> bool:
+        """Return whether a statement is true; one of a study without records is not asked."""
+        sides = re.split(r"\s(<=|>=|<|>|=)\s", statement)
+        if len(sides) != 3:
+            raise UserError(f"{statement}: write KEY < NUMBER, or KEY > KEY")
+        left, sign, right = (side.strip() for side in sides)
+        if self.absent(left) or self.absent(right):
+            return True
+        values = [
+            float(side) if re.fullmatch(r"-?[\d.]+", side) else self.find(side).value
+            for side in (left, right)
+        ]
+        return bool(COMPARE[sign](*values))
+
+    def _stated(self, study: str) -> Record:
+        return tomllib.loads((self.paper / f"{study}.toml").read_text(encoding="utf-8"))
+
+    def _done(self, study: str) -> list[Record]:
+        path = self.results / f"{study}.jsonl"
+        lines = read_jsonl(path) if path.exists() else []
+        return languages_as_seeds(
+            [line for line in lines if is_done(line) and line.get("row") is not None]
+        )
+
+    def _runs(self, study: str, data: str) -> "pd.DataFrame":
+        lines = [line for line in self.done(study) if line["config"]["data"] == data]
+        by_id = {line["id"]: line for line in lines}
+        table = frame(lines)
+        return table.assign(record=table["id"].map(by_id.get))
+
+    def _compared(self, study: str, data: str, other: str) -> dict[str, Compared]:
+        runs = self.runs(study, data)
+        return {one.label: one for one in against(runs, other) or each_other(runs)}
+
+    def _of_count(self, what: str) -> int:
+        return {"baselines": len(registry.names()), "studies": len(self.studies)}[what]
+
+    def _of_published(self, what: str) -> int:
+        return {
+            "values": len(self.published),
+            "sources": len({value.paper for value in self.published}),
+            "misprints": len(misprints.check(self.published)),
+        }[what]
+
+    def _of_study(self, rest: str) -> Any:
         name, field = rest.split(":")
         table, lines = self.stated(name), self.done(name)
-        study = table["study"]
-        counts = {
-            "data": len(study["data"]),
-            "rows": len(table["baseline"]),
-            "seeds": len(study["seeds"]),
-            "runs": len(study["data"]) * len(table["baseline"]) * len(study["seeds"]),
-            "recorded": len(lines),
-        }
+        seeds, data = len(table["study"]["seeds"]), len(table["study"]["data"])
+        rows = len(table["baseline"])
+        counts = {"data": data, "rows": rows, "seeds": seeds, "runs": data * rows * seeds,
+                  "recorded": len(lines), **table.get("train", {})}  # fmt: skip
         if field in counts:
-            return whole(counts[field])
-        if field in table.get("train", {}):
-            return whole(table["train"][field])
+            return counts[field]
         if field == "hours":
-            return plain(math.fsum(line["cost"]["seconds"] for line in lines) / 3600, 1)
+            return rounded(math.fsum(line["cost"]["seconds"] for line in lines) / 3600, 1)
         if not lines:
             raise LookupError("no records")
-        found = sorted({str(line["provenance"][field]).partition("+")[0] for line in lines})
-        return Quantity(", ".join(found), math.nan)
+        used = sorted({str(line["provenance"][field]).partition("+")[0] for line in lines})
+        return Quantity(", ".join(used))
 
-    def _data(self, rest: str) -> Quantity:
+    def _of_data(self, rest: str) -> Any:
         name, _, field = rest.rpartition(":")
         lines = (line for study in self.studies for line in self.done(study))
         facts = next((line["data"] for line in lines if line["config"]["data"] == name), None)
         if facts is None:
             raise LookupError(f"no record of {name}")
         if field == "cap":
-            return plain(math.log(facts["test_sentences"]), 2)
+            return rounded(math.log(facts["test_sentences"]), 2)
         if field == "tokens":
-            return plain(facts["test_tokens"] / facts["test_sentences"], 2)
+            return rounded(facts["test_tokens"] / facts["test_sentences"], 2)
         if f"{field}_se" in facts:
             text = rf"\ensuremath{{{facts[field]:.3f} \pm {facts[f'{field}_se']:.3f}}}"
             return Quantity(text, facts[field])
-        return whole(facts[field])
+        return facts[field]
 
     def _row(self, study: str, rest: str) -> Quantity:
-        lines = self.done(study)
-        names = dict.fromkeys(line["config"]["data"] for line in lines)
+        names = dict.fromkeys(line["config"]["data"] for line in self.done(study))
         data = max((name for name in names if rest.startswith(f"{name}:")), key=len, default="")
         if not data and len(names) > 1:
             raise LookupError(f"of which data set: {', '.join(names)}?")
-        rest = rest.removeprefix(f"{data}:")
+        row, metric, *rank = rest.removeprefix(f"{data}:").split(":")
         data = data or next(iter(names))
-        row, metric, *rank = rest.split(":")
-        if metric in collapse.STATES:
-            values = _values(lines, data, row, metric)
-            return Quantity(f"{sum(values):.0f} of {len(values)}", sum(values))
-        found = summarise(_values(lines, data, row, metric))
-        digits = DIGITS.get(metric, 2)
+        first, *others = re.split(r" ([+-]) ", row)
+        signs = [1, *(1 if sign == "+" else -1 for sign in others[::2])]
+        terms = list(zip(signs, [first, *others[1::2]], strict=True))
         if rank == ["holm"]:
-            return plain(self._holm(study, data, row, metric), 3)
+            # As in the tables: adjusted over all rows minus the second one, or over all pairs.
+            compared, other = self.compared(study, data, others[1]), others[1]
+            labels = (first, f"{first} − {other}", f"{other} − {first}")
+            p = next(compared[label] for label in labels if label in compared).metrics[metric].p
+            if p is None:
+                raise LookupError("no test was made")
+            return rounded(p, 3)
+        runs = self.runs(study, data)
+        of = {label: runs[runs["label"] == label].set_index("seed") for _, label in terms}
+        # Seeds that a term lacks are dropped: a difference is of pairs.
+        columns = [sign * _column(of[label], metric) for sign, label in terms]
+        values = reduce(operator.add, columns).dropna()
+        if metric in STATES:
+            return Quantity(f"{values.sum():.0f} of {len(values)}", values.sum())
+        summary = summarise(list(values))
+        digits = OWN_DIGITS.get(metric, MEASURES[metric].digits if metric in MEASURES else 2)
+        half = summary.half
         if rank:
-            return _ranked(found, rank[0], digits)
-        differs = " - " in row
-        sign = _bound(lines, data, row, metric)
-        mean = round(found.mean, digits) + 0.0  # no "-0.00"
-        text = f"{mean:{'+' if differs else ''}.{digits}f}"
-        spread = "" if found.half is None else rf" \pm {found.half:.{digits}f}"
-        return Quantity(rf"\ensuremath{{{sign}{text}{spread}}}", found.mean)
-
-    def _holm(self, study: str, data: str, row: str, metric: str) -> float:
-        """As in the tables: over all differences to that row, or over all pairs of rows."""
-        first, other = row.split(" - ")
-        compared = self._compared(study, data, other)
-        one = compared.get(first, compared.get(f"{first} − {other}"))
-        p = (one or compared[f"{other} − {first}"]).metrics[metric].p
-        if p is None:
-            raise LookupError("no test was made")
-        return p
-
-    def _compare(self, study: str, data: str, other: str) -> dict[str, Compared]:
-        group = frame([line for line in self.done(study) if line["config"]["data"] == data])
-        return {one.label: one for one in against(group, other) or each_other(group)}
+            if half is None and rank[0] in ("half", "low", "high"):
+                raise LookupError("fewer than three seeds have no interval")
+            low, high = summary.ends
+            numbers = {"mean": summary.mean, "half": half or 0.0, "low": low, "high": high,
+                       "min": summary.low, "max": summary.high}  # fmt: skip
+            return whole(summary.n) if rank == ["n"] else rounded(numbers[rank[0]], digits)
+        bounds = {
+            sign * bound(run, metric)
+            for sign, label in terms
+            for run in of[label].to_dict("records")
+        } - {0}
+        if len(bounds) > 1:
+            raise LookupError("the difference of two bounds is none")
+        mean = f"{round(summary.mean, digits) + 0.0:{'+' if others else ''}.{digits}f}"
+        spread = "" if half is None else rf" \pm {half:.{digits}f}"
+        sign_text = {-1: r"\le ", 1: r"\ge "}[bounds.pop()] if bounds else ""
+        return Quantity(rf"\ensuremath{{{sign_text}{mean}{spread}}}", summary.mean)
 
 
-def _values(lines: Sequence[Record], data: str, row: str, metric: str) -> list[float]:
-    """One value a seed: of a row, or of a sum of rows over the seeds that all have."""
-    terms = _terms(row)
-    seeds: list[dict[int, float]] = []
-    for _, label in terms:
-        runs = [r for r in lines if r["label"] == label and r["config"]["data"] == data]
-        if not runs:
-            raise LookupError(f"no row '{label}' on {data}")
-        seeds.append({run["config"]["seed"]: _metric(run, metric) for run in runs})
-    common = sorted(set.intersection(*(set(values) for values in seeds)))
-    return [
-        math.fsum(sign * values[seed] for (sign, _), values in zip(terms, seeds, strict=True))
-        for seed in common
-    ]
+def _of_language(rest: str) -> Any:
+    name, field = rest.split(":")
+    return getattr(LANGUAGES[name], field)
 
 
-def _terms(row: str) -> list[tuple[int, str]]:
-    """The rows of a sum of rows, each with its sign."""
-    first, *others = re.split(r" ([+-]) ", row)
-    signs = [1 if sign == "+" else -1 for sign in others[::2]]
-    return [(1, first), *zip(signs, others[1::2], strict=True)]
+def _of_preset(rest: str) -> Any:
+    name, _, path = rest.partition(":")
+    section, field = path.split(".")
+    return {**asdict(SECTIONS[section]()), **PRESETS[name].get(section, {})}[field]
 
 
-def _metric(line: Record, metric: str) -> float:
-    test = figures(line, "test")
-    if metric == "elbo":
-        return -float(test["neg_elbo"])
-    if metric in collapse.STATES:
-        known = collapse.state(line["metrics"]["test"])
-        test[metric] = None if known is None else known == metric
-    if metric == "share_at_one":
-        return _share_at_one(line)
-    if metric == "rec_first":  # of the sentence's first tokens, nats per sentence
-        first = line["loss_by_position"][:FIRST_WORDS]
-        return float(math.fsum(nats * count for nats, count in first) / first[0][1])
-    if test.get(metric) is None:
-        raise LookupError(f"{line['id']} has no {metric}")
-    return float(test[metric])
+def _of_corpus(rest: str) -> Quantity:
+    name, part = rest.split(":")
+    return Quantity(rf"\texttt{{{CORPORA[name].digest(part)[:8]}}}")
 
 
-def _share_at_one(line: Record) -> float:
-    """Per cent of training at KL weight 1, each step counted by its learning rate."""
-    import numpy as np
+def _of_code(rest: str) -> Any:
+    file, name = rest.split(":")
+    module = file.removesuffix(".py").replace("/", ".")
+    return getattr(importlib.import_module(f"benchmark.{module}"), name)
 
-    if not line.get("weight_path"):
-        raise LookupError(f"{line['id']} tells no weight_path")
-    if line["config"]["train"].get("lr_schedule") == "cooldown":
-        raise LookupError(f"{line['id']}: the curve does not tell the rate of each step")
-    path = np.array(line["weight_path"])
-    weights = np.interp(np.arange(line["steps"]), path[:, 0], path[:, 1])
-    at_one = weights >= 1 - 2 * TOLERANCE  # corners are kept to within it
-    found, whole, start = 0.0, 0.0, 0
-    for point in line["curve"]:  # its rate is that of the epoch that it ends
-        steps = slice(start, point["step"])
-        found += point["lr"] * int(at_one[steps].sum())
-        whole += point["lr"] * (point["step"] - start)
+
+def _column(runs: "pd.DataFrame", metric: str) -> "pd.Series[float]":
+    """Return a metric of a row's runs, by seed."""
+    if runs.empty:
+        raise LookupError("no such row")
+    derived: dict[str, Callable[[Record], float]] = {
+        "share_at_one": share_at_one, "rec_first": _rec_first,
+    }  # fmt: skip
+    if metric in STATES:
+        column = (runs["state"] == metric).where(runs["state"].notna())
+    elif metric in derived:
+        column = runs["record"].map(derived[metric])
+    else:
+        column = runs[metric]
+    if column.isna().any():
+        raise LookupError(f"{runs['id'][column.isna()].iloc[0]} has no {metric}")
+    return column.astype(float)
+
+
+def _rec_first(record: Record) -> float:
+    """Return the reconstruction of the sentences' first tokens, nats per sentence."""
+    first = record["loss_by_position"][:FIRST_WORDS]
+    return math.fsum(nats * count for nats, count in first) / float(first[0][1])
+
+
+def share_at_one(record: Record) -> float:
+    """Return the per cent of training at KL weight 1, each step counted by its learning rate."""
+    if not record.get("weight_path") or record["config"]["train"]["lr_schedule"] == "cooldown":
+        return math.nan  # the weights are not known, or the rate of each step is not
+    path = np.array(record["weight_path"])
+    weights = np.interp(np.arange(record["steps"]), path[:, 0], path[:, 1])
+    rates = np.zeros(record["steps"])
+    start = 0
+    for point in record["curve"]:  # its rate is that of the epoch that it ends
+        rates[start : point["step"]] = point["lr"]
         start = point["step"]
-    return 100 * found / whole
-
-
-def _bound(lines: Sequence[Record], data: str, row: str, metric: str) -> str:
-    """The sign of a figure that is a bound of what it estimates, as in the tables."""
-    signs = {
-        sign * bound(line["metrics"]["test"], metric)
-        for sign, label in _terms(row)
-        for line in lines
-        if line["label"] == label and line["config"]["data"] == data
-    } - {0}
-    if len(signs) > 1:
-        raise LookupError("the difference of two bounds is none")
-    return {-1: r"\le ", 1: r"\ge "}[signs.pop()] if signs else ""
-
-
-def _ranked(found: Summary, rank: str, digits: int) -> Quantity:
-    if rank == "n":
-        return whole(found.n)
-    if rank in ("half", "low", "high") and found.half is None:
-        raise LookupError("fewer than three seeds have no interval")
-    half = found.half or 0.0
-    numbers = {"mean": found.mean, "half": half, "low": found.mean - half,
-               "high": found.mean + half, "min": found.low, "max": found.high}  # fmt: skip
-    return plain(numbers[rank], digits)
+    at_one = weights >= 1 - 2 * TOLERANCE  # corners are kept to within it
+    return 100 * float(rates[at_one].sum() / rates.sum())

@@ -4,7 +4,7 @@ A claim is a folder ``claim-<token>`` made in the run's folder, holding a ``hear
 time is refreshed by a thread. Each process makes its own claim first and looks for others second,
 so of two that come together at least one sees the other and gives way; stale claims are removed.
 Time is read from the file system that holds the claims, so clocks of machines need not agree.
-Should a suspended process wake after its claim was taken over, two train one run: they compute the
+If a suspended process wakes after its claim was taken over, two train one run: they compute the
 same figures, and the first complete record wins.
 """
 
@@ -47,7 +47,13 @@ def claim(folder: Path, beat: float = BEAT, stale: float = STALE) -> Iterator[No
             f"{folder}: cannot be written ({error.strerror}); free or choose another runs folder"
         ) from error
     stopped = threading.Event()
-    thread = threading.Thread(target=_refresh, args=(mine, beat, stopped), daemon=True)
+
+    def refresh() -> None:
+        while not stopped.wait(beat):
+            with suppress(OSError):  # a full or absent disk: the run itself reports it
+                os.utime(mine / "heartbeat")
+
+    thread = threading.Thread(target=refresh, daemon=True)
     thread.start()
     try:
         yield
@@ -58,31 +64,49 @@ def claim(folder: Path, beat: float = BEAT, stale: float = STALE) -> Iterator[No
 
 
 def holder(folder: Path, stale: float = STALE) -> dict[str, Any] | None:
-    """The live claim on a run by files alone ({"pid", "host", "job"}), or None."""
+    """Return the live claim on a run by its files ({"pid", "host", "job"}), or None."""
     now = time.time()
-    for path in folder.glob("claim-*"):
-        if _alive(path, now, stale):
-            return _content(path)
-    return None
+    live = (path for path in folder.glob("claim-*") if _alive(path, now, stale))
+    return next(map(_content, live), None)
 
 
 def beat(folder: Path, stale: float = STALE) -> float | None:
-    """The time of the last heartbeat of a live claim, or None where there is no live claim."""
-    now = time.time()
-    beats = []
+    """Return the time of the last heartbeat of a live claim, or None without a live claim."""
+    now, beats = time.time(), []
     for path in folder.glob("claim-*"):
         with suppress(OSError):
             if _alive(path, now, stale):
-                beats.append(_beat(path))
+                beats.append(_last_beat(path))
     return max(beats, default=None)
 
 
-def clear_dead(folder: Path, stale: float = STALE) -> None:
-    """Remove the claims of dead processes."""
+def clear_temporary(folder: Path) -> None:
+    """Remove half-written files, which a SIGKILL leaves.
+
+    Call it only while holding the run, or when no process does.
+    """
+    for path in folder.glob(".*.tmp"):
+        with suppress(OSError):
+            path.unlink()
+
+
+def clear_finished(folder: Path) -> None:
+    """Remove from a finished run's folder what only an unfinished run needs.
+
+    A process that was killed soon after its record leaves all of it, its claim too. Silent where
+    the folder is read-only: nothing is lost.
+    """
+    for name in ("checkpoint.pt", "progress.json"):
+        with suppress(OSError):
+            (folder / name).unlink(missing_ok=True)
+    shutil.rmtree(folder / "evaluation", ignore_errors=True)
     now = time.time()
-    for path in folder.glob("claim-*"):
-        if not _alive(path, now, stale):
+    claims = {path: _alive(path, now, STALE) for path in folder.glob("claim-*")}
+    for path, alive in claims.items():
+        if not alive:
             shutil.rmtree(path, ignore_errors=True)
+    if not any(claims.values()):
+        clear_temporary(folder)
 
 
 def _take(folder: Path, stale: float) -> Path:
@@ -91,10 +115,10 @@ def _take(folder: Path, stale: float) -> Path:
         mine = folder / f"claim-{secrets.token_hex(8)}"
         mine.mkdir()
         try:
-            beat = mine / "heartbeat"
+            heart = mine / "heartbeat"
             job = os.environ.get("SLURM_JOB_ID")
-            beat.write_text(json.dumps({"pid": os.getpid(), "host": platform.node(), "job": job}))
-            now = beat.stat().st_mtime
+            heart.write_text(json.dumps({"pid": os.getpid(), "host": platform.node(), "job": job}))
+            now = heart.stat().st_mtime
             others = [path for path in folder.glob("claim-*") if path != mine]
             live = [path for path in others if _alive(path, now, stale)]
         except BaseException:
@@ -113,24 +137,15 @@ def _take(folder: Path, stale: float) -> Path:
     )
 
 
-def _refresh(mine: Path, beat: float, stopped: threading.Event) -> None:
-    while not stopped.wait(beat):
-        try:
-            os.utime(mine / "heartbeat")
-        except OSError:
-            continue  # a full or absent disk: the run itself will say so
-
-
-def _beat(path: Path) -> float:
-    """When a claim was last heard of."""
+def _last_beat(path: Path) -> float:
     heart = path / "heartbeat"
     return (heart if heart.exists() else path).stat().st_mtime
 
 
 def _alive(path: Path, now: float, stale: float) -> bool:
-    """Whether a claim's process may still be there."""
+    """Return whether a claim's process may still be there."""
     try:
-        age = now - _beat(path)
+        age = now - _last_beat(path)
     except FileNotFoundError:
         return False
     if age > stale:

@@ -1,25 +1,31 @@
-"""What a run is: frozen settings, strict reading, presets, and the id.
+"""What a run is: its settings, how they are resolved, and the id that names it.
 
-The id's digest covers only what differs from the defaults below, so a new field renames no run.
-Whoever changes a default or a meaning raises `PROTOCOL`; a golden test of all defaults reminds.
+The id's digest covers only what differs from the defaults, so a new field renames no run. Whoever
+changes a default or a meaning raises `PROTOCOL`; a golden test of all defaults reminds.
 """
 
 import hashlib
 import json
 import re
-import typing
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, Field, InstanceOf, ValidationError
 
 from benchmark import data as corpora
 from benchmark.core.errors import UserError, suggest
 from benchmark.core.files import sha256_file
-from benchmark.core.settings import SECTIONS, EvaluateConfig, ModelConfig, TrainConfig
-from benchmark.core.strict import build as build
-from benchmark.core.strict import refuse_unknown, table_of, typed
+from benchmark.core.settings import (
+    SECTIONS,
+    EvaluateConfig,
+    Mistakes,
+    ModelConfig,
+    TrainConfig,
+    build,
+)
 from benchmark.model import registry
 from benchmark.model.baseline import Baseline
 from benchmark.run.presets import PRESETS
@@ -27,43 +33,62 @@ from benchmark.run.presets import PRESETS
 PROTOCOL = 1  # rises when a default or the meaning of a field changes
 EVALUATION = 2  # the same, for evaluation: 2 since z_use has random strangers
 
+
+def _data_set(spec: str) -> str:
+    try:
+        corpora.check(spec)
+    except UserError as error:
+        raise ValueError(str(error)) from error
+    return spec
+
+
+def _preset(name: str) -> str:
+    if name not in PRESETS:
+        raise ValueError(f"'{name}': unknown; {suggest(name, PRESETS)}")
+    return name
+
+
+# The name of a folder or file may hold bytes that are no UTF-8, which pydantic's own str refuses.
+Text = InstanceOf[str]
+DataSet = Annotated[Text, AfterValidator(_data_set)]
+Preset = Annotated[str, AfterValidator(_preset)]
+Seed = Annotated[int, Field(ge=0)]
 Precision = Literal["fp32", "bf16"]
-_EPOCHS = re.compile(r"(\d+(?:\.\d+)?) epochs?")
 
 
 @dataclass(frozen=True)
 class RunConfig:
     """Everything that decides a run's result. Build it with `resolve`."""
 
-    data: str
-    baseline: str
-    seed: int
+    data: DataSet
+    baseline: Text
+    seed: Seed
     params: Mapping[str, Any] = field(default_factory=dict)  # the baseline's, all of them
-    precision: str = "fp32"
-    preset: str | None = None  # where the settings below come from; not part of the id
+    precision: Precision = "fp32"
+    preset: Preset | None = None  # where the settings below come from; not part of the id
     model: ModelConfig = field(default_factory=ModelConfig)
     train: TrainConfig = field(default_factory=TrainConfig)
     evaluate: EvaluateConfig = field(default_factory=EvaluateConfig)
-    file: str | None = None  # a baseline outside the folder
+    file: Text | None = None  # a baseline outside the folder
 
     def method(self) -> Baseline:
-        """The baseline with this run's hyper-parameters, whatever becomes of its file."""
+        """Return the baseline with this run's hyper-parameters."""
         return self._method
 
+    # Cached, as the digests are: what a run is stays, whatever becomes of the file while it trains.
     @cached_property
     def _method(self) -> Baseline:
-        found = registry.load(self.baseline, Path(self.file) if self.file else None)
-        return build(found, self.params, f"baseline.{self.baseline}")
+        return registry.load(self.baseline, self.file)(**self.params)
 
     @cached_property
     def file_sha256(self) -> str | None:
-        """Digest of the baseline's file where it is outside the folder."""
+        """Digest of the baseline's file if it is outside the folder."""
         return sha256_file(Path(self.file)) if self.file else None
 
     @cached_property
     def method_sha256(self) -> str:
         """Digest of what the baseline's file does, and its version; not part of the id."""
-        return registry.digest(self.baseline, Path(self.file) if self.file else None)
+        return registry.digest(self.baseline, self.file)
 
     @cached_property
     def digest(self) -> str:
@@ -90,7 +115,7 @@ class RunConfig:
         return self.evaluation_digest_of(EVALUATION)
 
     def evaluation_digest_of(self, version: int) -> str:
-        """The same for a record measured when `EVALUATION` was ``version``."""
+        """Return the same for a record that was measured when `EVALUATION` was ``version``."""
         return _sha256({"evaluation": version, **_changed(self.evaluate)})[:8]
 
     @property
@@ -99,22 +124,30 @@ class RunConfig:
         return f"{corpora.slug(self.data)}-{self.baseline}-{self.seed}-{self.digest[:8]}"
 
     def to_dict(self) -> dict[str, Any]:
-        """All settings, for the record and for a manifest."""
-        out = asdict(self)
-        out["params"] = asdict(self.method())
-        return out
+        """Return all settings, for the record and for a manifest."""
+        return asdict(self)
 
     @staticmethod
     def from_dict(table: Mapping[str, Any], where: str = "config") -> "RunConfig":
-        """The inverse of `to_dict`; UserError on anything unknown."""
-        table = dict(table)
-        sections = {name: table.pop(name, {}) for name in SECTIONS}
-        names = {"data", "baseline", "seed", "params", "precision", "preset", "file"}
-        refuse_unknown(table, names, where)
-        for name in ("data", "baseline", "seed"):
-            if name not in table:
-                raise UserError(f"{where}: lacks '{name}'")
-        return resolve(where=where, sections=sections, **table)
+        """Return the checked run of a table such as `to_dict` returns; see `resolve`."""
+        mistakes, values = Mistakes(), dict(table)
+        preset, params = values.get("preset"), values.pop("params", {})
+        name = str(values.get("data")).split(":")[0] if preset is None else str(preset)
+        for key, cls in SECTIONS.items():
+            section = values.get(key, {})
+            if isinstance(section, Mapping):
+                section = {**PRESETS.get(name, {}).get(key, {}), **section}
+            # A wrong section gives way to the defaults, so that the other mistakes are told too.
+            values[key] = mistakes.of(build, cls, section, where, key) or cls()
+        config: RunConfig | None = mistakes.of(build, RunConfig, values, where)
+        if config is None:
+            raise mistakes.error()
+        source = config.baseline, config.file
+        method = mistakes.of(method_of, *source, params, config.train.epochs, where)
+        if method is None or mistakes.lines:
+            raise mistakes.error()
+        preset = name if name in PRESETS else None
+        return replace(config, params=asdict(method), preset=preset)
 
 
 def resolve(
@@ -128,96 +161,65 @@ def resolve(
     file: str | None = None,
     where: str = "command line",
 ) -> RunConfig:
-    """A complete, checked `RunConfig`: defaults, then the preset, then ``sections``.
+    """Return a complete, checked `RunConfig`: defaults, then the preset, then ``sections``.
 
     Args:
         data: a data set, with settings for an exact language (``exact_small:mix=0.2``).
         baseline: a file of ``baselines/``, or with ``file`` any name.
         seed: of initialisation, order, noise and evaluation.
-        params: the baseline's hyper-parameters that differ from its defaults; a part of training
-            may be given as ``"10 epochs"``.
+        params: hyper-parameters of the baseline; ``"10 epochs"`` is a part of training.
         precision: ``"fp32"`` or ``"bf16"``.
-        preset: a name of `PRESETS`; by default the data's own, where there is one of its name.
+        preset: a name of `PRESETS`; by default the data's own, if there is one of its name.
         sections: settings of ``model``, ``train`` and ``evaluate`` above the preset's.
         file: the file of a baseline outside the folder.
-        where: how messages name the place, such as ``paper/main.toml``.
+        where: the place as messages name it, such as ``paper/main.toml``.
 
     Raises:
-        UserError: anything unknown, of the wrong type or out of range.
+        UserError: a line for all that is unknown, of the wrong type or out of range.
     """
-    typed(baseline, str, f"{where}: baseline")
-    corpora.check(typed(data, str, f"{where}: data"))
-    if type(seed) is not int or seed < 0:
-        raise UserError(f"{where}: seed: {seed!r} is not an integer of at least 0")
-    if precision not in typing.get_args(Precision):
-        raise UserError(f"{where}: precision: {precision!r}; there are bf16, fp32")
-    name = preset if preset is not None else data.split(":")[0]
-    if name not in PRESETS and preset is not None:
-        raise UserError(f"{where}: preset '{preset}': unknown; {suggest(preset, PRESETS)}")
-    given = sections or {}
-    refuse_unknown(given, SECTIONS, where)
-    refuse_unknown(PRESETS.get(name, {}), SECTIONS, f"{where}: preset '{name}'")
-    built: dict[str, Any] = {
-        key: build(
-            cls,
-            {
-                **PRESETS.get(name, {}).get(key, {}),
-                **table_of(given.get(key, {}), f"{where}: {key}"),
-            },
-            f"{where}: {key}",
-        )
-        for key, cls in SECTIONS.items()
-    }
-    method = registry.load(baseline, Path(file) if file else None)
-    table = table_of(params or {}, f"{where}: baseline.{baseline}")
-    _of_no_section(table, method, f"{where}: baseline.{baseline}")
-    fractions = _epochs_as_fractions(table, built["train"].epochs)
+    table = {"data": data, "baseline": baseline, "seed": seed, "params": params or {}}
+    table |= {"precision": precision, "preset": preset, "file": file}
+    return RunConfig.from_dict({**(sections or {}), **table}, where)
+
+
+def method_of(name: str, file: str | None, params: Any, epochs: int, where: str) -> Baseline:
+    """Return a baseline with hyper-parameters from a table.
+
+    A value such as ``"10 epochs"`` becomes a part of ``epochs``.
+
+    Raises:
+        UserError: no such baseline, a broken one, or a line for each mistake of the table.
+    """
     try:
-        full = build(method, fractions, f"{where}: baseline.{baseline}")
+        cls = registry.load(name, file)
     except UserError as error:
-        raise UserError(f"{error}{_in_epochs(table, str(error.__cause__ or ''))}") from error
-    return RunConfig(
-        data=data,
-        baseline=baseline,
-        seed=seed,
-        params=asdict(full),
-        precision=precision,
-        preset=name if name in PRESETS else None,
-        file=file,
-        **built,
-    )
+        raise UserError(f"{where}: {error}") from error
+    if isinstance(params, Mapping):
+        params = {key: _part(value, epochs) for key, value in params.items()}
+    try:
+        return build(cls, params, where, "baseline", name)
+    except UserError as error:
+        if isinstance(error.__cause__, ValidationError):  # of types: no check of the baseline's own
+            raise
+        for key, value in params.items():
+            is_count = type(value) in (int, float) and value > 1
+            if is_count and re.search(rf"\b{key}\b", str(error)):
+                hint = f'for a number of epochs write {key} = "{value:g} epochs"'
+                raise UserError(f"{error}; {hint}") from error
+        raise
 
 
-def _of_no_section(params: Mapping[str, Any], method: type[Baseline], where: str) -> None:
-    """Refuse a setting of a section among a baseline's, and name its section."""
-    homes = {f.name: f"{name}.{f.name}" for name, cls in SECTIONS.items() for f in fields(cls)}
-    for key in params.keys() - {f.name for f in fields(method)}:
-        if key in homes:
-            raise UserError(f"{where}.{key}: unknown key; did you mean '{homes[key]}'?")
-
-
-def _in_epochs(params: Mapping[str, Any], reason: str) -> str:
-    """How to give in epochs what was refused as a part of training."""
-    for key, value in params.items():
-        if type(value) in (int, float) and value > 1 and re.search(rf"\b{key}\b", reason):
-            return f'; for a number of epochs write {key} = "{value:g} epochs"'
-    return ""
-
-
-def _epochs_as_fractions(params: Mapping[str, Any], epochs: int) -> dict[str, Any]:
-    """``"10 epochs"`` as the fraction of training that it is."""
-    found = {key: _EPOCHS.fullmatch(value) for key, value in params.items() if type(value) is str}
-    return {**params, **{key: float(m[1]) / epochs for key, m in found.items() if m}}
+def _part(value: Any, epochs: int) -> Any:
+    """Return ``"10 epochs"`` as a part of training, and any other value as it is."""
+    match = re.fullmatch(r"(\d+(?:\.\d+)?) epochs?", value) if isinstance(value, str) else None
+    return float(match[1]) / epochs if match else value
 
 
 def _changed(settings: Any) -> dict[str, Any]:
-    """The fields that differ from their defaults."""
+    """Return the fields that differ from their defaults."""
     default = type(settings)()
-    return {
-        f.name: getattr(settings, f.name)
-        for f in fields(settings)
-        if getattr(settings, f.name) != getattr(default, f.name)
-    }
+    values = ((f.name, getattr(settings, f.name)) for f in fields(settings))
+    return {name: value for name, value in values if value != getattr(default, name)}
 
 
 def _sha256(content: dict[str, Any]) -> str:

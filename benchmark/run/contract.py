@@ -24,8 +24,8 @@ from benchmark.model import registry
 from benchmark.model.annealing import number
 from benchmark.model.baseline import Baseline
 from benchmark.model.vae import Output, TextVAE, build
-from benchmark.run.blame import blamed, check_loss, file_of, reason
 from benchmark.run.config import RunConfig
+from benchmark.run.failures import blamed, check_loss, file_of, reason
 from benchmark.run.training import Training
 from benchmark.run.watched import undisturbed, watched
 
@@ -173,7 +173,7 @@ class Contract:
         shown = f"objective returned {_described(loss)}"
         if not isinstance(loss, Tensor) or loss.shape != () or not loss.is_floating_point():
             self._refuse(f"{shown}; wanted a scalar tensor, (): the mean over sentences")
-        check_loss(run, out, loss)
+        check_loss(self.config, run, out, loss)
         learns = [value for value in run.model.parameters() if value.requires_grad]
         if not loss.requires_grad or not any(
             slope is not None for slope in torch.autograd.grad(loss, learns, allow_unused=True)

@@ -6,9 +6,11 @@ changes it.
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from benchmark import metrics
@@ -40,30 +42,35 @@ class Measured:
         self.buckets = same_length_batches(split, BUCKET)
         self.wide = same_length_batches(split, WIDE)
         self.stranger = metrics.stranger_within_length(self.lengths)
-        self._first: dict[int, Tensor] = {}
 
     @cached_property
     def subset(self) -> list[Batch]:
         """At most `SUBSET` sentences that have a stranger, spread evenly over the split."""
         known = np.flatnonzero(self.stranger >= 0)
         known = known[:: -(-len(known) // SUBSET) or 1]
-        batches = ((batch, np.flatnonzero(np.isin(batch.index, known))) for batch in self.wide)
-        return [
-            Batch(batch.index[some], batch.tokens[torch.from_numpy(some)])
-            for batch, some in batches
-            if some.size
-        ]
+        batches = []
+        for batch in self.wide:
+            some = np.flatnonzero(np.isin(batch.index, known))
+            if some.size:
+                tokens = batch.tokens[torch.from_numpy(some)]
+                batches.append(Batch(batch.index[some], tokens))
+        return batches
+
+    def in_order(self, values: list[NDArray[Any]]) -> NDArray[Any]:
+        """Join what the buckets gave, row by row in the split's order."""
+        joined = np.concatenate(values)
+        out = np.empty_like(joined)
+        out[np.concatenate([bucket.index for bucket in self.buckets])] = joined
+        return out
 
     def first_noise(self, latent: int) -> Tensor:
-        """The draw behind MI, z_use and the one-sample bound: (N, Z), float64."""
-        if latent not in self._first:
-            noise = generator(self.seed, self.name, "first")
-            drawn = torch.randn(len(self.split), latent, generator=noise, dtype=torch.float64)
-            self._first[latent] = drawn.to(self.device)
-        return self._first[latent]
+        """Return the draw behind MI, z_use and the one-sample bound: (N, Z), float64."""
+        noise = generator(self.seed, self.name, "first")
+        drawn = torch.randn(len(self.split), latent, generator=noise, dtype=torch.float64)
+        return drawn.to(self.device)
 
     def importance_noise(self, sentence: int, samples: int, latent: int) -> Tensor:
-        """The draws of one sentence for importance sampling, (S, Z), on the CPU."""
+        """Return the draws of one sentence for importance sampling, (S, Z), on the CPU."""
         noise = generator(self.seed, self.name, "importance", sentence)
         return torch.randn(samples, latent, generator=noise)
 
@@ -81,14 +88,10 @@ class Encoded:
         """(N, Z) nats, float64."""
         return gaussian_kl(self.mu.double(), self.logvar.double())
 
-    @cached_property
-    def information(self) -> metrics.MutualInformation:
-        return metrics.coupled_mi(self.mu, self.logvar, self.z)
-
 
 @torch.no_grad()
 def encode(model: TextVAE, split: Measured) -> Encoded:
-    """One encoder pass over the split."""
+    """Make one encoder pass over the split."""
     mu = torch.empty(len(split.split), model.latent, device=split.device)
     logvar = torch.empty_like(mu)
     for bucket in split.wide if model.latent else []:

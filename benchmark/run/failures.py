@@ -1,16 +1,34 @@
-"""How often a run failed by itself: after the third time it is left alone until asked for.
+"""Failures of a run: how often it failed, and whose fault an error is.
 
 ``failures.jsonl`` in the run's folder gets a line for each failure while it trained or was
-measured, and for each crash. A kill or a preemption is none. A SIGKILL that nobody announced is
-probably the kernel's answer to a full memory: it counts when the process left no new checkpoint
-behind, so that a run which dies at the same place each time ends, and one which gets on does not.
-What fails before training begins (no data, no such device) costs nothing and does not count.
+measured, and for each crash. After the third the run is left alone until asked for. A kill or a
+preemption is no failure. An unexpected SIGKILL, which usually means that the kernel ran out of
+memory, counts if the process left no new checkpoint behind: a run that dies at the same place each
+time ends, and one that gets on does not. What fails before training begins (no data, no such
+device) costs nothing and does not count.
+
+A slip in a hook would otherwise read like a fault of the suite, or of the learning rate: an error
+that came through the method's file names its line.
 """
 
 import json
-from contextlib import suppress
+import math
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+from benchmark.core.errors import UserError
+from benchmark.model import registry
+from benchmark.model.baseline import Run
+from benchmark.run.config import RunConfig
+
+if TYPE_CHECKING:  # a sweep counts failures without torch
+    from torch import Tensor
+
+    from benchmark.model.vae import Output
 
 LIMIT = 3
 _FILE = "failures.jsonl"
@@ -24,7 +42,7 @@ def add(folder: Path, reason: str) -> None:
 
 
 def count(folder: Path) -> int:
-    """How often the run failed."""
+    """Return how often the run failed."""
     try:
         return len((folder / _FILE).read_bytes().splitlines())
     except OSError:
@@ -32,16 +50,81 @@ def count(folder: Path) -> int:
 
 
 def given_up(folder: Path) -> bool:
-    """Whether the run is left alone: it failed three times and has no record."""
+    """Return whether the run is left alone: it failed three times and has no record."""
     return count(folder) >= LIMIT and not (folder / "record.json").exists()
 
 
 def mark(folder: Path) -> tuple[int, ...]:
-    """Something that changes with each checkpoint and each part of the evaluation."""
-    found = []
+    """Return something that changes with each checkpoint and each part of the evaluation."""
+    times = []
     for name in ("checkpoint.pt", "evaluation"):
         try:
-            found.append((folder / name).stat().st_mtime_ns)
+            times.append((folder / name).stat().st_mtime_ns)
         except OSError:
-            found.append(0)
-    return tuple(found)
+            times.append(0)
+    return tuple(times)
+
+
+def file_of(config: RunConfig) -> Path:
+    """Return the file that defines a run's method."""
+    return Path(config.file) if config.file else registry.FOLDER / f"{config.baseline}.py"
+
+
+def reason(error: Exception) -> str:
+    """Return an error's type and message in one line."""
+    return " ".join(f"{type(error).__name__}: {error}".split())[:300].rstrip(": ")
+
+
+@contextmanager
+def blamed(config: RunConfig) -> Iterator[None]:
+    """Name the line of the method's file that an error came through, and the hook.
+
+    Raises:
+        UserError: in place of an error that came through that file. Other errors pass as they are,
+            and so does a lack of memory.
+    """
+    import torch
+
+    try:
+        yield
+    except (UserError, MemoryError, torch.OutOfMemoryError):
+        raise
+    except Exception as error:
+        path = file_of(config)
+        frames = [f for f in traceback.extract_tb(error.__traceback__) if f.filename == str(path)]
+        if frames:
+            place = f"{registry.shown(path)}:{frames[-1].lineno}"
+            raise UserError(f"{place}: {frames[0].name} raised {reason(error)}") from error
+        if isinstance(error, IndexError) and "inputs" in vars(type(config.method())):
+            raise UserError(
+                f"{registry.shown(path)}: inputs returned a word id that the vocabulary lacks "
+                f"({reason(error)})"
+            ) from error
+        raise
+
+
+def check_loss(config: RunConfig, run: Run, out: "Output", loss: "Tensor") -> None:
+    """Raise UserError if a method makes a loss that is not finite from finite terms.
+
+    Where the terms themselves are not finite the model has diverged, which the loop reports.
+    """
+    value = float(loss.detach())
+    if math.isfinite(value):
+        return
+    rec, kl = float(out.rec.detach().mean()), float(out.kl.detach().sum(-1).mean())
+    if not (math.isfinite(rec) and math.isfinite(kl)):
+        return
+    paid = float(run.criterion.penalty(out.kl).detach().mean())
+    returned = {"weight": run.annealer.weight, "penalty": paid, "objective": value}
+    hook = next(name for name, figure in returned.items() if not math.isfinite(figure))
+    raise UserError(
+        f"{registry.shown(file_of(config))}: {hook} returned {returned[hook]} at step {run.step}, "
+        f"where the reconstruction, {rec:.4g}, and the KL, {kl:.4g}, are finite; mend {hook}"
+    )
+
+
+def suspects(config: RunConfig) -> str:
+    """Return the end of a message about divergence: the hooks that a gradient passes through."""
+    hooks = [n for n in ("build", "penalty", "objective") if n in vars(type(config.method()))]
+    where = registry.shown(file_of(config))
+    return f"; if that does not help, look at {' and '.join(hooks)} in {where}" if hooks else ""

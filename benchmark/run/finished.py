@@ -10,9 +10,9 @@ from benchmark import metrics
 from benchmark.core import ids, records
 from benchmark.core.errors import UserError
 from benchmark.core.seeds import generator
+from benchmark.model import checkpoint
 from benchmark.model.device import open_device
 from benchmark.model.vae import build
-from benchmark.run import checkpoint
 from benchmark.run.config import RunConfig
 from benchmark.run.encoding import Measured
 from benchmark.run.evaluation import evaluate, recovery

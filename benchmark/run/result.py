@@ -1,16 +1,21 @@
-"""The record of a finished run; ``results/README.md`` tells its fields."""
+"""The record of a finished run; ``results/README.md`` explains its fields."""
 
+import math
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from benchmark import data as corpora
+from benchmark.core import records
 from benchmark.core.files import plain
-from benchmark.core.records import SCHEMA, Record, digest
+from benchmark.core.records import Record
 from benchmark.data.corpus import Corpus
 from benchmark.model.device import device_name, peak_mb
+from benchmark.model.polyline import corners
 from benchmark.run.config import EVALUATION, RunConfig
 from benchmark.run.training import Training
+
+CURVE_POINTS = 100
 
 
 def assemble(
@@ -20,7 +25,7 @@ def assemble(
     details: dict[str, Any],
     seconds: float,
 ) -> Record:
-    """Everything that is kept of a run.
+    """Return everything that is kept of a run.
 
     Args:
         training: finished.
@@ -29,21 +34,20 @@ def assemble(
         details: KL spectrum and loss by position; of an exact language also samples.
         seconds: that evaluation took.
     """
-    train = training.corpus.splits["train"]
-    passes = training.tokens / int(train.lengths.sum())
+    config, train = training.config, training.corpus.splits["train"]
     finished = datetime.now(UTC).isoformat(timespec="seconds")
     record: Record = {
-        "schema": SCHEMA,
-        "id": training.config.id,
-        "config": describe_config(training.config),
+        "schema": records.SCHEMA,
+        "id": config.id,
+        "config": describe_config(config),
         "evaluation": EVALUATION,
-        "evaluation_digest": training.config.evaluation_digest,
+        "evaluation_digest": config.evaluation_digest,
         "data": describe_data(training.corpus),
         "metrics": scores,
-        "curve": training.thinned_curve(),
-        "weight_path": training.weight_path(),
+        "curve": thinned_curve(training.curve),
+        "weight_path": weight_path(training),
         **details,
-        "updates": {**training.updates, "passes": passes},
+        "updates": {**training.updates, "passes": training.tokens / int(train.lengths.sum())},
         "best_step": training.best["step"],
         "steps": training.total_steps,
         "parameters": sum(p.numel() for p in training.model.parameters()),
@@ -52,26 +56,40 @@ def assemble(
             "train_seconds": training.seconds,
             "evaluate_seconds": seconds,
             "tokens": training.tokens,
-            "tokens_per_second": training.tokens / max(training.seconds, 1e-9),
+            "tokens_per_second": training.rate_of_tokens(),
             "peak_mb": peak_mb(training.device),
             "device": device_name(training.device),
         },
         "provenance": {**provenance, "finished": finished},
     }
-    return record | {"digest": digest(record)}
+    return record | {"digest": records.digest(record)}
+
+
+def thinned_curve(curve: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return at most 100 points of the curve, the last among them."""
+    stride = math.ceil(len(curve) / CURVE_POINTS)
+    return curve[::-1][::stride][::-1] if stride > 1 else curve
+
+
+def weight_path(training: Training) -> list[list[float]] | None:
+    """Return corners [step, weight] of the KL weight used; None without a latent variable."""
+    if not training.baseline.latent:
+        return None
+    steps = training.weights.isfinite().nonzero()[:, 0]  # a phase that ended early has none
+    used = training.weights[steps].numpy()
+    return [list(corner) for corner in corners(steps.numpy(), used)]
 
 
 def describe_config(config: RunConfig) -> dict[str, Any]:
-    """All settings; of what lies outside the checkout the name and digest, no path."""
+    """Return all settings; of what lies outside the checkout the name and digest, no path."""
     out = config.to_dict() | {"data": corpora.recorded(config.data)}
     if config.file is not None:
-        out["file"] = plain(Path(config.file).name)
-        out["file_sha256"] = config.file_sha256
+        out |= {"file": plain(Path(config.file).name), "file_sha256": config.file_sha256}
     return out
 
 
 def describe_data(corpus: Corpus) -> dict[str, Any]:
-    """What a reader of a record must know of the data; the truth of an exact language."""
+    """Return what a reader of a record must know of the data; the truth of an exact language."""
     out: dict[str, Any] = {
         "name": corpus.spec,
         "sha256": corpus.sha256,

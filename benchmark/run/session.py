@@ -26,15 +26,16 @@ from benchmark import metrics
 from benchmark.core import records, sentences, signals
 from benchmark.core.errors import UserError
 from benchmark.core.files import sha256_bytes, write_atomic
+from benchmark.core.records import Record
 from benchmark.data.corpus import Corpus
+from benchmark.model import checkpoint
 from benchmark.model.device import prepare_device
 from benchmark.model.lowprecision import has_bf16
-from benchmark.run import blame, checkpoint, contract, failures
-from benchmark.run.claims import claim
+from benchmark.run import contract, failures
+from benchmark.run.claims import claim, clear_finished, clear_temporary
 from benchmark.run.config import RunConfig
 from benchmark.run.encoding import Measured
-from benchmark.run.evaluation import Parts, evaluate, recovery
-from benchmark.run.leftovers import clear_finished, clear_temporary
+from benchmark.run.evaluation import Parts, Step, evaluate, evaluate_test
 from benchmark.run.progress import Progress
 from benchmark.run.result import assemble
 from benchmark.run.samples import recorded
@@ -57,8 +58,8 @@ def run(
     keep: Keep = "best",
     checkpoint_seconds: float = 60.0,
     threads: int = 1,
-) -> dict[str, Any]:
-    """Train and evaluate one run, from wherever an earlier process left it.
+) -> Record:
+    """Train and evaluate one run, from wherever an earlier process left it; return its record.
 
     Args:
         config: the run.
@@ -70,12 +71,9 @@ def run(
         checkpoint_seconds: between two checkpoints.
         threads: of torch on the CPU; part of what makes a result reproducible to the bit.
 
-    Returns:
-        The record.
-
     Raises:
         UserError: bad input, a record that exists, no sacrebleu for BLEU, no such device, a method
-            that breaks its contract or raises, a damaged checkpoint, a loss not finite.
+            that breaks its contract or raises, a damaged checkpoint, a loss that is not finite.
         Interrupted: SIGTERM, SIGUSR1, SIGINT or SIGHUP came; call again to go on.
     """
     folder = runs / config.id
@@ -98,7 +96,7 @@ def run(
         session = _Session(config, corpus, folder, place, asked, checkpoint_seconds)
         session.progress = Progress(folder, config.id, progress)
         try:
-            with blame.blamed(config):
+            with failures.blamed(config):
                 record = session.work(keep)
         except Interrupted:
             raise
@@ -111,6 +109,16 @@ def run(
     return record
 
 
+def refuse_done(folder: Path) -> None:
+    """Raise UserError if the run has a record; it is never written over."""
+    if records.finished(folder):
+        clear_finished(folder)
+        raise UserError(
+            f"{folder / records.FILE}: a record exists already and is kept; to run it again "
+            "choose another --runs folder"
+        )
+
+
 def _keep_settings(config: RunConfig, folder: Path) -> None:
     """Leave what `load_run` needs, called anywhere: a copy of an outside baseline's file too."""
     table = config.to_dict() | {"data": corpora.absolute(config.data)}
@@ -120,17 +128,8 @@ def _keep_settings(config: RunConfig, folder: Path) -> None:
             raise UserError(f"{config.file}: changed while the run began; start it again")
         write_atomic(folder / COPY, source)
         table["file"] = COPY
-    write_atomic(folder / "config.json", _json(table))
-
-
-def refuse_done(folder: Path) -> None:
-    """Raise UserError if the run has a record; it is never written over."""
-    if (folder / "record.json").exists():
-        clear_finished(folder)
-        raise UserError(
-            f"{folder / 'record.json'}: a record exists already and is kept; to run it again "
-            "choose another --runs folder"
-        )
+    text = json.dumps(table, indent=1, sort_keys=True)
+    write_atomic(folder / "config.json", f"{text}\n".encode())
 
 
 class _Session:
@@ -150,39 +149,39 @@ class _Session:
         self.config, self.corpus, self.folder, self.device = config, corpus, folder, device
         self.asked, self.every = asked, checkpoint_seconds
         self.training = Training(config, corpus, device)
-        self.provenance = records.provenance("" if config.file else config.baseline)
-        self.provenance |= {"method_sha256": config.method_sha256}
-        self.provenance |= {"resumed": 0, "code_sha256_resumed": []}
+        self.provenance = records.provenance("" if config.file else config.baseline) | {
+            "method_sha256": config.method_sha256,
+            "resumed": 0,
+            "code_sha256_resumed": [],
+        }
         self.saved = self.clock = time.monotonic()
-        self.logged = 0
-        if (folder / "checkpoint.pt").exists():
+        self.logged = 0  # points of the curve that log.jsonl has
+        self.measured = 0.0  # seconds that evaluation took, in all processes
+        self.path = folder / "checkpoint.pt"
+        if self.path.exists():
             self._resume()
         if self.training.step < self.training.total_steps:  # parts of a removed checkpoint
             shutil.rmtree(folder / "evaluation", ignore_errors=True)
 
-    @property
-    def path(self) -> Path:
-        return self.folder / "checkpoint.pt"
-
-    def work(self, keep: Keep) -> dict[str, Any]:
+    def work(self, keep: Keep) -> Record:
+        """Train, evaluate, and write the record."""
         training = self.training
         training.train(self._after_step)
         if not (self.folder / "evaluation").exists():
             self._save()
-        scores, details, seconds = self._evaluate()
+        scores, details = self._evaluate()
         if keep != "none":
             self._keep("best.pt", training.best["weights"])
         if keep == "all":
             self._keep("last.pt", training.model.state_dict())
-        record = assemble(training, self.provenance, scores, details, seconds)
+        record = assemble(training, self.provenance, scores, details, self.measured)
         records.write_exclusive(self.folder, record)
         return record
 
     def _resume(self) -> None:
         state = checkpoint.load(self.path, self.device)
         self.training.load_state(state)
-        now = self.provenance
-        self.provenance = state["provenance"]
+        now, self.provenance = self.provenance, state["provenance"]
         began = self.provenance.get("method_sha256", now["method_sha256"])
         if began != now["method_sha256"]:
             raise UserError(
@@ -201,25 +200,23 @@ class _Session:
             self._log(training.curve[-1])
             self.logged = len(training.curve)
             self._tick()
-            self.progress.epoch(training.curve[-1], training.total_steps, self._rate())
+            self.progress.epoch(training.curve[-1], training.total_steps, training.rate_of_tokens())
         if self.progress.due():
             self._tick()
             loss, kl = training.mean_loss()
-            figures = {"loss": loss, "kl": kl, "weight": training.annealer.weight}
-            figures["tokens_per_second"] = self._rate()
-            self.progress.show("train", training.step, training.total_steps, **figures)
-        stop = bool(self.asked)
-        if stop or time.monotonic() - self.saved > self.every:
+            self.progress.show(
+                "train", training.step, training.total_steps, loss=loss, kl=kl,
+                weight=training.annealer.weight, tokens_per_second=training.rate_of_tokens(),
+            )  # fmt: skip
+        asked = bool(self.asked)  # read once: a signal may come while the checkpoint is written
+        if asked or time.monotonic() - self.saved > self.every:
             self._save()
-        if stop:
+        if asked:
             self._stop_if_asked()
 
     def _stop_if_asked(self) -> None:
         if self.asked:
             raise Interrupted(f"{self.config.id}: stopped by {signal.Signals(self.asked[0]).name}")
-
-    def _rate(self) -> float:
-        return self.training.tokens / max(self.training.seconds, 1e-9)
 
     def _tick(self) -> None:
         """Add the time since the last tick to the training time."""
@@ -244,50 +241,44 @@ class _Session:
     def _keep(self, name: str, weights: dict[str, Any]) -> None:
         checkpoint.save(self.folder / name, {"weights": {k: v.cpu() for k, v in weights.items()}})
 
-    def _evaluate(self) -> tuple[dict[str, Any], dict[str, Any], float]:
-        """Metrics of validation, test and last; details of the test; seconds it took."""
-        training, settings = self.training, self.config.evaluate
+    def _evaluate(self) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Return the metrics of ``valid``, ``test`` and ``last``, and the details of the test."""
+        training, model = self.training, self.training.model
         prior = training.baseline.selection_weight > 0
         test = Measured("test", self.corpus.splits["test"], self.config.seed, self.device)
-        model, best = training.model, training.best
         last = {k: v.detach().clone() for k, v in model.state_dict().items()}
         model.eval()
-        seconds = [0.0]
+        scores = {"valid": training.best["metrics"]}
         with training.autocast():
-            store = self._store(test, "last", seconds)
-            scores = {"valid": best["metrics"]}
-            scores["last"], _ = evaluate(model, self.corpus, test, 0, 0, prior, store)
-            model.load_state_dict(best["weights"])
-            store = self._store(test, "best", seconds)
-            greedy = settings.max_length if settings.bleu else 0
-            scores["test"], details = evaluate(
-                model, self.corpus, test, settings.iw_samples, greedy, prior, store
-            )
-            scores["test"] |= recovery(model, self.corpus, test)
+            step = self._kept_parts("last", test)
+            scores["last"], _ = evaluate(model, self.corpus, test, 0, 0, prior, step)
+            model.load_state_dict(training.best["weights"])
+            step = self._kept_parts("best", test)
+            scores["test"], details = evaluate_test(model, self.corpus, self.config, test, step)
             details |= recorded(model, self.corpus)
         model.load_state_dict(last)
         sentences.keep(self.folder / sentences.FILES[0], details)
-        return scores, details, seconds[0]
+        return scores, details
 
-    def _store(
-        self, split: Measured, which: str, seconds: list[float]
-    ) -> Callable[[int, Callable[[], Parts]], Parts]:
-        """Do the work of a bucket, or read it where an earlier process did it."""
-        key = f"{which}-{split.name}-{self.config.evaluation_digest}"
-        scored = list(accumulate((b.tokens[:, 1:].numel() for b in split.buckets), initial=0))
+    def _kept_parts(self, which: str, test: Measured) -> Step:
+        """Return how a bucket is measured: read what an earlier process measured, or do it."""
+        name = f"{which}-{test.name}-{self.config.evaluation_digest}"
+        done = list(accumulate((b.tokens[:, 1:].numel() for b in test.buckets), initial=0))
 
         def step(number: int, work: Callable[[], Parts]) -> Parts:
             self._stop_if_asked()
             if number == 0 or self.progress.due():
-                self.progress.show("evaluate", scored[number], split.tokens)
-            path = self.folder / "evaluation" / f"{key}-{number}.npz"
+                self.progress.show("evaluate", done[number], test.tokens)
+            path = self.folder / "evaluation" / f"{name}-{number}.npz"
             parts = _read_parts(path)
             if parts is None:
                 begin = time.monotonic()
                 parts = work()
                 parts["seconds"] = np.array(time.monotonic() - begin)
-                write_atomic(path, _npz(parts), durable=False)
-            seconds[0] += float(parts.pop("seconds"))
+                buffer = io.BytesIO()
+                np.savez(buffer, allow_pickle=False, **parts)
+                write_atomic(path, buffer.getvalue(), durable=False)
+            self.measured += float(parts.pop("seconds"))
             return parts
 
         return step
@@ -299,13 +290,3 @@ def _read_parts(path: Path) -> Parts | None:
             return {name: arrays[name] for name in arrays.files}
     except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile, zlib.error):
         return None  # absent, or damaged: measured again
-
-
-def _npz(arrays: dict[str, Any]) -> bytes:
-    buffer = io.BytesIO()
-    np.savez(buffer, **arrays)
-    return buffer.getvalue()
-
-
-def _json(table: dict[str, Any]) -> bytes:
-    return (json.dumps(table, indent=1, sort_keys=True) + "\n").encode()

@@ -16,7 +16,7 @@ from benchmark.core.files import write_atomic
 from benchmark.core.provenance import checkout
 from benchmark.core.records import Record
 from benchmark.data import recorded
-from benchmark.run.leftovers import clear_finished
+from benchmark.run.claims import clear_finished
 from benchmark.sweep import origin, plan, status
 
 if TYPE_CHECKING:

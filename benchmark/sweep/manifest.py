@@ -3,21 +3,20 @@
 ``<runs>/manifests/<study>-<digest>.json`` is written once and never changed; its name holds the
 digest of its content, so a changed one is recognised. Whatever happens to the study afterwards,
 `pcbench task` and the report job read this file alone. A baseline's file outside the checkout is
-kept beside it, under its own digest.
+copied next to it, under its own digest.
 """
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from benchmark.core.errors import UserError, suggest
 from benchmark.core.files import sha256_bytes, write_atomic
-
-if TYPE_CHECKING:
-    from benchmark.run.config import RunConfig
-    from benchmark.sweep.study import Labelled, Study
+from benchmark.data import absolute
+from benchmark.run.config import RunConfig
+from benchmark.sweep.study import Labelled, Study
 
 FORMAT = "pcbench-manifest-1"
 FOLDER = "manifests"  # inside the runs folder
@@ -34,17 +33,11 @@ class Entry:
 
     @property
     def name(self) -> str:
-        """How the run is called in messages."""
+        """The run as messages name it."""
         return f"{self.label}, {self.config['data']}, seed {self.config['seed']}"
 
-    def resolve(self) -> "RunConfig":
-        """The settings.
-
-        Raises:
-            UserError: the code no longer takes them, or they now mean another run.
-        """
-        from benchmark.run.config import RunConfig
-
+    def resolve(self) -> RunConfig:
+        """Return the settings; UserError if they are refused by now, or mean another run."""
         config = RunConfig.from_dict(self.config, self.id)
         if config.id != self.id:
             raise UserError(
@@ -56,7 +49,7 @@ class Entry:
 
 @dataclass(frozen=True)
 class Options:
-    """What a task and the report job need to know beside the runs; folders are absolute."""
+    """What a task and the report job need to know besides the runs; folders are absolute."""
 
     data: str
     results: str = ""
@@ -85,22 +78,14 @@ class Manifest:
         return self.path.parent.parent
 
     def find(self, run_id: str) -> Entry:
-        """The entry with an id.
-
-        Raises:
-            UserError: there is none.
-        """
-        found = {entry.id: entry for entry in self.entries}
-        if run_id not in found:
-            raise UserError(f"{self.path}: no run '{run_id}'; {suggest(run_id, found)}")
-        return found[run_id]
+        """Return the entry with an id; UserError if there is none."""
+        entries = {entry.id: entry for entry in self.entries}
+        if run_id not in entries:
+            raise UserError(f"{self.path}: no run '{run_id}'; {suggest(run_id, entries)}")
+        return entries[run_id]
 
     def task(self, index: int, pack: int) -> tuple[Entry, ...]:
-        """The entries of the array task ``index``, ``pack`` a task.
-
-        Raises:
-            UserError: there is no such task.
-        """
+        """Return the entries of the array task ``index``, ``pack`` a task."""
         tasks = -(-len(self.entries) // pack)
         if not 0 <= index < tasks:
             raise UserError(
@@ -109,115 +94,73 @@ class Manifest:
             )
         return self.entries[index * pack : (index + 1) * pack]
 
-    def restore(self) -> "Study":
-        """The study as it was when the manifest was written.
-
-        Raises:
-            UserError: see `Entry.resolve`.
-        """
-        from benchmark.sweep.study import Labelled, Study
-
+    def restore(self) -> Study:
+        """Return the study as it was when the manifest was written; see `Entry.resolve`."""
         runs = sorted((*self.entries, *self.rest), key=lambda entry: entry.place)
         configs = tuple(Labelled(entry.label, entry.resolve()) for entry in runs)
         return Study(self.study, Path(self.study_path), configs)
 
 
-def build(study: "Study", todo: Sequence["Labelled"], runs: Path, options: Options) -> Manifest:
-    """The manifest of a study's runs ``todo``; nothing is written, see `write`."""
+def build(study: Study, todo: Sequence[Labelled], runs: Path, options: Options) -> Manifest:
+    """Return the manifest of a study's runs ``todo``; nothing is written, see `write`."""
     wanted = {run.id for run in todo}
-    entries = [
-        Entry(run.id, run.label, place, _settings(run.config, runs))
-        for place, run in enumerate(study.configs)
-    ]
-    content = {
-        "format": FORMAT,
-        "study": study.name,
-        "study_path": str(study.path.absolute()),
-        "options": asdict(options),
-        "entries": [asdict(entry) for entry in entries if entry.id in wanted],
-        "rest": [asdict(entry) for entry in entries if entry.id not in wanted],
-    }
-    data = _dumps(content)
-    path = runs.absolute() / FOLDER / f"{study.name}-{sha256_bytes(data)[:12]}.json"
-    return _parse(path, data)
+    entries = []
+    for place, run in enumerate(study.configs):
+        settings = run.config.to_dict() | {"data": absolute(run.config.data)}
+        if run.config.file is not None:
+            settings["file"] = str(_copy(run.config, runs))
+        entries.append(Entry(run.id, run.label, place, settings))
+    todo_entries = tuple(entry for entry in entries if entry.id in wanted)
+    rest = tuple(entry for entry in entries if entry.id not in wanted)
+    path = str(study.path.absolute())
+    draft = Manifest(Path(), study.name, path, options, todo_entries, rest)
+    name = f"{study.name}-{sha256_bytes(_dumps(draft))[:12]}.json"
+    return replace(draft, path=runs.absolute() / FOLDER / name)
 
 
-def write(manifest: Manifest, study: "Study") -> None:
-    """Write a manifest, once, and beside it the study's baseline files from outside the checkout.
-
-    Raises:
-        UserError: the runs folder cannot be written, or a baseline's file changed meanwhile.
-    """
-    for run in study.configs:
-        kept = _kept(run.config, manifest.runs)
-        if run.config.file is not None and kept is not None and not kept.exists():
-            source = Path(run.config.file).read_bytes()
-            if sha256_bytes(source) != run.config.file_sha256:
-                raise UserError(f"{run.config.file}: changed meanwhile; start again")
-            write_atomic(kept, source)
+def write(manifest: Manifest, study: Study) -> None:
+    """Write a manifest, once, and next to it the baseline files from outside the checkout."""
+    for config in (run.config for run in study.configs if run.config.file is not None):
+        copy, source = _copy(config, manifest.runs), Path(str(config.file))
+        if not copy.exists():
+            content = source.read_bytes()
+            if sha256_bytes(content) != config.file_sha256:
+                raise UserError(f"{source}: changed meanwhile; start again")
+            write_atomic(copy, content)
     if not manifest.path.exists():
-        write_atomic(manifest.path, _dumps(_content(manifest)))
+        write_atomic(manifest.path, _dumps(manifest))
 
 
 def read(path: Path) -> Manifest:
-    """Read a manifest and check that it is as it was written.
-
-    Raises:
-        UserError: it is missing, no manifest, or was changed.
-    """
+    """Read a manifest; UserError if it is missing, no manifest, or was changed."""
     try:
         data = path.read_bytes()
-    except OSError as error:
-        raise UserError(
-            f"{path}: no manifest can be read here ({error.strerror}); `pcbench submit` writes them"
-        ) from error
-    return _parse(path.absolute(), data)
-
-
-def _parse(path: Path, data: bytes) -> Manifest:
-    foreign = UserError(f"{path}: no manifest of this program; `pcbench submit` writes them")
-    try:
         content = json.loads(data)
-    except ValueError:
-        raise foreign from None
-    if not isinstance(content, dict) or content.get("format") != FORMAT:
-        raise foreign
+        if content.pop("format") != FORMAT:
+            raise ValueError(FORMAT)
+    except (OSError, ValueError, AttributeError, TypeError, KeyError) as error:
+        reason = f" ({error.strerror})" if isinstance(error, OSError) else ""
+        raise UserError(
+            f"{path}: no manifest of this program{reason}; `pcbench submit` writes them"
+        ) from None
     if path.stem != f"{content.get('study')}-{sha256_bytes(data)[:12]}":
         raise UserError(
             f"{path}: was changed or renamed since it was written, so its indices mean nothing; "
             "submit the study again"
         )
-    return Manifest(
-        path,
-        content["study"],
-        content["study_path"],
-        Options(**content["options"]),
-        tuple(Entry(**entry) for entry in content["entries"]),
-        tuple(Entry(**entry) for entry in content["rest"]),
-    )
+    content["options"] = Options(**content["options"])
+    for part in ("entries", "rest"):
+        content[part] = tuple(Entry(**entry) for entry in content[part])
+    return Manifest(path.absolute(), **content)
 
 
-def _content(manifest: Manifest) -> dict[str, Any]:
-    fields = asdict(manifest)
-    del fields["path"]
-    return {"format": FORMAT, **fields}
-
-
-def _dumps(content: dict[str, Any]) -> bytes:
+def _dumps(manifest: Manifest) -> bytes:
+    content = {"format": FORMAT, **asdict(manifest)}
+    del content["path"]
     return (json.dumps(content, indent=1, sort_keys=True) + "\n").encode()
 
 
-def _settings(config: "RunConfig", runs: Path) -> dict[str, Any]:
-    """All settings, paths absolute: with the kept copy of a baseline's file from outside."""
-    from benchmark.data import absolute
-
-    out = config.to_dict() | {"data": absolute(config.data)}
-    kept = _kept(config, runs)
-    return out if kept is None else out | {"file": str(kept)}
-
-
-def _kept(config: "RunConfig", runs: Path) -> Path | None:
-    """Where a baseline's file from outside the checkout is kept: under its content's digest."""
-    if config.file is None or config.file_sha256 is None:
-        return None
-    return runs.absolute() / FOLDER / "files" / config.file_sha256[:16] / Path(config.file).name
+def _copy(config: RunConfig, runs: Path) -> Path:
+    """Return where a baseline's file from outside is copied: by the digest of its content."""
+    digest, name = str(config.file_sha256), Path(str(config.file)).name
+    return runs.absolute() / FOLDER / "files" / digest[:16] / name

@@ -18,24 +18,26 @@
 
 import sys
 import tomllib
+from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from itertools import product
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, TypeVar
+
+from pydantic import AfterValidator
 
 from benchmark.core.errors import UserError, suggest
 from benchmark.core.files import plain
 from benchmark.core.ids import complete
 from benchmark.core.provenance import checkout
 from benchmark.core.records import marked
-from benchmark.core.settings import SECTIONS
+from benchmark.core.settings import SECTIONS, Mistakes, build
 from benchmark.model import registry
-from benchmark.run.config import RunConfig, resolve
+from benchmark.run.config import DataSet, Precision, Preset, RunConfig, Seed, method_of, resolve
 
 SHARE = "share/posterior-collapse-benchmark"  # where pip puts the studies, below its prefix
-_TABLES = ("study", "baseline", *SECTIONS)
-_STUDY = ("data", "seeds", "preset", "precision")
-_ROW = registry.RESERVED
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -65,30 +67,23 @@ class Study:
         return list(dict.fromkeys(run.label for run in self.configs))
 
     def of_seeds(self, wanted: Sequence[int] | None) -> list[Labelled]:
-        """The runs of some seeds, or of all where ``wanted`` is None.
-
-        Raises:
-            UserError: the study lacks one of them.
-        """
+        """Return the runs of some seeds, or of all for None; UserError if a seed is not there."""
         seeds = list(dict.fromkeys(run.config.seed for run in self.configs))
-        chosen = _choose(seeds, wanted, self.path)
-        return [run for run in self.configs if run.config.seed in chosen]
+        absent = [seed for seed in wanted or () if seed not in seeds]
+        if absent or (wanted is not None and not wanted):
+            raise UserError(
+                f"{self.path}: has no seed {absent[0] if absent else '(none given)'}; it has "
+                f"{', '.join(map(str, seeds))}"
+            )
+        return [run for run in self.configs if wanted is None or run.config.seed in wanted]
 
     def find(self, run_id: str) -> Labelled:
-        """The run with an id, or with the one id that begins so.
-
-        Raises:
-            UserError: the study has none, or several.
-        """
+        """Return the run with an id, or with the one id that begins so; see `complete`."""
         ids = {run.id: run for run in self.configs}
         return ids[complete(run_id, ids, str(self.path), "`pcbench sweep --list` prints them")]
 
     def only(self, names: Sequence[str]) -> "Study":
-        """The part of the study that rows, or the beginnings of ids, name; all of it for no name.
-
-        Raises:
-            UserError: a name is neither.
-        """
+        """Return the part of the study that rows, or the beginnings of ids, name; all for none."""
         chosen: set[str] = set()
         for name in names:
             runs = [r for r in self.configs if r.label == name]
@@ -100,8 +95,48 @@ class Study:
         return replace(self, configs=tuple(kept))
 
 
+# What the tables of a study file hold ----------------------------------------------------------
+
+
+def _distinct(values: list[T]) -> list[T]:
+    if not values:
+        raise ValueError("the study is empty; the list must have an entry")
+    if twice := [value for value in values if values.count(value) > 1]:
+        raise ValueError(f"{twice[0]!r} occurs twice; name it once")
+    return values
+
+
+def _label(text: str) -> str:
+    if not text.strip() or marked(text):
+        raise ValueError(f"{text!r} is empty or holds markup, which no report shows")
+    return text
+
+
+@dataclass(frozen=True)
+class _Head:
+    """The table [study]."""
+
+    data: Annotated[list[DataSet], AfterValidator(_distinct)]
+    seeds: Annotated[list[Seed], AfterValidator(_distinct)]
+    preset: Preset | None = None
+    precision: Precision = "fp32"
+
+
+@dataclass(frozen=True)
+class _Row:
+    """A table [[baseline]]; its other keys are the baseline's hyper-parameters, ``params``."""
+
+    name: str
+    label: Annotated[str, AfterValidator(_label)] = ""
+    file: str | None = None
+    precision: Precision | None = None
+    model: dict[str, Any] = field(default_factory=dict)
+    train: dict[str, Any] = field(default_factory=dict)
+    params: dict[str, Any] = field(default_factory=dict)  # the baseline's
+
+
 def locate(named: Path | str) -> Path:
-    """The file of a study: a path, or the name of one in ``paper/`` here, or of this project's."""
+    """Return the file of a study: a path, or a name in ``paper/`` here, or in this project's."""
     if Path(named).exists() or Path(named).name != str(named):
         return Path(named)
     places = (Path("paper"), Path(), checkout() / "paper", Path(sys.prefix) / SHARE)
@@ -122,36 +157,52 @@ def load(
         settings: of the sections ``model``, ``train``, ``evaluate``, in place of the study's.
 
     Raises:
-        UserError: naming file, key and nearest valid name: damaged TOML, anything unknown or of a
-            wrong type, an empty study, a label used twice, two rows that are one run.
+        UserError: no such file, damaged TOML, or a line for each mistake: all that is unknown or of
+            a wrong type, an empty study, a label used twice, two rows that are one run.
     """
     path = locate(path)
-    table = _read(path)
-    _known(table, _TABLES, str(path))
-    head, rows = table.get("study", {}), table.get("baseline", [])
-    if not isinstance(head, dict):
-        raise UserError(f"{path}: study: must be a table, [study]")
-    _known(head, _STUDY, f"{path}: study")
-    if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
-        raise UserError(f"{path}: baseline: must be an array of tables, [[baseline]]")
-    data = _list(head, "data", str, path)
-    chosen = _choose(_list(head, "seeds", int, path), seeds, path)
-    if not rows:
-        raise UserError(f"{path}: the study is empty; add a [[baseline]] table with a name")
-    named = [_row(row, number, path) for number, row in enumerate(rows, start=1)]
-    _unique([label for label, _ in named], "label", path, "give one of the rows another label")
-    sections = {name: _section(table, name, path) for name in SECTIONS if name in table}
-    for name, values in (settings or {}).items():
-        sections[name] = {**sections.get(name, {}), **values}
-    common = {key: _text(head, key, path) for key in ("preset", "precision") if key in head}
-    configs = tuple(
-        Labelled(label, _resolve(row, corpus, seed, common, sections, path))
-        for seed in chosen
-        for corpus in data
-        for label, row in named
-    )
-    _one_id_each(configs, path)
-    return Study(plain(path.stem), path, configs)
+    where, table, given = str(path), _read(path), settings or {}
+    mistakes, known = Mistakes(), ("study", "baseline", *SECTIONS)
+    unknown = [key for key in table if key not in known]
+    mistakes.lines += [f"{where}: {key}: unknown key; {suggest(key, known)}" for key in unknown]
+    head: _Head | None = mistakes.of(build, _Head, table.get("study", {}), where, "study")
+    for key, cls in SECTIONS.items():
+        mistakes.of(build, cls, table.get(key, {}), where, key)
+        mistakes.of(build, cls, given.get(key, {}), "--set", key)
+    tables = table.get("baseline", [])
+    if not (isinstance(tables, list) and tables and all(isinstance(t, dict) for t in tables)):
+        mistakes.lines.append(f"{where}: the study is empty; add tables [[baseline]] with a name")
+        tables = []
+    parsed = [_row(values, number, path, mistakes) for number, values in enumerate(tables, start=1)]
+    rows = [row for row in parsed if row is not None]
+    for label, count in Counter(row.label for row in rows).items():
+        if count > 1:
+            mistakes.lines.append(f"{where}: label '{label}' occurs twice; give a row another one")
+    if head is None or mistakes.lines:
+        raise mistakes.error()
+
+    runs: dict[str, Labelled] = {}
+    for seed, data, row in product(head.seeds, head.data, rows):
+        # What is set nearer to the run wins: the file's sections, then --set, then the row's own.
+        layers = (table, given, vars(row))
+        sections = {
+            key: {name: value for layer in layers for name, value in layer.get(key, {}).items()}
+            for key in SECTIONS
+        }
+        config: RunConfig | None = mistakes.of(
+            resolve, data, row.name, seed, row.params, row.precision or head.precision,
+            head.preset, sections, row.file, where,
+        )  # fmt: skip
+        if config is None:
+            continue
+        if config.id in runs:
+            names = f"'{runs[config.id].label}' and '{row.label}'"
+            mistakes.lines.append(f"{where}: rows {names} are one run; remove or change one")
+        runs[config.id] = Labelled(row.label, config)
+    if mistakes.lines:
+        raise mistakes.error()
+    whole = Study(plain(path.stem), path, tuple(runs.values()))
+    return replace(whole, configs=tuple(whole.of_seeds(seeds)))
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -159,110 +210,25 @@ def _read(path: Path) -> dict[str, Any]:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         here = sorted(file.stem for file in Path("paper").glob("*.toml"))
-        near = f"; {suggest(path.stem, here)}" if path.name == str(path) and here else ""
-        where = ", nor a study of that name in paper/" if path.name == str(path) else ""
+        is_name = path.name == str(path)
+        where = ", nor a study of that name in paper/" if is_name else ""
+        near = f"; {suggest(path.stem, here)}" if is_name and here else ""
         raise UserError(f"{path}: no such study file{where}{near}") from None
-    except OSError as error:
-        raise UserError(f"{path}: cannot be read ({error.strerror})") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise UserError(f"{path}: not valid TOML: {error}") from None
 
 
-def _known(table: Mapping[str, Any], known: Sequence[str], where: str) -> None:
-    for key in table:
-        if key not in known:
-            raise UserError(f"{where}{'.' if ': ' in where else ': '}{key}: unknown key; "
-                            f"{suggest(key, known)}")  # fmt: skip
-
-
-def _list(head: Mapping[str, Any], key: str, kind: type, path: Path) -> list[Any]:
-    """A list without repetition, of texts or of integers of at least 0."""
-    if key not in head:
-        raise UserError(f"{path}: study.{key}: missing; give a list")
-    value = head[key]
-    if not isinstance(value, list) or not all(type(item) is kind for item in value):
-        words = {str: "texts", int: "integers"}
-        raise UserError(f"{path}: study.{key}: {value!r} is not a list of {words[kind]}")
-    if not value:
-        raise UserError(f"{path}: study.{key}: the study is empty; the list must have an entry")
-    _unique(value, f"study.{key}", path, "name it once")
-    return value
-
-
-def _text(head: Mapping[str, Any], key: str, path: Path) -> str:
-    if not isinstance(head[key], str):
-        raise UserError(f"{path}: study.{key}: {head[key]!r} is not a text")
-    return str(head[key])
-
-
-def _section(table: Mapping[str, Any], name: str, path: Path) -> dict[str, Any]:
-    if not isinstance(table[name], dict):
-        raise UserError(f"{path}: {name}: must be a table, [{name}]")
-    return dict(table[name])
-
-
-def _choose(seeds: list[int], wanted: Sequence[int] | None, path: Path) -> list[int]:
-    if wanted is None:
-        return seeds
-    absent = [seed for seed in wanted if seed not in seeds]
-    if absent or not wanted:
-        raise UserError(f"{path}: has no seed {absent[0] if absent else '(none given)'}; it has "
-                        f"{', '.join(map(str, seeds))}")  # fmt: skip
-    return [seed for seed in seeds if seed in wanted]
-
-
-def _row(row: dict[str, Any], number: int, path: Path) -> tuple[str, dict[str, Any]]:
-    where = f"{path}: baseline {number}"
-    if not isinstance(row.get("name"), str):
-        raise UserError(f"{where}: 'name' must be a text")
-    label = row.get("label", row["name"])
-    if not isinstance(label, str) or not label.strip():
-        raise UserError(f"{where}: 'label' must be a text")
-    if marked(label):
-        raise UserError(f"{where}: 'label' {label!r} holds markup, which no report shows")
-    if not isinstance(row.get("file", ""), str):
-        raise UserError(f"{where}: 'file' must be a text")
-    if not isinstance(row.get("precision", ""), str):
-        raise UserError(f"{where}: 'precision' must be a text")
+def _row(table: dict[str, Any], number: int, path: Path, mistakes: Mistakes) -> _Row | None:
+    """Return a checked row; None if it is wrong."""
+    where, place = str(path), f"baseline {number}"
+    values = {key: table[key] for key in table if key in registry.RESERVED}
+    params = {key: table[key] for key in table if key not in registry.RESERVED}
+    row: _Row | None = mistakes.of(build, _Row, {**values, "params": params}, where, place)
     for key in ("model", "train"):
-        if not isinstance(row.get(key, {}), dict):
-            raise UserError(f"{where}: '{key}' must be a table")
-    return label, {key: value for key, value in row.items() if key != "label"}
-
-
-def _resolve(
-    row: Mapping[str, Any],
-    data: str,
-    seed: int,
-    common: Mapping[str, str],
-    sections: Mapping[str, Mapping[str, Any]],
-    path: Path,
-) -> RunConfig:
-    params = {key: value for key, value in row.items() if key not in _ROW}
-    own = {key: row[key] for key in ("model", "train") if key in row}
-    sections = {**sections, **{key: {**sections.get(key, {}), **own[key]} for key in own}}
-    file = str(path.parent / row["file"]) if "file" in row else None
-    common = {**common, **{key: row[key] for key in ("precision",) if key in row}}
-    try:
-        return resolve(data=data, baseline=row["name"], seed=seed, params=params, file=file,
-                       sections=sections, where=str(path), **common)  # fmt: skip
-    except UserError as error:
-        message = str(error)
-        raise UserError(
-            message if message.startswith(str(path)) else f"{path}: {message}"
-        ) from None
-
-
-def _unique(values: Sequence[object], what: str, path: Path, mend: str) -> None:
-    for value in values:
-        if values.count(value) > 1:
-            raise UserError(f"{path}: {what} {value!r} occurs twice; {mend}")
-
-
-def _one_id_each(configs: Sequence[Labelled], path: Path) -> None:
-    seen: dict[str, str] = {}
-    for run in configs:
-        if run.id in seen:
-            raise UserError(f"{path}: rows '{seen[run.id]}' and '{run.label}' are one run "
-                            f"({run.id}); remove one or change its settings")  # fmt: skip
-        seen[run.id] = run.label
+        mistakes.of(build, SECTIONS[key], table.get(key, {}), where, place, key)
+    if row is None:
+        return None
+    file = str(path.parent / row.file) if row.file else None
+    # The run's epochs are not known yet: with many, what is given in epochs is a small part.
+    mistakes.of(method_of, row.name, file, params, 10**9, where)
+    return replace(row, label=row.label or row.name, file=file)

@@ -348,7 +348,7 @@ def test_an_outside_baseline_needs_its_file_and_a_stopped_run_goes_on(
     done = run(tiny.config("once", file=str(file)), tmp_path, made[0] / "data", progress=False)
     write(tmp_path / "results", [done])
     assert "name its file: --file .../once.py" in refused(pcbench(done["id"]))
-    assert "cannot be read" in refused(pcbench(done["id"], "--file", "other.py"))
+    assert "other.py: No such file" in refused(pcbench(done["id"], "--file", "other.py"))
     (tmp_path / "other.py").write_text(f"{ONCE}\n")
     said = refused(pcbench(done["id"], "--file", "other.py"))
     assert "--file other.py: is not the file of the record: its sha256 is " in said

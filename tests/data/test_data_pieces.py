@@ -14,8 +14,9 @@ import sentencepiece
 from benchmark import data
 from benchmark.core.errors import UserError
 from benchmark.core.files import sha256_bytes
-from benchmark.data import pieces, public
-from benchmark.data.vocabulary import SPECIALS
+from benchmark.core.tokens import SPECIALS
+from benchmark.data import public
+from benchmark.data.vocabulary import PieceVocabulary
 from benchmark.run.result import describe_data
 
 DRAW = random.Random(0)
@@ -32,11 +33,11 @@ ODD = [
 
 
 @pytest.fixture(scope="module")
-def vocabulary() -> pieces.PieceVocabulary:
-    return pieces.train(LINES, 300, "<unk>")
+def vocabulary() -> PieceVocabulary:
+    return PieceVocabulary.train(LINES, 300, "<unk>")
 
 
-def test_any_text_comes_back(vocabulary: pieces.PieceVocabulary) -> None:
+def test_any_text_comes_back(vocabulary: PieceVocabulary) -> None:
     everything = [chr(n) for n in range(33, 0x3000) if not chr(n).isspace() and n != 0x2581]
     blocks = ["".join(everything[i : i + 50]) for i in range(0, len(everything), 50)]
     for text in [*LINES, *ODD, *blocks, "  two\t blanks\n"]:
@@ -46,7 +47,7 @@ def test_any_text_comes_back(vocabulary: pieces.PieceVocabulary) -> None:
         assert vocabulary.decode(ids) == " ".join(text.split())
 
 
-def test_the_librarys_own_decoder_agrees(vocabulary: pieces.PieceVocabulary) -> None:
+def test_the_librarys_own_decoder_agrees(vocabulary: PieceVocabulary) -> None:
     processor = sentencepiece.SentencePieceProcessor(model_proto=vocabulary.model)
     for text in [*LINES[:20], *ODD]:
         ids = vocabulary.encode(text)
@@ -54,20 +55,20 @@ def test_the_librarys_own_decoder_agrees(vocabulary: pieces.PieceVocabulary) -> 
         assert [processor.id_to_piece(n - 2) for n in ids] == [vocabulary.words[n] for n in ids]
 
 
-def test_ends_specials_and_bytes_that_are_no_text(vocabulary: pieces.PieceVocabulary) -> None:
+def test_ends_specials_and_bytes_that_are_no_text(vocabulary: PieceVocabulary) -> None:
     ids = vocabulary.encode("walked")
     assert vocabulary.decode([1, *ids, 2, *ids]) == "walked"
     half = vocabulary.words.index("<0xC3>")
     assert vocabulary.decode([*ids, half, 0]) == "walked\ufffd"
 
 
-def test_the_unknown_word_of_a_text_is_one_piece(vocabulary: pieces.PieceVocabulary) -> None:
+def test_the_unknown_word_of_a_text_is_one_piece(vocabulary: PieceVocabulary) -> None:
     ids = vocabulary.encode("read <unk> read")
     assert [vocabulary.words[n] for n in ids].count("<unk>") == 1
 
 
 def test_the_digest_is_that_of_the_vocab_file_sentencepiece_writes(
-    vocabulary: pieces.PieceVocabulary, tmp_path: Path
+    vocabulary: PieceVocabulary, tmp_path: Path
 ) -> None:
     (tmp_path / "text").write_text("".join(f"{line}\n" for line in LINES))
     sentencepiece.SentencePieceTrainer.train(
@@ -78,7 +79,7 @@ def test_the_digest_is_that_of_the_vocab_file_sentencepiece_writes(
     )
     written = (tmp_path / "m.vocab").read_bytes()
     assert hashlib.sha256(written).hexdigest() == vocabulary.sha256
-    assert pieces.train(LINES, 300, "<unk>") == vocabulary
+    assert PieceVocabulary.train(LINES, 300, "<unk>") == vocabulary
     rows = [line.split("\t")[0] for line in written.decode().splitlines()]
     assert [*SPECIALS, *rows[1:]] == vocabulary.words
     assert len(vocabulary) == 303
@@ -87,13 +88,13 @@ def test_the_digest_is_that_of_the_vocab_file_sentencepiece_writes(
 @pytest.mark.parametrize(("size", "end"), [(5000, "less"), (20, "more")])
 def test_a_size_the_text_does_not_support_names_the_nearest_it_does(size: int, end: str) -> None:
     with pytest.raises(UserError) as caught:
-        pieces.train(LINES, size, "<unk>")
+        PieceVocabulary.train(LINES, size, "<unk>")
     found = re.search(rf"; use size=(\d+) or {end}$", str(caught.value))
     assert found is not None
     nearest = int(found[1])
-    assert len(pieces.train(LINES, nearest, "<unk>")) == nearest + 3
+    assert len(PieceVocabulary.train(LINES, nearest, "<unk>")) == nearest + 3
     with pytest.raises(UserError):
-        pieces.train(LINES, nearest + (1 if end == "less" else -1), "<unk>")
+        PieceVocabulary.train(LINES, nearest + (1 if end == "less" else -1), "<unk>")
 
 
 @pytest.fixture
@@ -102,8 +103,8 @@ def mini(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     text = {"train": LINES, "valid": LINES[:5], "test": ODD[:2]}
     contents = {split: "\n".join(lines).encode() for split, lines in text.items()}
     names = {split: f"mini.{split}.txt" for split in text}
-    sha256 = {split: sha256_bytes(content) for split, content in contents.items()}
-    corpus = public.PublicCorpus("mini", "miniature", "http://127.0.0.1:9/", names, sha256)
+    digests = {split: f"sha256:{sha256_bytes(content)}" for split, content in contents.items()}
+    corpus = public.PublicCorpus("mini", "miniature", "http://127.0.0.1:9/", names, digests)
     monkeypatch.setitem(public.CORPORA, "mini", corpus)
     (tmp_path / "source").mkdir()
     for split, content in contents.items():
@@ -144,7 +145,8 @@ def test_the_sign_that_pieces_use_for_a_blank_is_a_loss_that_is_told(
 ) -> None:
     content = "walk \u2581 talk\n".encode()
     (mini / "mini.valid.txt").write_bytes(content)
-    monkeypatch.setitem(public.CORPORA["mini"].sha256, "valid", sha256_bytes(content))
+    digests = public.CORPORA["mini"].digests
+    monkeypatch.setitem(digests, "valid", f"sha256:{sha256_bytes(content)}")
     data.prepare(CODED, tmp_path / "root", mini)
     told = describe_data(data.load(CODED, tmp_path / "root"))
     assert told["lossless"] == {"train": True, "valid": False, "test": True}

@@ -172,7 +172,7 @@ def test_bad_folders_are_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         "text:a,b": "'b' is no setting; write key=value; a folder's path must hold neither ','",
         "text:a=b": "a folder's path must hold neither ',' nor '='",
         "text:news,sise=3": "sise: unknown setting; did you mean 'size'?",
-        "text:news,size=many": "size: 'many' is not a whole number",
+        "text:news,size=many": "size: 'many': Input should be a valid integer",
         "text:news,vocabulary=sentencepiece,size=9,min_count=2": "min_count goes with",
         "txt:news": "txt: unknown data set; there are exact, exact_hard, ",
     }.items():
@@ -217,7 +217,7 @@ def test_a_run_on_own_text_leaves_no_path_in_its_record(
     text = (folder / "record.json").read_text()
     assert str(tmp_path) not in text
     record: dict[str, Any] = json.loads(text)
-    assert record["config"]["data"] == record["data"]["name"] == data.canonical(spec)
+    assert record["config"]["data"] == record["data"]["name"] == data.find(spec).name
     assert record["data"]["sha256"] == data.identity(spec)
     assert record["data"]["test_words"] == 10
     monkeypatch.chdir(tmp_path)

@@ -35,11 +35,11 @@ def source(tmp_path, monkeypatch):
         (folder / f"yahoo.{name}.txt").write_bytes(content)
     (folder / "vocab.txt").write_bytes(WORDS)
     known = {"valid": VALID, "test": TEST, "vocab": WORDS}
-    sha256 = {part: sha256_bytes(content) for part, content in known.items()}
-    names = {"md5": hashlib.md5(TRAIN).hexdigest(), "git blob": git_name(TRAIN, tmp_path)}
+    digests = {part: f"sha256:{sha256_bytes(content)}" for part, content in known.items()}
+    md5 = hashlib.md5(TRAIN).hexdigest()
+    digests["train"] = f"md5:{md5} git-blob:{git_name(TRAIN, tmp_path)}"
     for corpus in (public.YAHOO, public.YAHOO_SMALL):
-        others = {"train": names} if corpus.others else {}
-        mini = dataclasses.replace(corpus, sha256=sha256, others=others)
+        mini = dataclasses.replace(corpus, digests=digests)
         monkeypatch.setitem(public.CORPORA, corpus.name, mini)
     return folder
 
@@ -73,7 +73,7 @@ def test_the_small_cut_takes_fixed_lines_of_the_other_files(source, tmp_path, mo
     )
     assert data.identity("yahoo_small") != data.identity("yahoo")
     cut = data.identity("yahoo_small")
-    whole = dataclasses.replace(public.CORPORA["yahoo_small"], test_every=0)
+    whole = dataclasses.replace(public.CORPORA["yahoo_small"], test_every=1)
     monkeypatch.setitem(public.CORPORA, "yahoo_small", whole)
     assert data.identity("yahoo_small") != cut
     assert not data.is_prepared("yahoo_small", tmp_path / "root")
@@ -85,9 +85,9 @@ def test_a_training_file_of_another_git_name_is_refused(source, tmp_path, change
     with pytest.raises(UserError, match=r"yahoo\.train\.txt: is not .* md5 .*, expected"):
         data.prepare("yahoo", tmp_path / "root", source)
     mini = public.CORPORA["yahoo"]
-    others = {"train": {"git blob": mini.others["train"]["git blob"]}}
-    monkeypatch.setitem(public.CORPORA, "yahoo", dataclasses.replace(mini, others=others))
-    with pytest.raises(UserError, match=r"git blob \w{40}, expected \w{40}; get the original"):
+    digests = {**mini.digests, "train": mini.digests["train"].split()[1]}
+    monkeypatch.setitem(public.CORPORA, "yahoo", dataclasses.replace(mini, digests=digests))
+    with pytest.raises(UserError, match=r"git-blob \w{40}, expected \w{40}; get the original"):
         data.prepare("yahoo", tmp_path / "root", source)
     assert not data.is_prepared("yahoo", tmp_path / "root")
 
@@ -103,7 +103,7 @@ def test_yahoo_has_the_published_counts(tmp_path, monkeypatch):
     assert len(fifth) == 2_000
     assert tested == fifth
 
-    whole = dataclasses.replace(public.YAHOO_SMALL, test_every=0)
+    whole = dataclasses.replace(public.YAHOO_SMALL, test_every=1)
     monkeypatch.setitem(public.CORPORA, "yahoo_small", whole)
     data.prepare("yahoo_small", tmp_path, source)
     figures = data.describe("yahoo_small", tmp_path)

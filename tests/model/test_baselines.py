@@ -21,11 +21,11 @@ import tiny
 import torch
 
 from benchmark.core.errors import UserError
-from benchmark.model import registry
+from benchmark.core.settings import build
+from benchmark.model import checkpoint, registry
 from benchmark.model.annealing import Annealer
 from benchmark.model.baseline import Baseline
-from benchmark.run import checkpoint, contract
-from benchmark.run.config import build
+from benchmark.run import contract
 from benchmark.run.encoding import Measured
 from benchmark.run.evaluation import evaluate
 from benchmark.sweep import study

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from benchmark.core.seeds import generator
 from benchmark.core.settings import ModelConfig
-from benchmark.data.corpus import BOS, EOS, PAD
+from benchmark.core.tokens import BOS, EOS, PAD
 from benchmark.model import vae as models
 from benchmark.model.baseline import Baseline
 from benchmark.model.vae import TextVAE, build, dropout

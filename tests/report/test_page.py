@@ -8,6 +8,7 @@ import re
 import subprocess
 import sys
 from collections import Counter
+from html import unescape
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -193,9 +194,9 @@ def test_settings_unlike_most_rows_come_first() -> None:
         re.findall(r"<li><code>(.*?)</code>", part.partition("<details>")[0])
         for part in told.split("settings unlike most rows’</h4>")[1:]
     ]
-    base = [[f"baseline = &quot;{label}&quot;"] for label in "abcd"]
-    base[2] += ["params.kind = &quot;batch&quot;", "train.lr = 0.002"]
-    assert apart == base
+    base = [[f'baseline = "{label}"'] for label in "abcd"]
+    base[2] += ['params.kind = "batch"', "train.lr = 0.002"]
+    assert [[unescape(one) for one in some] for some in apart] == base
     assert told.count("train.lr = 0.001") == 3  # among all settings
 
 

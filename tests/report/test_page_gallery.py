@@ -7,7 +7,7 @@ from made_up import line, missing
 from test_page import Elements, words
 
 from benchmark.core.records import read_jsonl
-from benchmark.report.page.gallery import section
+from benchmark.report.page import page
 
 RESULTS = Path(__file__).parents[2] / "results"
 
@@ -22,9 +22,16 @@ def samples(word: str) -> dict[str, Any]:
     }  # fmt: skip
 
 
+def section(lines: list[dict[str, Any]]) -> str:
+    """The gallery of a page; nothing where it has none."""
+    _, opened, rest = page("s", [], lines, {}, []).partition('<section id="gallery">')
+    return opened + rest.partition("</section>")[0] if opened else ""
+
+
 def read(text: str) -> list[str]:
     """What a reader sees, from top to bottom."""
-    return Elements(text.replace("<wbr>", "")).texts
+    texts = Elements(text.replace("<wbr>", "") + "</section>" * bool(text)).texts
+    return [text for text in texts if text.strip()]
 
 
 def test_one_seed_a_row_with_its_first_texts() -> None:

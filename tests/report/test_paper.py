@@ -10,20 +10,21 @@ import pytest
 from benchmark.core.errors import UserError
 from benchmark.model import registry
 from benchmark.model.polyline import TOLERANCE, corners
-from benchmark.report import macros, quantities
+from benchmark.report import paper as papers
+from benchmark.report import quantities
 from benchmark.report.quantities import Quantities
 
 ROOT = Path(__file__).parents[2]
 PAPER = ROOT / "paper" / "paper.tex"
 TEXT = PAPER.read_text()
 KNOWN = Quantities(ROOT / "paper", ROOT / "results")
-STATEMENTS = [one for _, command, text in macros.commands(PAPER) if command == "checked"
-              for one in macros.statements(text)]  # fmt: skip
+STATEMENTS = [one for _, command, text in papers.commands(PAPER) if command == "checked"
+              for one in papers.statements(text)]  # fmt: skip
 
 
 def test_each_figure_of_the_paper_is_found() -> None:
-    found = macros.macros(PAPER, ROOT / "results")
-    keys = [key for _, command, key in macros.commands(PAPER) if command == "pcb"]
+    found = papers.macros(PAPER, ROOT / "results")
+    keys = [key for _, command, key in papers.commands(PAPER) if command == "pcb"]
     assert len(keys) > 50
     for key in keys:
         if not key.startswith(("confound:", "confound_languages:", "li2019_ptb:", "yahoo")):
@@ -32,7 +33,7 @@ def test_each_figure_of_the_paper_is_found() -> None:
 
 @pytest.mark.parametrize("statement", STATEMENTS)
 def test_what_the_paper_says_is_true_of_the_records(statement: str) -> None:
-    assert macros.holds(statement, KNOWN)
+    assert KNOWN.holds(statement)
 
 
 # Figures -----------------------------------------------------------------------------------------
@@ -167,14 +168,14 @@ def test_the_build_stops(text: str, said: str, tmp_path: Path) -> None:
     paper = beside_the_studies(tmp_path)
     paper.write_text(f"% \\pcb{{of no interest}}\n{text}\n")
     with pytest.raises(UserError) as error:
-        macros.macros(paper, ROOT / "results")
+        papers.macros(paper, ROOT / "results")
     assert said in str(error.value)
 
 
 def test_what_is_said_of_a_study_without_records_waits(tmp_path: Path) -> None:
     paper = beside_the_studies(tmp_path)
     paper.write_text(r"\pcb{quickstart:none:kl} \checked{quickstart:none:kl > 5}")
-    assert "none:kl" not in macros.macros(paper, tmp_path / "no results")
+    assert "none:kl" not in papers.macros(paper, tmp_path / "no results")
 
 
 def test_latex_stops_at_a_figure_that_is_not_defined(tmp_path: Path) -> None:
@@ -183,7 +184,7 @@ def test_latex_stops_at_a_figure_that_is_not_defined(tmp_path: Path) -> None:
     shutil.copytree(ROOT / "paper", tmp_path / "paper")
     paper = tmp_path / "paper" / "paper.tex"
     macros_file = paper.parent / "tables" / "macros.tex"
-    macros_file.write_text(macros.macros(PAPER, ROOT / "results"))
+    macros_file.write_text(papers.macros(PAPER, ROOT / "results"))
     paper.write_text(TEXT.replace(r"\maketitle", r"\maketitle \pcb{quickstart:none:au}"))
     done = subprocess.run(
         ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "paper.tex"],
@@ -265,4 +266,4 @@ def test_the_share_at_weight_1_is_that_of_all_steps(
         "config": {"train": {"lr_schedule": "constant"}},
     }
     near_one = 100 * sum(weight >= 1 - 2 * TOLERANCE for weight in weights) / total
-    assert quantities._share_at_one(line) == pytest.approx(near_one, abs=0.1 + 200 / total)
+    assert quantities.share_at_one(line) == pytest.approx(near_one, abs=0.1 + 200 / total)

@@ -11,8 +11,8 @@ import torch
 import benchmark.run.training
 from benchmark.core.errors import UserError
 from benchmark.core.settings import TrainConfig
-from benchmark.run import checkpoint
-from benchmark.run.learning_rate import LearningRate, restarted
+from benchmark.model import checkpoint
+from benchmark.model.schedule import LearningRate, restarted
 from benchmark.run.training import Training
 from benchmark.sweep import study
 
@@ -20,7 +20,7 @@ HALVING = {"lr_schedule": "halving", "patience": 2, "halve_from": 0, "halvings":
 
 
 def verdicts(rate: LearningRate, losses: list[float]) -> list[str]:
-    return [rate.after_eval(loss, {"of": i}) for i, loss in enumerate(losses)]
+    return [rate.decide(loss, {"of": i}) for i, loss in enumerate(losses)]
 
 
 def test_restarts_have_the_mean_of_the_constant_row() -> None:

@@ -14,7 +14,6 @@ from benchmark.core import records
 from benchmark.core.errors import UserError
 from benchmark.core.files import write_atomic
 from benchmark.run import claims
-from benchmark.run import leftovers as clearing
 from benchmark.run.session import refuse_done, run
 
 ROOT = Path(__file__).parents[2]
@@ -30,7 +29,7 @@ from benchmark.core import files, records
 folder, call = Path(sys.argv[1]), sys.argv[2]
 real = getattr(os, call)
 def die(*arguments):
-    if call == "link":
+    if call == "replace":
         real(*arguments)
     os.kill(os.getpid(), signal.SIGKILL)
 with claims.claim(folder):
@@ -73,10 +72,9 @@ def test_half_written_files_are_gone_with_the_next_process(tmp_path: Path) -> No
 
 def test_what_a_process_left_that_died_at_its_record_is_cleared(tmp_path: Path) -> None:
     folder = tmp_path / "ptb-none-0-0123abcd"
-    die(folder, "link")
-    assert {name.split(".")[1] if name.startswith(".") else name.split("-")[0]
-            for name in os.listdir(folder)} == {
-        "record", "record.json", "claim", "checkpoint.pt", "evaluation",
+    die(folder, "replace")
+    assert {name.split("-")[0] for name in os.listdir(folder)} == {
+        "record.json", "claim", "checkpoint.pt", "evaluation",
     }  # fmt: skip
     with pytest.raises(UserError, match="a record exists already"):
         refuse_done(folder)
@@ -87,9 +85,9 @@ def test_what_a_process_left_that_died_at_its_record_is_cleared(tmp_path: Path) 
 def test_a_live_process_keeps_its_files(tmp_path: Path) -> None:
     with claims.claim(tmp_path):
         (tmp_path / ".checkpoint.pt.abc.tmp").touch()
-        clearing.clear_finished(tmp_path)
+        claims.clear_finished(tmp_path)
         assert len(list(tmp_path.iterdir())) == 2
-    clearing.clear_finished(tmp_path)
+    claims.clear_finished(tmp_path)
     assert list(tmp_path.iterdir()) == []
 
 

@@ -174,4 +174,4 @@ def test_a_folder_is_no_file(place: Path, pcbench: Pcbench) -> None:
     (place / "studies" / "mine.py").mkdir()
     code, _, said = pcbench("sweep", "../studies/s.toml")
     assert code == 2
-    assert said.endswith("mine.py: cannot be read (Is a directory)\n")
+    assert said.endswith("mine.py: Is a directory\n")

@@ -16,8 +16,8 @@ import torch
 from benchmark import data as corpora
 from benchmark.core import records
 from benchmark.core.errors import UserError
-from benchmark.model import registry
-from benchmark.run import checkpoint, claims, evaluation
+from benchmark.model import checkpoint, registry
+from benchmark.run import claims, evaluation
 from benchmark.run.config import RunConfig
 from benchmark.run.encoding import Measured, encode
 from benchmark.run.finished import evaluate_run, load_run

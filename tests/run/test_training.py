@@ -13,14 +13,15 @@ from torch import Tensor
 
 from benchmark.core.errors import UserError
 from benchmark.core.seeds import derive, generator
+from benchmark.data.batches import Epochs
 from benchmark.data.corpus import Split
-from benchmark.data.epochs import Epochs
 from benchmark.data.exact import ExactLanguage
 from benchmark.model.lowprecision import has_bf16
 from benchmark.run.config import RunConfig
 from benchmark.run.encoding import Measured
 from benchmark.run.evaluation import validate
-from benchmark.run.training import CURVE_POINTS, Training
+from benchmark.run.result import CURVE_POINTS, thinned_curve
+from benchmark.run.training import Training
 
 FRESH = tiny.SPEC.replace("exact_small:", "exact_small:fresh=true,")
 HEAD = '''"""A baseline for a test."""
@@ -225,10 +226,10 @@ def test_the_curve_has_a_point_for_every_validation() -> None:
     for point in run.curve:
         assert point["weight"] == run.baseline.weight(point["step"] - 1, run.total_steps)
         assert point["neg_elbo"] == pytest.approx(point["rec"] + point["kl"], rel=1e-12)
-    assert run.thinned_curve() == run.curve
+    assert thinned_curve(run.curve) == run.curve
     for count in (100, 101, 250, 1000):
         run.curve = [{"step": step} for step in range(count)]
-        thin = [point["step"] for point in run.thinned_curve()]
+        thin = [point["step"] for point in thinned_curve(run.curve)]
         assert len(thin) <= CURVE_POINTS
         assert len(thin) > CURVE_POINTS / 2
         assert thin[-1] == count - 1

@@ -18,7 +18,7 @@ from benchmark.model.polyline import MOST, TOLERANCE, corners
 from benchmark.report import figures
 from benchmark.report.figures import schedules
 from benchmark.run.config import RunConfig
-from benchmark.run.result import assemble
+from benchmark.run.result import assemble, weight_path
 from benchmark.run.session import run as whole_run
 from benchmark.run.training import Training
 
@@ -121,7 +121,7 @@ def test_short_curves() -> None:
 )  # fmt: skip
 def test_the_path_is_the_weight_of_every_step(name: str, params: dict[str, Any]) -> None:
     run = finished(tiny.config(name, params=params, train={"epochs": 4}))
-    path, total = run.weight_path(), run.total_steps
+    path, total = weight_path(run), run.total_steps
     assert path is not None
     used = [run.baseline.weight(step, total) for step in range(total)]
     np.testing.assert_allclose(between(path, range(total)), used, atol=TOLERANCE)
@@ -133,7 +133,7 @@ def test_the_path_is_the_weight_of_every_step(name: str, params: dict[str, Any])
 
 def test_a_language_model_has_none() -> None:
     run = finished(tiny.config("lstm_lm"))
-    assert run.weight_path() is None
+    assert weight_path(run) is None
     assert [point["z_use"] for point in run.curve] == [None, None]
 
 
@@ -145,7 +145,7 @@ def test_steps_that_a_phase_leaves_out_have_none(monkeypatch: pytest.MonkeyPatch
     run = finished(tiny.config("pretrained_free_bits", params=params, train=train))
     left_out = np.flatnonzero(~run.weights.isfinite().numpy())
     assert left_out.tolist() == list(range(run.epochs.ends[3], run.epochs.ends[5]))
-    path = run.weight_path()
+    path = weight_path(run)
     assert path is not None
     assert not {step for step, _ in path} & set(left_out.tolist())
     assert all(math.isfinite(weight) for _, weight in path)
@@ -159,7 +159,7 @@ def test_the_record_holds_the_path_the_version_and_the_method(tmp_path: Path) ->
     record = whole_run(config, tmp_path / "runs", tmp_path / "data", progress=False)
     assert records.read(tmp_path / "runs" / config.id / "record.json") == record
     twin = finished(config)
-    assert record["weight_path"] == twin.weight_path()
+    assert record["weight_path"] == weight_path(twin)
     assert {weight for _, weight in record["weight_path"]} >= {0.0, 1.0}
     assert record["provenance"]["method_sha256"] == config.method_sha256
     assert all(isinstance(point["z_use"], float) for point in record["curve"])
@@ -175,7 +175,7 @@ def test_a_feedback_methods_weight_is_the_one_that_it_used(tmp_path: Path) -> No
     used, total = run.memory["used"], run.total_steps
     assert len(used) == total
     assert len(set(used)) > 5  # the schedule's own would be 1 throughout
-    path = run.weight_path()
+    path = weight_path(run)
     assert path is not None
     np.testing.assert_allclose(between(path, range(total)), used, atol=TOLERANCE)
     for point in run.curve:
@@ -189,7 +189,7 @@ def test_resumed_in_the_middle_it_is_the_same(tmp_path: Path) -> None:
     for step in (1, known.epochs.ends[0], known.epochs.ends[0] + 4, known.total_steps - 1):
         again = tiny.resumed(config, step, tmp_path)
         assert tiny.same(again.state() | {"seconds": 0}, known.state() | {"seconds": 0})
-        assert again.weight_path() == known.weight_path()
+        assert weight_path(again) == weight_path(known)
 
 
 def test_a_record_with_logged_numbers_is_read_back(tmp_path: Path) -> None:

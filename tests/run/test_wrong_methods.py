@@ -15,7 +15,8 @@ from torch import Tensor
 from benchmark import cli
 from benchmark import data as corpora
 from benchmark.core.errors import UserError
-from benchmark.run import checkpoint, contract, failures
+from benchmark.model import checkpoint
+from benchmark.run import contract, failures
 from benchmark.run.session import run
 from benchmark.run.training import Training
 

@@ -64,26 +64,32 @@ def test_a_baseline_of_ones_own_lies_beside_the_study(tmp_path: Path) -> None:
     [
         (HEAD + ROW + "cycels = 4\n", "baseline.none.cycels: unknown key"),
         (HEAD + '[[baseline]]\nname = "cyclical"\ncycels = 4\n', "did you mean 'cycles'?"),
-        (HEAD + '[[baseline]]\nname = "cyclical"\ncycles = "4"\n', "'4' is not of type int"),
+        (HEAD + '[[baseline]]\nname = "cyclical"\ncycles = "4"\n', "'4' should be a valid integer"),
         (HEAD + '[[baseline]]\nname = "cyclical"\ncycles = 0\n', "must be at least 1"),
         (HEAD + '[[baseline]]\nname = "cyclic"\n', "did you mean 'cyclical'?"),
-        (HEAD + '[[baseline]]\nlabel = "x"\n', "baseline 1: 'name' must be a text"),
-        (HEAD + ROW + "label = 3\n", "'label' must be a text"),
-        (HEAD + ROW + 'label = "a<b>c"\n', "'label' 'a<b>c' holds markup, which no report shows"),
-        (HEAD + '[baseline]\nname = "none"\n', "array of tables"),
-        (HEAD + ROW + ROW, "label 'none' occurs twice; give one of the rows another"),
+        (HEAD + '[[baseline]]\nlabel = "x"\n', "baseline 1.name: missing"),
+        (HEAD + ROW + "label = 3\n", "baseline 1.label: 3 should be a valid string"),
+        (
+            HEAD + ROW + 'label = "a<b>c"\n',
+            "baseline 1.label: 'a<b>c' is empty or holds markup, which no report shows",
+        ),
+        (HEAD + '[baseline]\nname = "none"\n', r"add tables \[\[baseline\]\]"),
+        (HEAD + ROW + ROW, "label 'none' occurs twice; give a row another"),
         (HEAD + ROW + ROW + 'label = "b"\n', "rows 'none' and 'b' are one run"),
         (HEAD, "the study is empty"),
-        ("", "study.data: missing"),
+        (ROW, "study.data: missing"),
         (HEAD.replace("[0, 1]", "[]") + ROW, "the study is empty"),
-        (HEAD.replace("[0, 1]", "[0, 0]") + ROW, "study.seeds 0 occurs twice; name it once"),
-        (HEAD.replace("[0, 1]", "[true]") + ROW, "study.seeds: .* not a list of integers"),
+        (HEAD.replace("[0, 1]", "[0, 0]") + ROW, "study.seeds: 0 occurs twice; name it once"),
+        (HEAD.replace("[0, 1]", "[true]") + ROW, "study.seeds 1: True should be a valid integer"),
         (HEAD.replace("[0, 1]", "[-1]") + ROW, "seed"),
-        (HEAD.replace('["exact_small"]', '"exact_small"') + ROW, "not a list of texts"),
+        (
+            HEAD.replace('["exact_small"]', '"exact_small"') + ROW,
+            "'exact_small' should be a valid list",
+        ),
         (HEAD.replace('["exact_small"]', '["exact_smal"]') + ROW, "did you mean 'exact_small'?"),
         (HEAD.replace('preset = "exact_small"', 'preset = "exact_smal"') + ROW, "exact_small"),
         (HEAD + "lr = 1\n" + ROW, "mine.toml: study.lr: unknown key"),
-        (HEAD + "precision = 16\n" + ROW, "study.precision: 16 is not a text"),
+        (HEAD + "precision = 16\n" + ROW, "study.precision: 16; did you mean 'bf16'"),
         (HEAD + 'precision = "fp16"\n' + ROW, "fp16"),
         (HEAD + "[trian]\nepochs = 3\n" + ROW, "mine.toml: trian: .* 'train'"),
         (HEAD + "[train]\nepoch = 3\n" + ROW, "did you mean 'epochs'?"),
@@ -94,8 +100,36 @@ def test_a_baseline_of_ones_own_lies_beside_the_study(tmp_path: Path) -> None:
 def test_bad_studies_are_refused_in_one_line(tmp_path: Path, text: str, message: str) -> None:
     with pytest.raises(UserError, match=message) as caught:
         study.load(write(tmp_path, text))
-    assert str(caught.value).startswith(str(tmp_path / "mine.toml"))
-    assert "\n" not in str(caught.value)
+    lines = str(caught.value).splitlines()
+    assert all(line.startswith(str(tmp_path / "mine.toml: ")) for line in lines)
+    assert len(lines) == (2 if text == ROW else 1)  # it lacks both lists of [study]
+
+
+def test_all_mistakes_are_told_at_once(tmp_path: Path) -> None:
+    text = (
+        '[study]\ndata = ["exact_smal"]\nseeds = [0, -1]\nprecison = "bf16"\n'
+        "[train]\nepoch = 3\nlr = 0\n[modle]\nlatent = 8\n"
+        '[[baseline]]\nname = "cyclical"\ncycels = 3\nratio = "a"\ntrain = {epoch = 3}\n'
+        '[[baseline]]\nname = "cyclicl"\n'
+        '[[baseline]]\nname = "monotonic"\nwarmup = "50 epochs"\nlabel = ""\n'
+    )
+    with pytest.raises(UserError) as caught:
+        study.load(write(tmp_path, text), settings={"model": {"hiden": 3}})
+    told = [line.removeprefix(f"{tmp_path}/") for line in str(caught.value).splitlines()]
+    assert told == [
+        "mine.toml: modle: unknown key; did you mean 'model'?",
+        "mine.toml: study.data 1: exact_smal: unknown data set; did you mean 'exact_small'?",
+        "mine.toml: study.seeds 2: -1 should be greater than or equal to 0",
+        "mine.toml: study.precison: unknown key; did you mean 'precision'?",
+        "--set: model.hiden: unknown key; did you mean 'hidden'?",
+        "mine.toml: train.lr: 0 should be greater than 0",
+        "mine.toml: train.epoch: unknown key; did you mean 'epochs'?",
+        "mine.toml: baseline 1.train.epoch: unknown key; did you mean 'epochs'?",
+        "mine.toml: baseline.cyclical.ratio: 'a' should be a valid number",
+        "mine.toml: baseline.cyclical.cycels: unknown key; did you mean 'cycles'?",
+        "mine.toml: baseline 'cyclicl': unknown; did you mean 'cyclical'?",
+        "mine.toml: baseline 3.label: '' is empty or holds markup, which no report shows",
+    ]
 
 
 def test_unknown_files_ids_and_seeds(tmp_path: Path) -> None:
@@ -163,5 +197,5 @@ def test_a_row_may_have_its_own_precision(tmp_path: Path) -> None:
     loaded = study.load(write(tmp_path, HEAD + ROW + low))
     told = {run.label: run.config.precision for run in loaded.configs}
     assert (told["low"], len(told), set(told.values())) == ("bf16", 2, {"bf16", "fp32"})
-    with pytest.raises(UserError, match=r"mine.toml: .*'fp16'; there are bf16, fp32"):
+    with pytest.raises(UserError, match=r"mine.toml: baseline 1.precision: 'fp16'; did you mean"):
         study.load(write(tmp_path, HEAD + low.replace("bf16", "fp16")))

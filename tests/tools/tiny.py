@@ -8,13 +8,11 @@ from typing import Any
 import pytest
 import torch
 
-from benchmark.data import settings
-from benchmark.data.catalogue import canonical, identity
+from benchmark import data
 from benchmark.data.corpus import Corpus
-from benchmark.data.exact import ExactLanguage
-from benchmark.data.streams import TEST, TRAIN, VALID
+from benchmark.data.exact import TEST, TRAIN, VALID
+from benchmark.model import checkpoint
 from benchmark.model.lowprecision import has_bf16
-from benchmark.run import checkpoint
 from benchmark.run.config import RunConfig, resolve
 from benchmark.run.training import Training
 
@@ -51,14 +49,16 @@ max_length = 9
 @cache
 def corpus(spec: str = SPEC) -> Corpus:
     """The data in memory."""
-    language = ExactLanguage(settings.parse(spec)[1])
+    found = data.find(spec)
+    language = found.language
+    assert language is not None
     sizes = language.settings
     splits = {
         "train": language.sample(sizes.sentences, TRAIN),
         "valid": language.sample(sizes.valid, VALID),
         "test": language.sample(sizes.test, TEST),
     }
-    return Corpus(canonical(spec), language.vocabulary(), splits, identity(spec), language)
+    return Corpus(found.name, language.vocabulary(), splits, found.identity, language)
 
 
 def config(

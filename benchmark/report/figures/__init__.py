@@ -9,7 +9,9 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import pandas as pd
 
 from benchmark.report import comparable
 from benchmark.report.figures import (
@@ -23,9 +25,6 @@ from benchmark.report.figures import (
 )
 from benchmark.report.table import slug
 
-if TYPE_CHECKING:
-    import pandas as pd
-
 FIGURES = (forest, rate_distortion, learning, spectrum, positions, schedules)
 
 
@@ -35,24 +34,23 @@ class Picture:
 
     name: str
     title: str
-    frame: "pd.DataFrame"
+    frame: pd.DataFrame
     figure: ModuleType
 
     @property
     def csv(self) -> str:
         """The numbers as a file's text."""
-        text: str = self.frame.to_csv(index=False, float_format="%.6g", lineterminator="\n")
-        return text
+        return str(self.frame.to_csv(index=False, float_format="%.6g", lineterminator="\n"))
 
     def images(self, *kinds: str) -> list[bytes]:
-        """The figure as files of these kinds, ``png`` or ``pdf``."""
+        """Return the figure as files of these kinds, ``png`` or ``pdf``."""
         with style.settings():
             figure = self.figure.draw(self.frame)  # its layout depends on what is written first
             return [style.image(figure, kind) for kind in kinds]
 
 
 def pictures(study: str, lines: Sequence[dict[str, Any]]) -> Iterator[Picture]:
-    """The figures that the records allow, in reading order; their names begin with the study's.
+    """Yield the figures that the records allow, in reading order; names begin with the study's.
 
     A figure whose numbers the records lack is left out; where a study holds several tables (data
     sets, precisions), each has its own, whose name ends with the table's.
@@ -73,13 +71,7 @@ def pictures(study: str, lines: Sequence[dict[str, Any]]) -> Iterator[Picture]:
 
 
 def leftover(study: str, folder: Path, names: Collection[str]) -> list[Path]:
-    """Numbers of figures that the study had once, as when it held fewer tables.
-
-    Args:
-        study: its name.
-        folder: of figures.
-        names: of the figures that it has.
-    """
+    """Return numbers of figures in ``folder`` that the study no longer has; it has ``names``."""
     ours = re.compile(rf"{re.escape(study)}-({'|'.join(one.NAME for one in FIGURES)})(-.*)?")
     paths = sorted(folder.glob("*.csv"))
     return [path for path in paths if ours.fullmatch(path.stem) and path.stem not in names]

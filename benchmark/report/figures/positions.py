@@ -4,102 +4,100 @@ What is gained here is paid for in KL: the sum over positions of the difference,
 the difference of the negative ELBOs.
 """
 
+import itertools
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
 from benchmark.report.figures import runs, style
 from benchmark.report.statistics import number, summarise
 
-if TYPE_CHECKING:
-    import pandas as pd
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
-
 NAME = "positions"
-COLUMNS = ("place", "label", "role", "position", "later", "tokens", "loss", "reference", "n",
-           "difference", "low", "high")  # fmt: skip
+COLUMNS = (*runs.ROW, "position", "later", "tokens", "loss", "reference", "n", "difference", "low",
+           "high")  # fmt: skip
 WHOLE = 50  # positions that stand alone in a record; a further entry is all later ones
 PART = 0.25  # of the sentences: a position that fewer reach is counted to all later ones
 
 
-def title(data: str, frame: "pd.DataFrame") -> str:
-    """What the figure shows."""
+def title(data: str, frame: pd.DataFrame) -> str:
+    """Return what the figure shows."""
     return f"Loss by token position, test split, {data} (mean over seeds, 95 % t interval)"
 
 
-def rows(lines: Sequence[runs.Record]) -> "pd.DataFrame":
-    """One row a row of the study and position, from 1; ``later`` marks the last, which pools all
-    later positions.
+def rows(lines: Sequence[runs.Record]) -> pd.DataFrame:
+    """Return a row for each row of the study and position, from 1.
 
-    Columns: `COLUMNS`. ``loss`` is the mean over seeds, nats a token; ``difference`` that to the
-    ``reference`` of the same seed over ``n`` pairs, from ``low`` to ``high`` (95 % t interval; n =
-    2: the range). The reference is the language model, else `none`, else the first row.
+    ``later`` marks the last position, which pools all later ones. ``loss`` is the mean over seeds,
+    nats a token; ``difference`` that to the ``reference`` of the same seed over ``n`` pairs, from
+    ``low`` to ``high`` (95 % t interval; n = 2: the range). The reference is the language model,
+    else `none`, else the first row.
     """
-    known = [run for run in runs.runs(lines) if run.record.get("loss_by_position")]
-    roles = [role for role in runs.REFERENCES if any(run.role == role for run in known)]
-    first = {run.data: run.label for run in reversed(known)}
-    base = {
-        (run.data, run.seed): (run.label, _pooled(run))
-        for run in known
-        if (run.role == roles[0] if roles else run.label == first[run.data])
+    known = runs.having(runs.runs(lines), "loss_by_position")
+    role = next((role for role in runs.REFERENCES if role in set(known["role"])), None)
+    first = known.groupby("data")["label"].transform("first")
+    is_reference = known["role"] == role if role else known["label"] == first
+    of = {
+        (run["data"], run["seed"]): (run["label"], _pooled(run["record"]))
+        for run in known[is_reference].to_dict("records")
     }
-    found: list[runs.Row] = []
-    for label in dict.fromkeys(run.label for run in known):
-        mine = [(run, _pooled(run)) for run in known if run.label == label]
-        shape = [(later, tokens) for _, later, tokens in mine[0][1]]
-        mine = [(run, curve) for run, curve in mine if len(curve) == len(shape)]
-        reference = {base[run.data, run.seed][0] for run, _ in mine if (run.data, run.seed) in base}
-        for at, (later, tokens) in enumerate(shape):
-            pairs = [
-                curve[at][0] - base[run.data, run.seed][1][at][0]
-                for run, curve in mine
-                if len(base.get((run.data, run.seed), ("", []))[1]) == len(shape)
-            ]
-            row: runs.Row = {"position": at + 1, "later": later, "tokens": tokens}
-            row |= {"loss": sum(curve[at][0] for _, curve in mine) / len(mine)}
-            row |= {"reference": next(iter(reference), "")}
-            found.append(mine[0][0].row() | row | _difference(pairs))
+    found = []
+    for _, part in known.groupby("label", sort=False):
+        pairs = [
+            (_pooled(run["record"]), *of.get((run["data"], run["seed"]), ("", [])))
+            for run in part.to_dict("records")
+        ]
+        shape = pairs[0][0]  # other seeds have other positions only where their sentences differ
+        pairs = [pair for pair in pairs if len(pair[0]) == len(shape)]
+        row = part.iloc[0][list(runs.ROW)].to_dict()
+        row["reference"] = next((label for _, label, _ in pairs if label), "")
+        for at, (_, later, tokens) in enumerate(shape):
+            losses = [own[at][0] for own, _, _ in pairs]
+            differences = [own[at][0] - other[at][0] for own, _, other in pairs
+                           if len(other) == len(shape)]  # fmt: skip
+            row |= {"position": at + 1, "later": later, "tokens": tokens, "n": len(differences)}
+            found.append(row | {"loss": sum(losses) / len(losses)})
+            if differences:
+                summary = summarise(differences)
+                low, high = summary.ends
+                found[-1] |= {"difference": summary.mean, "low": low, "high": high}
     return runs.frame(found, COLUMNS)
 
 
-def _pooled(run: runs.Run) -> list[tuple[float, bool, int]]:
-    """(mean loss, whether all later positions, tokens) of positions that enough sentences reach."""
-    points = [(float(mean), int(count)) for mean, count in run.record["loss_by_position"]]
+def _pooled(record: runs.Record) -> list[tuple[float, bool, int]]:
+    """Return (mean loss, whether all later positions, tokens) of positions often reached."""
+    points = record["loss_by_position"]
     least = PART * points[0][1]
-    alone = next((i for i, (_, count) in enumerate(points) if count < least), len(points))
-    if alone == len(points) > WHOLE:
-        alone = WHOLE  # what comes after is, in the record itself, all later positions
-    found = [(mean, False, count) for mean, count in points[:alone]]
-    tokens = sum(count for _, count in points[alone:])
-    if tokens:
-        nats = sum(mean * count for mean, count in points[alone:])
-        found.append((nats / tokens, True, tokens))
-    return found
+    alone = list(itertools.takewhile(lambda point: point[1] >= least, points))
+    if len(alone) == len(points) > WHOLE:
+        alone = points[:WHOLE]  # what comes after is, in the record itself, all later positions
+    later = points[len(alone) :]
+    tokens = sum(count for _, count in later)
+    pooled = [(sum(mean * n for mean, n in later) / tokens, True, int(tokens))] if tokens else []
+    return [*((mean, False, int(count)) for mean, count in alone), *pooled]
 
 
-def _difference(pairs: Sequence[float]) -> runs.Row:
-    if not pairs:
-        return {"n": 0}
-    found = summarise(pairs)
-    low, high = found.ends
-    return {"n": found.n, "difference": found.mean, "low": low, "high": high}
-
-
-def draw(frame: "pd.DataFrame") -> "Figure":
-    """A line a row, the pooled last position apart."""
-    own = frame["label"] == frame["reference"]
-    shown = frame[~own & frame["difference"].notna()]
+def draw(frame: pd.DataFrame) -> Figure:
+    """Draw a line a row, the pooled last position apart."""
+    shown = frame[(frame["label"] != frame["reference"]) & frame["difference"].notna()]
     shown = shown if len(shown) else frame  # the reference alone: a line at 0
     parts = style.facets(shown)
-    span, notes = _limits(shown)
+    low, high = style.limits([0.0, *style.without_ends(shown)["difference"]], 0.05, 0.1)
+    spans = shown.groupby("label", sort=False)["difference"].agg(["min", "max"])
+    outside = spans[(spans["min"] < low) | (spans["max"] > high)]
+    notes = {
+        str(label): f"{number(span['min'], plus=True)} to {number(span['max'], plus=True)}"
+        for label, span in outside.iterrows()
+    }
     figure, ((*panels,),) = style.faceted(parts, [2.0], notes, sharex=True, sharey=True)
     for panel, part in zip(panels, parts, strict=True):
         panel.axhline(0, color="black", lw=0.6, ls=(0, (1, 1)), zorder=0)
-        for place, label, role in part:
-            _line(panel, shown[shown["label"] == label], style.look(place, role), place)
-    panels[0].set_ylim(span)
+        for row in part:
+            _line(panel, shown[shown["label"] == row.label], row)
+    panels[0].set_ylim(low, high)
     _ticks(panels[0], shown)
-    names = [name for name in dict.fromkeys(frame["reference"]) if name]
+    names = [name for name in frame["reference"].unique() if name]
     base = style.printable(names[0], 30) if len(names) == 1 else "its coding's reference"
     gap = " " if len(base) < 12 else "\n"
     panels[0].set_ylabel(f"loss minus that of{gap}{base}\n(nats per token)")
@@ -107,33 +105,19 @@ def draw(frame: "pd.DataFrame") -> "Figure":
     return figure
 
 
-def _line(panel: "Axes", points: "pd.DataFrame", look: style.Look, place: int) -> None:
+def _line(panel: Axes, points: pd.DataFrame, row: style.Row) -> None:
     single, later = points[~points["later"]], points[points["later"]]
-    every = max(1, len(single) // 6)
+    look, every = style.look(row.place, row.role), max(1, len(single) // 6)
     given = {"color": look.colour, "marker": look.marker}
     panel.plot(single["position"], single["difference"], ls=look.line,
-               markevery=(place % every, every), **given)  # fmt: skip
+               markevery=(row.place % every, every), **given)  # fmt: skip
     panel.plot(later["position"] + 1, later["difference"], ls="", **given)
     x, low, high = (single[name].astype(float) for name in ("position", "low", "high"))
     panel.fill_between(x, low, high, color=look.colour, alpha=0.12, lw=0)
 
 
-def _limits(frame: "pd.DataFrame") -> tuple[tuple[float, float], dict[str, str]]:
-    """An axis for all but end points that would squash the rest, and where those are."""
-    kept = frame[frame["role"] != "end"]
-    kept = kept if len(kept) else frame
-    span = style.limits([0.0, *kept["difference"].dropna()], least=0.05, spare=0.1)
-    assert span is not None  # 0 is among them
-    notes = {}
-    for label, points in frame.groupby("label", sort=False):
-        low, high = float(points["difference"].min()), float(points["difference"].max())
-        if low < span[0] or high > span[1]:
-            notes[str(label)] = f"{number(low, plus=True)} to {number(high, plus=True)}"
-    return span, notes
-
-
-def _ticks(panel: "Axes", frame: "pd.DataFrame") -> None:
-    """Positions, and a name for the pooled one."""
+def _ticks(panel: Axes, frame: pd.DataFrame) -> None:
+    """Name positions, and the pooled one."""
     single = frame[~frame["later"]]["position"]
     last = int(single.max()) if len(single) else 0
     ticks = [1, *range(5, last + 1, 5 if last < 30 else 10)] if last else []

@@ -4,48 +4,43 @@ Schedules compared at one weight compare little but its mean over training; here
 their KL at the same price lie on one curve.
 """
 
-import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.ticker import MaxNLocator
 
 from benchmark.report.figures import runs, style
-
-if TYPE_CHECKING:
-    import pandas as pd
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
-    from matplotlib.lines import Line2D
 
 Span = tuple[float, float]
 
 NAME = "rate-distortion"
-COLUMNS = ("place", "label", "role", "seed", "kl", "rec", "neg_elbo")
+COLUMNS = (*runs.ROW, "seed", "kl", "rec", "neg_elbo")
 LEAST = 1.0  # nats that an axis shows at least: collapsed rows are not to look spread
 LEGEND = 10  # rows from which on the legend stands beside, on a page's width
 DIAGONALS = 8
-PLACES = (0.9, 0.1, 0.7, 0.3, 0.5)  # along a diagonal, where its value may stand
+PLACES = np.array([0.9, 0.1, 0.7, 0.3, 0.5])  # along a diagonal, where its value may stand
 GREY = "0.75"
 
 
-def title(data: str, frame: "pd.DataFrame") -> str:
-    """What the figure shows."""
+def title(data: str, frame: pd.DataFrame) -> str:
+    """Return what the figure shows."""
     return f"Rate and distortion, test split, {data} (one point a seed)"
 
 
-def rows(lines: Sequence[runs.Record]) -> "pd.DataFrame":
-    """One row a run: KL, reconstruction and their sum; of a language model its NLL alone.
+def rows(lines: Sequence[runs.Record]) -> pd.DataFrame:
+    """Return a row for each run: KL, reconstruction and their sum; of a language model its NLL.
 
-    Columns: `COLUMNS`. The truth's row is a code that keeps the class of an exact language and
-    nothing else: rate I(x; c), and together the true NLL of the test split's sentences.
+    The truth's row is a code that keeps the class of an exact language and nothing else: rate
+    I(x; c), and together the true NLL of the test split's sentences.
     """
     known = runs.runs(lines)
-    found = [
-        run.row() | {"seed": run.seed, "neg_elbo": run.number("neg_elbo")}
-        | ({"kl": run.number("kl"), "rec": run.number("rec")} if run.latent else {})
-        for run in known
-    ]  # fmt: skip
-    if not any(run.latent for run in known):
+    if not known["latent"].any():
         return runs.frame([], COLUMNS)
+    found = known[list(COLUMNS)].to_dict("records")
     true = runs.truth(known)
     if true is not None:
         rate, total = true.information, true.nll
@@ -53,31 +48,32 @@ def rows(lines: Sequence[runs.Record]) -> "pd.DataFrame":
     return runs.frame(found, COLUMNS)
 
 
-def draw(frame: "pd.DataFrame") -> "Figure":
-    """The plane, its diagonals of equal ELBO, and the language model and the truth among them."""
-    shown = style.rows_of(frame[frame["kl"].notna()])
-    beside = len(shown) >= LEGEND
-    (across, up), notes = _limits(frame)
-    handles = [
-        style.handle(label, place, role, notes.get(label, ""), ls="")
-        for place, label, role in shown
-    ]
-    handles += [entry for role in ("lstm_lm", "truth") for _, entry in _totals(frame, role)]
-    columns = 1 if beside else style.abreast(handles, spare=8)
-    height = 4.2 if beside else 2.5 + style.handles_height(handles, columns)
-    figure, ((panel,),) = style.grid(1, 1, style.WIDE if beside else style.NARROW, height)
-    panel.set(xlim=across, ylim=up)
-    for place, label, role in shown:
-        look = style.look(place, role)
-        points = frame[frame["label"] == label]
-        panel.plot(points["kl"], points["rec"], ls="", color=look.colour, marker=look.marker,
-                   ms=5, mec="white", mew=0.3, zorder=3)  # fmt: skip
+def draw(frame: pd.DataFrame) -> Figure:
+    """Draw the plane, its diagonals of equal ELBO, and the language model and the truth."""
+    points = frame[frame["kl"].notna()]
+    shown = style.rows_of(points)
+    across, up, notes = _limits(frame)
+    handles = [style.handle(row, notes.get(row.label, ""), ls="") for row in shown]
+    totals = []
     for role in ("lstm_lm", "truth"):
-        look = style.look(0, role)
-        for total, _ in _totals(frame, role):
-            panel.axline((0, total), slope=-1, color=look.colour, ls=look.line, lw=1, zorder=2)
-    handles.append(_diagonals(panel, frame))
-    _information(panel, frame)
+        of = frame[(frame["role"] == role) & frame["neg_elbo"].notna()]
+        for label, total in of.groupby("label", sort=False)["neg_elbo"].mean().items():
+            totals.append((total, style.look(0, role)))
+            handles.append(style.handle(style.Row(0, f"{label}: NLL {total:.2f}", role)))
+    columns, inches = style.legend_size(handles, spare=8)
+    beside = len(shown) >= LEGEND
+    width, height = (style.WIDE, 4.2) if beside else (style.NARROW, 2.5 + inches)
+    figure, ((panel,),) = style.grid(1, 1, width, height)
+    panel.set(xlim=across, ylim=up)
+    for row in shown:
+        look, own = style.look(row.place, row.role), points[points["label"] == row.label]
+        panel.plot(own["kl"], own["rec"], ls="", color=look.colour, marker=look.marker, ms=5,
+                   mec="white", mew=0.3, zorder=3)  # fmt: skip
+    for total, look in totals:
+        panel.axline((0, total), slope=-1, color=look.colour, ls=look.line, lw=1, zorder=2)
+    handles.append(_diagonals(panel, points, across, up))
+    _information(panel, points)
+    panel.set(xlim=across, ylim=up)
     panel.set(xlabel=f"rate: KL ({style.NATS})", ylabel=f"distortion: rec ({style.NATS})")
     if beside:
         figure.legend(handles=handles, loc="outside right upper")
@@ -86,41 +82,24 @@ def draw(frame: "pd.DataFrame") -> "Figure":
     return figure
 
 
-def _limits(frame: "pd.DataFrame") -> tuple[tuple[Span, Span], dict[str, str]]:
-    """Axes that show all runs and the totals of a language model and the truth; end points that
-    would squash them lie outside, and it is told where.
+def _limits(frame: pd.DataFrame) -> tuple[Span, Span, dict[str, str]]:
+    """Return axis limits for all runs, the language model and the truth, and what lies outside.
+
+    End points far outside are clipped and told in the legend.
     """
     points = frame[frame["kl"].notna() & (frame["role"] != "truth")]
-    ends = points["role"] == "end"
-    kept = points[~ends] if len(points[~ends]) else points
-    totals = frame[frame["role"].isin(("lstm_lm", "truth"))]["neg_elbo"].dropna()
+    kept = style.without_ends(points)
+    totals = frame[frame["role"].isin(("lstm_lm", "truth"))]["neg_elbo"]
     right = max(LEAST, float(kept["kl"].max()))
-    across = (-0.04 * right, 1.06 * right)
-    up = style.limits([*kept["rec"], *totals], LEAST)
-    assert up is not None  # there are points
+    across, up = (-0.04 * right, 1.06 * right), style.limits([*kept["rec"], *totals], LEAST)
     outside = points[~points["kl"].between(*across) | ~points["rec"].between(*up)]
-    return (across, up), {
-        str(label): f"KL {mean['kl']:.1f}, rec {mean['rec']:.1f}"
-        for label, mean in outside.groupby("label")[["kl", "rec"]].mean().iterrows()
-    }
+    means = outside.groupby("label")[["kl", "rec"]].mean().iterrows()
+    return across, up, {str(of): f"KL {at['kl']:.1f}, rec {at['rec']:.1f}" for of, at in means}
 
 
-def _totals(frame: "pd.DataFrame", role: str) -> "list[tuple[float, Line2D]]":
-    """What runs compare with, a diagonal of the plane, and its entry in the legend."""
-    found = []
-    for label, points in frame[frame["role"] == role].groupby("label", sort=False):
-        total = float(points["neg_elbo"].mean())
-        if math.isfinite(total):
-            found.append((total, style.handle(f"{label}: NLL {total:.2f}", 0, role)))
-    return found
-
-
-def _diagonals(panel: "Axes", frame: "pd.DataFrame") -> "Line2D":
-    """Lines of equal ELBO, each with its value where there is room, and their entry."""
-    from matplotlib.lines import Line2D
-    from matplotlib.ticker import MaxNLocator
-
-    (left, right), (bottom, top) = panel.get_xlim(), panel.get_ylim()
+def _diagonals(panel: Axes, points: pd.DataFrame, across: Span, up: Span) -> Line2D:
+    """Draw lines of equal ELBO, each with its value where there is room; return their entry."""
+    (left, right), (bottom, top) = across, up
     totals = MaxNLocator(DIAGONALS, steps=[1, 2, 5, 10]).tick_values(left + bottom, right + top)
     digits = 0 if float(totals[1] - totals[0]) >= 1 else 1
     for total in totals:
@@ -128,29 +107,20 @@ def _diagonals(panel: "Axes", frame: "pd.DataFrame") -> "Line2D":
         if high - low < 0.12 * (right - left):
             continue  # no more than a corner
         panel.axline((0, total), slope=-1, color=GREY, lw=0.5, zorder=0)
-        x = max(
-            (low + part * (high - low) for part in PLACES),
-            key=lambda x: min([0.1, *_distances(frame, x, total - x, right - left, top - bottom)]),
-        )
-        panel.text(x, total - x, f"{-total:.{digits}f}".replace("-", "−"), fontsize=6,
+        # The first place that no run is near, else the one whose nearest run is farthest.
+        x = low + PLACES[:, None] * (high - low)
+        aside = (points["kl"].to_numpy() - x) / (right - left)
+        above = (points["rec"].to_numpy() - (total - x)) / (top - bottom)
+        best = float(x[np.minimum(0.1, np.hypot(aside, above).min(axis=1)).argmax(), 0])
+        panel.text(best, total - best, f"{-total:.{digits}f}".replace("-", "−"), fontsize=6,
                    color="0.45", rotation=-45, rotation_mode="anchor", transform_rotates_text=True,
                    ha="center", va="center", bbox=style.PLAIN, zorder=1)  # fmt: skip
-    panel.set(xlim=(left, right), ylim=(bottom, top))
     return Line2D([], [], color=GREY, lw=0.8, label="equal ELBO (nats)")
 
 
-def _distances(
-    frame: "pd.DataFrame", x: float, y: float, width: float, height: float
-) -> list[float]:
-    """From a place to each run, in parts of the panel."""
-    points = frame[frame["kl"].notna()]
-    pairs = zip(points["kl"], points["rec"], strict=True)
-    return [math.hypot((kl - x) / width, (rec - y) / height) for kl, rec in pairs]
-
-
-def _information(panel: "Axes", frame: "pd.DataFrame") -> None:
-    """The rate that would suffice for the class of an exact language."""
-    for rate in frame[frame["role"] == "truth"]["kl"].dropna():
+def _information(panel: Axes, points: pd.DataFrame) -> None:
+    """Draw the rate that would suffice for the class of an exact language."""
+    for rate in points[points["role"] == "truth"]["kl"]:
         if rate < panel.get_xlim()[1]:
             panel.axvline(rate, color="black", ls=style.look(0, "truth").line, lw=0.6, zorder=0)
             panel.annotate(

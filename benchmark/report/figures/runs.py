@@ -1,88 +1,66 @@
-"""What figures read from records: runs, which rows are references, and the truth."""
+"""What figures read from records: the runs, which rows are references, and the truth."""
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import pandas as pd
 
 from benchmark.core.records import is_done
 
-if TYPE_CHECKING:
-    import pandas as pd
-
 Record = dict[str, Any]
-Row = dict[str, Any]
 
 REFERENCES = ("lstm_lm", "none")  # differences are taken to these
+METRICS = ("iw_nll", "kl", "mi", "rec", "neg_elbo", "excess")
+ROW = ("place", "label", "role")  # by which a figure knows a run's row
+TRUTH = {"place": None, "label": "truth", "role": "truth"}
 
 
-@dataclass(frozen=True)
-class Run:
-    """A run with a record.
+def runs(lines: Sequence[Record]) -> pd.DataFrame:
+    """Return a line for each run of a group that has a record, in the group's order.
 
-    Attributes:
-        place: of its row in the study; of a second coding's rows after all those of the first.
-        label: of its row, with the coding where there are several.
-        role: "lstm_lm" (the language model that differences are taken to), "none" (the plain VAE,
-            likewise), "end" (an end point without likelihood, such as the auto-encoder, which may
-            be left out of an axis) or "".
-        data: its data set's name.
-        seed: runs of one seed and data set are paired.
-        record: its line.
+    Columns: ``place`` of its row in the study (a second coding's rows come after all those of the
+    first), ``label``, ``role``, ``data`` and ``seed``, by which runs are paired, the ``record``,
+    ``latent`` (whether the model has one) and `METRICS` of the test split. The role is "lstm_lm" or
+    "none" (the rows that differences are taken to), "end" (an end point without likelihood, such as
+    the auto-encoder, which may be left out of an axis) or "".
     """
+    done = [line for line in lines if is_done(line)]
+    config = [line["config"] for line in done]
+    table = pd.DataFrame({
+        "row": pd.Series([line["row"] for line in done], dtype=int),
+        "label": [line["label"] for line in done],
+        "role": [of.get("baseline") for of in config],
+        "data": [of["data"] for of in config],
+        "seed": [of.get("seed", 0) for of in config],
+        "record": done,
+    })  # fmt: skip
+    for metric in METRICS:
+        values = [number(line["metrics"]["test"].get(metric)) for line in done]
+        table[metric] = pd.Series(values, dtype=float)
+    table["latent"] = table["mi"].notna()
+    table.loc[~table["latent"], ["kl", "rec"]] = math.nan  # no latent: no KL, rather than one of 0
+    codings = list(dict.fromkeys(line["config"]["data"] for line in lines))
+    width = 1 + max((line["row"] for line in lines), default=0)
+    table["place"] = table["row"] + [width * codings.index(data) for data in table["data"]]
+    first = table["row"] == table.groupby("role")["row"].transform("first")
+    likely = table["latent"] & table["iw_nll"].notna()
+    table["role"] = table["role"].where(first & table["role"].isin(REFERENCES), "")
+    if likely.any():
+        end = table["latent"] & table["iw_nll"].isna() & (table["role"] == "")
+        table.loc[end, "role"] = "end"
+    return table
 
-    place: int
-    label: str
-    role: str
-    data: str
-    seed: int
-    record: Record
 
-    @property
-    def test(self) -> Record:
-        """Metrics of the test split."""
-        metrics: Record = self.record["metrics"]["test"]
-        return metrics
-
-    def number(self, metric: str) -> float:
-        """A metric of the test split; NaN where there is none."""
-        return number(self.test.get(metric))
-
-    @property
-    def latent(self) -> bool:
-        """Whether the model has a latent variable."""
-        return self.test.get("mi") is not None
-
-    def row(self) -> Row:
-        """The columns by which a figure knows the run's row."""
-        return {"place": self.place, "label": self.label, "role": self.role}
+def having(known: pd.DataFrame, field: str) -> pd.DataFrame:
+    """Return the runs whose record has something under a name."""
+    return known[known["record"].map(lambda record: bool(record.get(field))).astype(bool)]
 
 
 def number(value: Any) -> float:
-    """A figure of a record; NaN for null."""
+    """Return a figure of a record; NaN for null."""
     return math.nan if value is None else float(value)
-
-
-def runs(lines: Sequence[Record]) -> list[Run]:
-    """The runs of a group that have a record, in its order."""
-    codings = list(dict.fromkeys(line["config"]["data"] for line in lines))
-    done = [line for line in lines if is_done(line)]
-    width = 1 + max((line["row"] for line in lines), default=0)
-    likely = any(_has(line, "mi") and _has(line, "iw_nll") for line in done)
-    first = {line["config"].get("baseline"): line["row"] for line in reversed(done)}
-    found = []
-    for line in done:
-        data, baseline = line["config"]["data"], line["config"].get("baseline")
-        role = baseline if baseline in REFERENCES and first[baseline] == line["row"] else ""
-        if not role and likely and _has(line, "mi") and not _has(line, "iw_nll"):
-            role = "end"
-        place = line["row"] + width * codings.index(data)
-        found.append(Run(place, line["label"], role, data, line["config"].get("seed", 0), line))
-    return found
-
-
-def _has(line: Record, metric: str) -> bool:
-    return line["metrics"]["test"].get(metric) is not None
 
 
 @dataclass(frozen=True)
@@ -96,28 +74,20 @@ class Truth:
     nll: float
 
 
-def truth(found: Iterable[Run]) -> Truth | None:
-    """The truth of the runs' language, if it is an exact one."""
-    known = [run for run in found if (run.record.get("data") or {}).get("entropy") is not None]
-    if not known:
+def truth(known: pd.DataFrame) -> Truth | None:
+    """Return the truth of the runs' language, if it is an exact one."""
+    data = [record["data"] for record in known["record"] if record.get("data")]
+    exact = [of for of in data if of.get("entropy") is not None]
+    if not exact:
         return None
-    # the same number in each record: IW-NLL minus its excess over the true -log p(x)
-    nll = [run.number("iw_nll") - run.number("excess") for run in known]
-    data = known[0].record["data"]
-    return Truth(
-        entropy=number(data["entropy"]),
-        information=number(data.get("information")),
-        nll=next((value for value in nll if math.isfinite(value)), math.nan),
-    )
+    # The same number in each record: IW-NLL minus its excess over the true -log p(x).
+    nll = (known["iw_nll"] - known["excess"]).dropna()
+    information = number(exact[0].get("information"))
+    return Truth(float(exact[0]["entropy"]), information, nll.iloc[0] if len(nll) else math.nan)
 
 
-TRUTH: Row = {"place": None, "label": "truth", "role": "truth"}
-
-
-def frame(rows: Sequence[Row], columns: Sequence[str]) -> "pd.DataFrame":
-    """A table of numbers with these columns, integers kept as such beside absent ones."""
-    import pandas as pd
-
+def frame(rows: Sequence[Mapping[Any, Any]], columns: Sequence[str]) -> pd.DataFrame:
+    """Return a table of numbers with these columns, integers kept as such beside absent ones."""
     table = pd.DataFrame(rows, columns=list(columns))
     for name in ("place", "seed", "step", "position", "rank", "n", "tokens"):
         if name in table:

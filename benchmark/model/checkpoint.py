@@ -7,7 +7,7 @@ lists and tables is read back (``weights_only``).
 import io
 import pickle
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import torch
 
@@ -18,11 +18,7 @@ MAGIC = b"pcbench-checkpoint-1 "
 
 
 def save(path: Path, state: dict[str, Any]) -> None:
-    """Write ``state`` atomically; the old file stays until the new one is complete.
-
-    Raises:
-        UserError: the folder cannot be written.
-    """
+    """Write ``state`` atomically; the old file stays until the new one is complete."""
     buffer = io.BytesIO()
     torch.save(state, buffer)
     body = buffer.getvalue()
@@ -40,8 +36,7 @@ def load(path: Path, device: torch.device | str = "cpu") -> dict[str, Any]:
     except OSError as error:
         raise UserError(f"{path}: cannot be read ({error.strerror})") from error
     head, _, body = content.partition(b"\n")
-    found = sha256_bytes(body).encode()
-    if not head.startswith(MAGIC) or head.removeprefix(MAGIC) != found:
+    if head != MAGIC + sha256_bytes(body).encode():
         raise UserError(
             f"{path}: damaged or cut off (its digest does not match); delete it to start this run "
             "from the beginning"
@@ -56,10 +51,10 @@ def load(path: Path, device: torch.device | str = "cpu") -> dict[str, Any]:
 
 
 def unreadable(value: object) -> str:
-    """The type within a value that `load` refuses, or nothing."""
+    """Return the type within a value that `load` refuses, or nothing."""
     if isinstance(value, dict):
-        return next(filter(None, map(unreadable, [*value.keys(), *value.values()])), "")
+        return unreadable([*value.keys(), *value.values()])
     if type(value) in (list, tuple):
-        return next(filter(None, map(unreadable, cast("list[object]", value))), "")
+        return next(filter(None, map(unreadable, value)), "")  # type: ignore[call-overload]
     known = (bool, int, float, str, type(None), torch.Tensor)
     return "" if type(value) in known else f"a {type(value).__module__}.{type(value).__name__}"

@@ -1,20 +1,67 @@
-"""The learning rate of a run: constant, cooled, restarted in cycles, or halved on a stall.
-
-An axis of its own: it knows nothing of the KL weight but from which epoch on that stays as it is.
-"""
+"""The schedule of a run: its phases, and the learning rate within each."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any, Literal
 
 from benchmark.core.settings import TrainConfig
+from benchmark.model.baseline import Baseline
 
-Verdict = Literal["go on", "halve", "stop"]
+Decision = Literal["go on", "halve", "stop"]
 _STATE = ("epoch", "best", "bar", "stalled", "halvings", "weights")
 
 
+@dataclass(frozen=True)
+class Phase:
+    """A part of training that has a best, a learning rate and an optimiser of its own.
+
+    Attributes:
+        begin: its first epoch, counted from 0.
+        end: the epoch after its last.
+        settled: of its epochs, how many pass until the weight has its final value for good.
+    """
+
+    begin: int
+    end: int
+    settled: int
+
+
+def plan(baseline: Baseline, ends: Sequence[int]) -> list[Phase]:
+    """Return the phases of a run, at least one; each lasts at least an epoch.
+
+    A phase begins at a fraction of training, more exactly after the last epoch whose steps all lie
+    before it: no step has the weight of the next phase.
+
+    Args:
+        baseline: its ``phases`` are the fractions.
+        ends: the step at which each epoch ends.
+
+    Raises:
+        ValueError: there are fewer epochs than phases.
+    """
+    total, epochs = ends[-1], len(ends)
+    begins = [0]
+    for fraction in baseline.phases:
+        before = sum(end - 1 < fraction * total for end in ends)
+        begins.append(max(before, begins[-1] + 1))
+    if begins[-1] >= epochs:
+        raise ValueError(f"{len(begins)} phases need more than {epochs} epochs; raise train.epochs")
+
+    def settled(begin: int, end: int) -> int:
+        final = baseline.weight(ends[end - 1] - 1, total)
+        for epoch in reversed(range(begin, end)):
+            steps = range(ends[epoch - 1] if epoch else 0, ends[epoch])
+            if any(baseline.weight(step, total) != final for step in steps):
+                return epoch + 1 - begin
+        return 0
+
+    return [Phase(begin, end, settled(begin, end)) for begin, end in pairwise([*begins, epochs])]
+
+
 def restarted(lr: float, epoch: int, period: int) -> float:
-    """``lr`` falling along half a cosine wave by epochs, at its full value every ``period`` epochs.
+    """Return ``lr`` times half a cosine wave over ``period`` epochs, which then begins again.
 
     lr (1 + cos(pi (epoch mod period) / period)) / 2, epochs counted from 0; over a period its mean
     is lr (1 + 1 / period) / 2.
@@ -30,7 +77,7 @@ def restarted(lr: float, epoch: int, period: int) -> float:
 
 
 def cooled(lr: float, step: float, total: float, share: float) -> float:
-    """``lr``, falling in a straight line to 0 over the last ``share`` of training.
+    """Return ``lr``, which falls in a straight line to 0 over the last ``share`` of training.
 
     lr min(1, (1 - step / total) / share): a pure function of the step, whatever validation says, so
     that rows of one table differ in their KL weight and not in when their rate was lowered.
@@ -46,45 +93,40 @@ def cooled(lr: float, step: float, total: float, share: float) -> float:
 
 @dataclass
 class LearningRate:
-    """The rate within one phase of training, and what halving must remember.
-
-    Validation counts only from the epoch ``settled`` on, when the KL weight has reached its final
-    value for good: the best before that belongs to another objective, and going back to it would
-    undo what a schedule has done since.
-    """
+    """The rate within one phase of training, and what halving must remember."""
 
     config: TrainConfig
-    settled: int  # epochs of this phase after which the weight no longer changes
+    settled: int  # of `Phase`
     epoch: int = 0  # epochs of this phase done
-    best: float = math.inf  # lowest validation loss since then
+    best: float = math.inf  # lowest validation loss since ``settled``
     bar: float = math.inf  # what counts as improvement: below the lowest since then or a halving
     stalled: int = 0  # evaluations since then without improvement
     halvings: int = 0
     weights: dict[str, Any] = field(default_factory=dict)  # of ``best``; kept by halving alone
 
     def at(self, step: int, total: int) -> float:
-        """The rate of a step of the epoch in progress; ``step`` counts from 0, over all phases."""
+        """Return the rate of a step of the current epoch; steps count from 0, over all phases."""
         if self.config.lr_schedule == "cooldown":
             return cooled(self.config.lr, step, total, self.config.cooldown)
         if self.config.lr_schedule == "cosine_restarts":
             return restarted(self.config.lr, self.epoch, self.config.restart_epochs)
         return float(self.config.lr * 0.5**self.halvings)
 
-    def after_eval(self, loss: float, weights: dict[str, Any]) -> Verdict:
-        """Count one evaluation at the end of an epoch.
+    def decide(self, loss: float, weights: dict[str, Any]) -> Decision:
+        """Count one evaluation at the end of an epoch, and return how training is to go on.
 
         Halving: after ``patience`` evaluations without improvement, but not in the first
         ``halve_from`` epochs, the rate is halved and the best weights come back; the
         ``halvings``-th time training stops instead (He et al., Lagging Inference Networks and
-        Posterior Collapse in Variational Autoencoders, 2019, arXiv 1901.05534). As in their code
-        and in that of Li et al. 2019 (arXiv 1909.00868), a halving also lowers the demands: from
-        then on improvement is measured against the loss that caused it, not against the best.
+        Posterior Collapse in Variational Autoencoders, 2019, arXiv 1901.05534).
 
         Args:
             loss: the validation loss that selects.
-            weights: the model's, kept by reference where they are the best: hand in a copy.
+            weights: the model's, kept by reference where they are the best: pass a copy.
         """
         self.epoch += 1
+        # The best before the KL weight has its final value belongs to another objective: going
+        # back to it would undo what a schedule has done since.
         if self.config.lr_schedule != "halving" or self.epoch <= self.settled:
             return "go on"
         if loss < self.best:
@@ -96,15 +138,17 @@ class LearningRate:
         if self.stalled < self.config.patience or self.epoch <= self.config.halve_from:
             return "go on"
         self.halvings += 1
+        # As in their code and that of Li et al. 2019 (arXiv 1909.00868), improvement is measured
+        # from now on against the loss that caused the halving, not against the best.
         self.bar, self.stalled = loss, 0
         return "stop" if self.halvings == self.config.halvings else "halve"
 
     def state_dict(self) -> dict[str, Any]:
-        """What a checkpoint must hold."""
+        """Return what a checkpoint must hold."""
         return {name: getattr(self, name) for name in _STATE}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go back to a state from `state_dict`."""
-        state = {"bar": state["best"], **state}  # checkpoints of before it was kept
+        state = {"bar": state["best"], **state}  # older checkpoints have no bar
         for name in _STATE:
             setattr(self, name, state[name])

@@ -12,7 +12,7 @@ import torch
 
 from benchmark.core.errors import UserError
 from benchmark.core.files import sha256_bytes
-from benchmark.run import checkpoint
+from benchmark.model import checkpoint
 
 
 def state() -> dict[str, Any]:

@@ -1,0 +1,220 @@
+"""A study as one HTML file: tables that sort, figures, texts, and where each row comes from.
+
+The file is complete: it fetches no script, style, font or image, and its policy forbids it to.
+Equal records make equal files. `templates/page.html.jinja` says what a reader sees; this module
+prepares what the template is given. Scripts are needed only to sort and to copy.
+"""
+
+import base64
+import hashlib
+import json
+import math
+import re
+import shlex
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup, escape
+
+from benchmark.core.consistency import Finding
+from benchmark.core.records import METRICS, is_done
+from benchmark.report import comparable
+from benchmark.report.frame import figures
+from benchmark.report.table import Table
+from benchmark.report.tables import LEGEND, remarks
+
+Record = dict[str, Any]
+
+TEMPLATES = Path(__file__).parent / "templates"
+TEXTS = 2  # reconstructions, and samples from the prior, that the gallery shows of a run
+_METHOD = ("baseline", "params.")  # settings that make up the method
+# Control characters and halves of surrogate pairs: no HTML file may hold them.
+_UNPRINTABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
+
+
+@dataclass(frozen=True)
+class Origin:
+    """What a page is made of, as seen from the folder in which it is made."""
+
+    file: str  # of the study
+    results: str  # folder of the collected records
+    command: str  # that makes the page
+
+
+def page(
+    study: str,
+    tables: Sequence[Table],
+    lines: Sequence[Record],
+    images: Mapping[str, bytes],
+    findings: Sequence[Finding],
+    origin: Origin | None = None,
+) -> str:
+    """Return the page of a study.
+
+    Args:
+        study: its name.
+        tables: in reading order; a row without ids shows no runs.
+        lines: of the collected file.
+        images: PNG files of figures, by title.
+        findings: of `consistency.check`.
+        origin: by default, what the repository keeps.
+    """
+    origin = origin or Origin(f"paper/{study}.toml", "results", f"pcbench report {study}")
+    findings = [*findings, *(Finding(None, text, False) for text in remarks(lines))]
+    environment = Environment(
+        loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined,
+        trim_blocks=True, lstrip_blocks=True,
+    )  # fmt: skip
+    environment.filters |= {
+        "anchor": lambda name: re.sub(r"\s", "_", _printable(name)),
+        "base64": _base64,
+        "digest": lambda text: _base64(hashlib.sha256(text.encode()).digest()),
+        "figure": _figure,
+        "finite": lambda value: value is not None and math.isfinite(value),
+        # A long label may break after the signs that it is put together with.
+        "label": lambda name: Markup(re.sub(r"([_,:=])", r"\1<wbr>", str(escape(name)))),
+        "prose": lambda text: Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", str(escape(text)))),
+        # Width and height of a PNG: stated, so that nothing moves when the image is drawn.
+        "size": lambda png: [int.from_bytes(png[i : i + 4], "big") for i in (16, 20)],
+    }
+    shown, sections = _sections(tables, lines, origin)
+    text = environment.get_template("page.html.jinja").render(
+        study=study, origin=origin, legend=LEGEND, lines=lines, images=images,
+        sections=sections, shown=shown, gallery=_gallery(lines),
+        wrong=[finding for finding in findings if finding.wrong],
+        known=[finding for finding in findings if not finding.wrong],
+        done=sum(map(is_done, lines)),
+        style=Markup((TEMPLATES / "page.css").read_text(encoding="utf-8")),
+        script=Markup((TEMPLATES / "page.js").read_text(encoding="utf-8")),
+    )  # fmt: skip
+    return _printable(text)
+
+
+def _base64(content: bytes) -> str:
+    return base64.b64encode(content).decode()
+
+
+def _printable(text: str) -> str:
+    return _UNPRINTABLE.sub("\N{REPLACEMENT CHARACTER}", text)
+
+
+def _figure(value: object) -> str:
+    """Return a record's figure as text: six digits, "yes", a dash for None, JSON for the rest."""
+    if value is None or value == "":
+        return "–"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, int | float):
+        text = f"{value:,}" if isinstance(value, int) else f"{value:.6g}"
+        return re.sub("^-", "−", text)
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+def _sections(
+    tables: Sequence[Table], lines: Sequence[Record], origin: Origin
+) -> tuple[set[str], list[Record]]:
+    """Return the ids of all runs that the page shows, and each table with its rows' panels.
+
+    A run is shown once, in the first row that has it; other rows link to it.
+    """
+    by_id = {line["id"]: line for line in lines}
+    shown: set[str] = set()
+    sections = []
+    for table in tables:
+        runs = [[by_id[name] for name in row.ids if name in by_id] for row in table.rows]
+        stated = [_settings(of_row[0]) for of_row in runs if of_row]
+        names = Counter(name for settings in stated for name in settings)
+        values = Counter(item for settings in stated for item in settings.items())
+        # Of those rows that state a setting: a record made before it was added does not.
+        usual = {item for item, count in values.items() if 2 * count > names[item[0]]}
+        rows = []
+        for row, of_row in zip(table.rows, runs, strict=True):
+            links = [name for name in row.ids if name in shown]
+            new = [run for run in of_row if run["id"] not in shown]
+            shown |= {run["id"] for run in new}
+            rows.append((row, _panel(new, usual, origin) if new else None, links))
+        sections.append({"table": table, "rows": rows})
+    return shown, sections
+
+
+def _settings(line: Record) -> dict[str, str]:
+    """Return a run's settings but for its seed, as JSON by dotted name, the method's first."""
+    found: Record = {}
+    for key, value in line.get("config", {}).items():
+        if isinstance(value, dict):
+            found |= {f"{key}.{name}": inner for name, inner in value.items()}
+        elif key != "seed":
+            found[key] = value
+    names = sorted(found, key=lambda name: (not name.startswith(_METHOD), name))
+    return {name: json.dumps(found[name], ensure_ascii=False) for name in names}
+
+
+def _panel(runs: Sequence[Record], usual: set[tuple[str, str]], origin: Origin) -> Record:
+    """Return what the panel of a row shows of its runs, with or without a record.
+
+    Args:
+        runs: lines of the collected file.
+        usual: the settings that most rows of the table share, and their values.
+        origin: for the commands.
+    """
+    done = [run for run in runs if is_done(run)]
+    settings = _settings(done[0]) if done else {}
+    tests = [figures(run, "test") if is_done(run) else {} for run in runs]
+    for test in tests:
+        if test.get("iw_curve"):
+            test["iw_curve"] = ", ".join(f"{n:,}: {nats:.3f}" for n, nats in test["iw_curve"])
+    names = {name for test in tests for name in test}
+    ordered = [name for name in METRICS if name in names] + sorted(names - set(METRICS))
+    unusual = {
+        name: value
+        for name, value in settings.items()
+        if name.startswith(_METHOD) or (name, value) not in usual
+    }
+    return {
+        "runs": [run | {"command": _command(run, origin)} for run in runs],
+        "settings": settings,
+        "unusual": unusual,
+        "metrics": {name: [test.get(name) for test in tests] for name in ordered},
+    }
+
+
+def _command(line: Record, origin: Origin) -> str:
+    """Return the command that trains a run; a finished one again, which `pcbench run` refuses."""
+    if not is_done(line):
+        return shlex.join(["pcbench", "run", origin.file, "--id", line["id"]])
+    words = ["pcbench", "reproduce", line["id"]]
+    words += ["--results", origin.results] if origin.results != "results" else []
+    data, file = line["config"]["data"], line["config"].get("file")
+    if data.startswith("text:"):  # the record keeps no path
+        words += ["--text", data.removeprefix("text:").partition(",")[0]]
+    words += ["--file", str(Path(origin.file).parent / file)] if file else []
+    return shlex.join(words)
+
+
+def _gallery(lines: Sequence[Record]) -> list[Record]:
+    """Return what the models of each table write: of each row, texts of its first seed with any.
+
+    Records hold texts of the exact languages only.
+    """
+    gallery = []
+    for group in comparable.groups(lines):
+        first: dict[str, Record] = {}
+        for line in group.lines:
+            if line.get("samples"):
+                first.setdefault(line["label"], line)
+        given: dict[str, list[tuple[str, list[str]]]] = defaultdict(list)
+        prior, between = [], []
+        for line in first.values():
+            title, samples = f"{line['label']}, seed {line['config']['seed']}", line["samples"]
+            for one in samples.get("reconstructions", [])[:TEXTS]:
+                given[one["text"]].append((title, [one["mean"], one["sample"]]))
+            prior += [(title, [text]) for text in samples.get("prior", [])[:TEXTS]]
+            between += [(title, one) for one in samples.get("interpolations", [])[:1]]
+        if first:
+            parts = {"given": given, "prior": prior, "between": between}
+            gallery.append({"title": group.title, **parts})
+    return gallery

@@ -1,0 +1,161 @@
+r"""The paper's numbers: ``\pcb{KEY}`` prints one, ``\checked{STATEMENT}`` must be true.
+
+``python -m benchmark.report.paper`` reads paper/paper.tex, looks up every key
+(`benchmark.report.quantities`) and writes paper/tables/macros.tex. A key that names nothing stops
+it, and so does a statement that the records contradict. What is said of a study without records is
+left undefined: LaTeX then stops where such a key is printed, so the text asks
+``\ifrecorded{STUDY}{...}{...}`` first.
+
+A statement compares two keys or a key and a number: ``quickstart:cyclical:kl:min > 1``. Where a
+part reads ``[a|b]`` it is said of each.
+"""
+
+import argparse
+import itertools
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from benchmark.core.errors import UserError
+from benchmark.core.files import write_atomic
+from benchmark.model import registry
+from benchmark.report import misprints
+from benchmark.report.quantities import Quantities
+from benchmark.report.render import define, escape, tabular
+
+COMMANDS = re.compile(r"\\(pcb|checked)\{([^{}#]*)\}")  # with "#" it is a definition
+MISPRINTS = {
+    "sum": r"rec $+$ KL is not $-$ELBO, or IW-NLL above it",
+    "mi": r"MI above KL, or above $\ln N$",
+    "ppl": "perplexity that its nats and tokens do not make",
+    "column": "perplexity of the bound among importance-weighted ones",
+    "repeat": "figures of another data set, repeated",
+    "twice": "one row, two values in two tables",
+}
+PROTOCOLS = ("exact_small", "fu2019_ptb", "li2019_ptb", "he2019_yahoo")
+SETTINGS = {
+    "embedding": "model.embedding",
+    "hidden": "model.hidden",
+    "latent": "model.latent",
+    "dropout": "model.dropout",
+    "z enters the state by": "model.feed",
+    "bias": "model.bias",
+    "weights from U(−a, a), a": "model.init",
+    "embeddings, a": "model.init_embedding",
+    "optimiser": "train.optimiser",
+    "learning rate": "train.lr",
+    "its schedule": "train.lr_schedule",
+    "epochs, at most": "train.epochs",
+    "batch, at most": "train.batch_size",
+    "importance samples": "evaluate.iw_samples",
+}
+
+
+def commands(paper: Path) -> Iterator[tuple[int, str, str]]:
+    """Yield line, command and argument of each key and statement outside comments."""
+    for number, line in enumerate(paper.read_text(encoding="utf-8").splitlines(), start=1):
+        for command, text in COMMANDS.findall(re.sub(r"(?<!\\)%.*", "", line)):
+            yield number, command, text
+
+
+def statements(text: str) -> list[str]:
+    """Return one statement for each choice of ``[a|b]``.
+
+    >>> statements("x:[a|b]:kl > 1")
+    ['x:a:kl > 1', 'x:b:kl > 1']
+    """
+    parts = re.split(r"\[([^\[\]]*)\]", text)  # every second part was in brackets
+    choices = [part.split("|") if i % 2 else [part] for i, part in enumerate(parts)]
+    return ["".join(chosen) for chosen in itertools.product(*choices)]
+
+
+def macros(paper: Path, results: Path) -> str:
+    """Return macros.tex for ``paper``, a LaTeX file beside the study files.
+
+    Raises:
+        UserError: a key names nothing, or a statement is not true.
+    """
+    known = Quantities(paper.parent, results)
+    parts = [f"% Figures of {paper.name}, made by `make paper` from records, study files and code."]
+    parts += [rf"\expandafter\let\csname pcb:recorded:{study}\endcsname\empty"
+              for study in known.studies if known.done(study)]  # fmt: skip
+    keys: dict[str, None] = {}  # in order, each once
+    for number, command, text in commands(paper):
+        if command == "pcb":
+            keys[text] = None
+            continue
+        for one in statements(text):
+            if not known.holds(one):
+                raise UserError(f"{paper}:{number}: not true of the records: {one}")
+    parts += [rf"\expandafter\def\csname pcb:={key}\endcsname{{{known.find(key).text}}}"
+              for key in keys if not known.absent(key)]  # fmt: skip
+    tables = {"studies": _studies(known), "protocols": _protocols(known), "methods": _methods(),
+              "misprints": _misprints(known)}  # fmt: skip
+    parts += [define(f"pcb:paper:{name}", table) for name, table in tables.items()]
+    return "\n".join(parts) + "\n"
+
+
+def _studies(known: Quantities) -> str:
+    rows = [["study", "data", "rows", "seeds", "runs", "records"]]
+    for name in known.studies:
+        names = known.stated(name)["study"]["data"]
+        data = dict.fromkeys(text.split(":")[0] for text in names)
+        several = rf" ($\times {len(names)}$)" if len(names) > len(data) else ""
+        fields = ("rows", "seeds", "runs", "recorded")
+        counts = [known.find(f"study:{name}:{field}").text for field in fields]
+        rows.append([_name(name), escape(", ".join(data)) + several, *counts])
+    return tabular("llrrrr", rows)
+
+
+def _protocols(known: Quantities) -> str:
+    def shown(value: Any) -> str:
+        if isinstance(value, bool):
+            return "yes" if value else "no"
+        return f"{value:g}" if isinstance(value, float) else escape(str(value))
+
+    rows = [["", *map(_name, PROTOCOLS)]]
+    rows += [
+        [escape(title), *(shown(known.kinds["preset"](f"{preset}:{path}")) for preset in PROTOCOLS)]
+        for title, path in SETTINGS.items()
+    ]
+    return tabular("lrrrr", rows)
+
+
+def _methods() -> str:
+    rows = [[_name(name), escape(registry.describe(name))] for name in registry.names()]
+    columns = r"l>{\raggedright\arraybackslash}p{0.74\linewidth}"
+    return tabular(columns, [["method", "what it does"], *rows])
+
+
+def _misprints(known: Quantities) -> str:
+    rows = [["what cannot be", "n", "the first of them"]]
+    for kind, words in MISPRINTS.items():
+        found = [one for one in misprints.check(known.published) if one.kind == kind]
+        if found:
+            example = f"{found[0].value.paper}, {found[0].value.place}: {found[0].text}"
+            rows.append([words, str(len(found)), escape(example)])
+    wide = r">{\raggedright\arraybackslash}p"
+    return tabular(rf"{wide}{{0.25\linewidth}}r{wide}{{0.62\linewidth}}", rows)
+
+
+def _name(name: str) -> str:
+    return rf"\texttt{{{escape(name)}}}"
+
+
+def main() -> int:
+    """Write macros.tex."""
+    parser = argparse.ArgumentParser(description="Write the figures of the paper's text.")
+    parser.add_argument("--paper", type=Path, default=Path("paper/paper.tex"), metavar="FILE")
+    parser.add_argument("--results", type=Path, default=Path("results"), metavar="DIR")
+    parser.add_argument("--out", type=Path, default=Path("paper/tables/macros.tex"), metavar="FILE")
+    given = parser.parse_args()
+    try:
+        write_atomic(given.out, macros(given.paper, given.results).encode())
+    except UserError as error:
+        parser.exit(2, f"pcbench: {error}\n")
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
