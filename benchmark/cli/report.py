@@ -1,6 +1,5 @@
 """``pcbench report`` and ``pcbench plot``."""
 
-import os
 import shlex
 from argparse import Namespace
 from collections.abc import Sequence
@@ -42,11 +41,13 @@ def report(arguments: Namespace) -> int:
     pcbench report quickstart --out /tmp/report --no-figures
     pcbench report --published
     """
+    from benchmark.core.provenance import of_checkout
+    from benchmark.report import literature, terminal, uncommitted
     from benchmark.report import report as reporting
-    from benchmark.report import terminal, uncommitted
 
     if arguments.published:
-        return _published()
+        print(literature.listing(literature.read(of_checkout(str(literature.FILE)))))
+        return 0
     if arguments.study is None:
         raise UserError("report: STUDY is missing: a study file or its name, or --published")
     result = reporting.read(arguments.study, arguments.results)
@@ -94,13 +95,8 @@ def _check(result: "Report", to: "Places", arguments: Namespace) -> int:
         if not arguments.quiet:
             print(f"{result.path}: tables and figures are what the records say")
         return 0
-    words = [arguments.study]
-    for name in ("results", "out", "figures", "page", "readme"):
-        value = getattr(arguments, name)
-        if value is not None and (name, value) != ("results", Path("results")):
-            words += [f"--{name}", str(value)]
-    words += ["--no-figures"] if arguments.no_figures else []
-    print(f"mend: pcbench report {shlex.join(words)}")
+    words = [word for word in arguments.words if word != "--check"]
+    print(f"run: pcbench {shlex.join(words)}")
     return 1
 
 
@@ -111,24 +107,11 @@ def _by_folder(paths: Sequence[Path]) -> str:
         folders.setdefault(path.parent, []).append(path)
     parts = []
     for home, files in folders.items():
-        if len(files) == 1:
-            parts.append(str(files[0]))
-        elif len({path.stem for path in files}) == 1:
-            kinds = ",".join(path.suffix[1:] for path in files)
-            parts.append(os.path.join(home, f"{files[0].stem}.{{{kinds}}}"))
-        else:
-            parts.append(f"{len(files)} files in {home}")
+        kinds = ",".join(path.suffix[1:] for path in files)
+        alike = len({path.stem for path in files}) == 1
+        short = f"{home / files[0].stem}.{{{kinds}}}" if alike else f"{len(files)} files in {home}"
+        parts.append(str(files[0]) if len(files) == 1 else short)
     return ", ".join(parts)
-
-
-def _published() -> int:
-    """List what is wrong among published figures; 1 if the file does not mark exactly that."""
-    from benchmark.core.provenance import of_checkout
-    from benchmark.report import literature, misprints
-
-    text, marked = misprints.listing(literature.read(of_checkout(str(literature.FILE))))
-    print(text)
-    return 0 if marked else 1
 
 
 @command(

@@ -1,7 +1,8 @@
 """The verdict on a study in plain words: whose latent is alive, and what that costs.
 
 A difference counts only where its p value, adjusted by Holm as in the tables, is below
-`paired.LEVEL`; one or two seeds rank nothing. `autoencoder` is not compared: its KL costs nothing.
+`differences.LEVEL`; one or two seeds rank nothing. `autoencoder` is not compared: its KL costs
+nothing.
 """
 
 import math
@@ -10,16 +11,16 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from benchmark.core.rules import SIGNS
-from benchmark.report import comparable, paired
-from benchmark.report.frame import frame
-from benchmark.report.overview import bound, states
-from benchmark.report.paired import LEVEL, Compared
+from benchmark.report.comparable import Group
+from benchmark.report.differences import LEVEL
+from benchmark.report.frame import bound
 from benchmark.report.statistics import LEAST_T, number, shown, summarise
+from benchmark.report.tables import states
 
 if TYPE_CHECKING:
     import pandas as pd
 
-Record = dict[str, Any]
+Compared = dict[str, dict[str, Any]]  # lines of a table of differences by label and metric
 
 _EACH = 4  # rows of which each has its sentence; more are summarised
 _NAMED = 3  # significant rows that a summary names; of more it names the extreme one
@@ -49,28 +50,25 @@ class _Row:
         return self.alive + self.undecided + self.collapsed
 
 
-def verdict(lines: Sequence[Record]) -> list[str]:
+def verdict(groups: Sequence[Group]) -> list[str]:
     """Plain sentences on a study; of several tables each has one entry, else each sentence.
 
     Args:
-        lines: of the collected file.
+        groups: of `benchmark.report.comparable.groups`.
     """
-    groups = comparable.groups(lines)
-    tables = [frame(group.lines) for group in groups]
-    compared = [_contenders(runs, "none") for runs in tables]
+    compared = [_contenders(group, "none") for group in groups]
     each = sum(map(len, compared)) <= _EACH
     found = []
-    for group, runs, others in zip(groups, tables, compared, strict=True):
+    for group, others in zip(groups, compared, strict=True):
         unit = "language" if group.title.endswith(", languages") else "seed"
-        said = _sentences(runs, others, unit, each)
+        said = _sentences(group, others, unit, each)
         found += said if len(groups) == 1 else [f"{group.title}: {' '.join(said)}"]
     return found
 
 
-def _sentences(
-    runs: "pd.DataFrame", compared: Sequence[Compared], unit: str, each: bool
-) -> list[str]:
+def _sentences(group: Group, compared: Compared, unit: str, each: bool) -> list[str]:
     """On the rows of one table, of which ``compared`` have a latent and are not `none`."""
+    runs = group.runs
     done = runs[runs["status"] == "done"]
     if not len(done):
         return ["No run has a record."]
@@ -79,14 +77,14 @@ def _sentences(
     if most < LEAST_T:
         few = f"One {unit} ranks" if most == 1 else f"Two {unit}s allow no test and rank"
         return [f"{few} no method.", _alive(rows.values(), unit)]
-    models = _contenders(runs, "lstm_lm")
+    models = _contenders(group, "lstm_lm")
     if not compared and not models:
-        return [_alive(rows.values(), unit), _pairs(runs)]
+        return [_alive(rows.values(), unit), _pairs(group)]
     references = [row for row in rows.values() if row.baseline == "none"]
     if compared and references and each and runs["data"].nunique() == 1:  # else each has its own
         start = _state(references[0], f" {unit}s")
         found = [f"{start}. Against it, differences in nats whose adjusted p is below {LEVEL}:"]
-        found += [_one(one, rows.get(one.label)) for one in compared]
+        found += [_one(label, one, rows.get(label)) for label, one in compared.items()]
         told = [_Tally(models, "likelihood", "the language model")]
     else:
         found = [_alive(rows.values(), unit)]
@@ -95,10 +93,15 @@ def _sentences(
     return [*found, *_tallies(told)]
 
 
-def _contenders(runs: "pd.DataFrame", reference: str) -> list[Compared]:
+def _contenders(group: Group, reference: str) -> Compared:
     """Rows with a latent minus a reference."""
+    runs = group.runs
     beside = set(runs.loc[runs["baseline"].isin(["lstm_lm", "autoencoder"]), "label"])
-    return [one for one in paired.against(runs, reference) if one.label not in beside]
+    compared: Compared = {}
+    for line in group.differences.to_dict("records"):
+        if line["reference"] == reference and line["label"] not in beside:
+            compared.setdefault(line["label"], {})[line["metric"]] = line
+    return compared
 
 
 def _rows(done: "pd.DataFrame") -> dict[str, _Row]:
@@ -159,31 +162,31 @@ def _state(row: _Row, units: str = "") -> str:
     return text + (f" (by MI alone in {row.alone})" if row.alone else "")
 
 
-def _one(one: Compared, row: _Row | None) -> str:
+def _one(label: str, one: dict[str, Any], row: _Row | None) -> str:
     """A row's state, and what it costs."""
-    start = one.label if row is None else f"{_state(row)}, MI {row.mi}"
+    start = label if row is None else f"{_state(row)}, MI {row.mi}"
     costs = {noun: _cost(one, noun) for noun, _, _ in _MEASURES}
     if len(set(costs.values())) == 1:
         return f"{start}; bound and likelihood {costs['bound']}."
     return f"{start}; {', '.join(f'{noun} {cost}' for noun, cost in costs.items())}."
 
 
-def _gain(one: Compared, noun: str) -> float | None:
+def _gain(one: dict[str, Any], noun: str) -> float | None:
     """A significant difference, positive where it is for the better; 0 where not significant.
 
     None: it is not tested. NaN: it is significant, but a bound on the side that decides nothing.
     """
     ((key, better),) = ((key, sign) for name, key, sign in _MEASURES if name == noun)
-    difference = one.metrics[key]
-    if difference.found is None or difference.p is None:
+    difference = one[key]
+    if math.isnan(difference["p"]):
         return None
-    mean = difference.found.mean
-    if difference.p >= LEVEL:
+    mean = float(difference["mean"])
+    if difference["p"] >= LEVEL:
         return 0.0
-    return math.nan if difference.bound * mean < 0 else mean * better
+    return math.nan if difference["bound"] * mean < 0 else mean * better
 
 
-def _cost(one: Compared, noun: str) -> str:
+def _cost(one: dict[str, Any], noun: str) -> str:
     """ "0.22 worse", "not distinguishable" or why that is not known."""
     gain = _gain(one, noun)
     if gain is None:
@@ -197,9 +200,9 @@ def _cost(one: Compared, noun: str) -> str:
 class _Tally:
     """Rows that are significantly better or worse than a reference in one measure."""
 
-    def __init__(self, compared: Sequence[Compared], noun: str, reference: str) -> None:
+    def __init__(self, compared: Compared, noun: str, reference: str) -> None:
         self.noun, self.reference = noun, reference
-        gains = {one.label: _gain(one, noun) for one in compared}
+        gains = {label: _gain(one, noun) for label, one in compared.items()}
         self.gains = {label: gain for label, gain in gains.items() if gain is not None}
         self.untested = len(gains) - len(self.gains)
 
@@ -238,23 +241,18 @@ def _tallies(tallies: Sequence[_Tally]) -> list[str]:
     return found
 
 
-def _pairs(runs: "pd.DataFrame") -> str:
+def _pairs(group: Group) -> str:
     """Significant differences between rows of which none is a reference."""
-    compared = paired.each_other(runs)
-    tested = [one for one in compared if one.metrics["elbo"].p is not None]
+    table = group.differences
+    table = table[(table["reference"] == "") & table["p"].notna()]
+    tested = len(table[table["metric"] == "elbo"])
     if not tested:
         return "No differences between rows are tested."
     told = []
     for noun, key in (("MI", "mi"), ("bound", "elbo"), ("likelihood", "iw_nll")):
-        means = {
-            one.label: difference.found.mean
-            for one in tested
-            if (difference := one.metrics[key]).p is not None
-            and difference.p < LEVEL
-            and difference.found is not None
-            and difference.bound * difference.found.mean >= 0
-        }
+        lines = table[(table["metric"] == key) & table["significant"]]
+        means = dict(zip(lines["label"] + " − " + lines["other"], lines["mean"], strict=True))
         most = max(means, key=lambda label: abs(means[label]), default=None)
         end = "" if most is None else f" (most: {most}, {number(means[most], plus=True)} nats)"
         told.append(f"{noun} in {len(means)}{end}")
-    return f"Of {len(tested)} pairs of rows, these differ significantly: {'; '.join(told)}."
+    return f"Of {tested} pairs of rows, these differ significantly: {'; '.join(told)}."

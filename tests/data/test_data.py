@@ -26,7 +26,7 @@ def quick(monkeypatch):
 
 
 def test_vocabulary_round_trip_and_order():
-    vocabulary = WordVocabulary.train([["the", "cat", "<unk>", "the"], ["a", "cat", "sat"]])
+    vocabulary = WordVocabulary.train(["the cat <unk> the", "a cat sat"])
     assert vocabulary.words == [*SPECIALS, "the", "cat", "<unk>", "a", "sat"]
     assert len(vocabulary) == 8
     assert vocabulary.encode(" a cat  dog ") == [6, 4, 5]
@@ -97,20 +97,20 @@ def test_specs_have_one_canonical_form():
     [
         ("exact_smal", "exact_smal: unknown data set; did you mean 'exact_small'?"),
         ("pbt", "did you mean 'ptb'?"),
-        ("ptb:sise=1", "sise: unknown setting; did you mean 'size'?"),
+        ("ptb:sise=1", "sise: unknown key; did you mean 'size'?"),
         ("ptb:min_count=2", "its words are those of the papers"),
         ("ptb:size=4000", "size goes with vocabulary=sentencepiece"),
         ("ptb:vocabulary=sentencepiece", "add one such as size=4000"),
-        ("yahoo:vocabulary=sentencepeace,size=9", "should be 'word' or 'sentencepiece'"),
-        ("yahoo:vocabulary=sentencepiece,size=-9", "size: '-9': Input should be greater"),
-        ("exact:mxi=0.2", "mxi: unknown setting; did you mean 'mix'?"),
+        ("yahoo:vocabulary=sentencepeace,size=9", "did you mean 'sentencepiece'?"),
+        ("yahoo:vocabulary=sentencepiece,size=-9", "size: -9 should be greater"),
+        ("exact:mxi=0.2", "mxi: unknown key; did you mean 'mix'?"),
         ("exact:mix", "write key=value"),
         ("exact:", "write key=value"),
-        ("exact:mix=lots", "mix: 'lots': Input should be a valid number"),
-        ("exact:words=40.5", "words: '40.5': Input should be a valid integer"),
-        ("exact:fresh=2", "fresh: '2': Input should be a valid boolean"),
-        ("exact:mix=nan", "mix: 'nan': Input should be less than or equal to 1"),
-        ("exact:stop=0", "stop: '0': Input should be greater than or equal to 0.001"),
+        ("exact:mix=lots", "mix: 'lots' should be a valid number"),
+        ("exact:words=40.5", "words: 40.5 should be a valid integer"),
+        ("exact:fresh=1", "fresh: 1 should be a valid boolean; write true or false"),
+        ("exact:mix=nan", "mix: nan should be a finite number"),
+        ("exact:stop=0", "stop: 0 should be greater than or equal to 0.001"),
         ("exact:words=2", "successors: 4 exceeds words = 2"),
         ("exact:mix=0.1,mix=0.2", "mix: set twice"),
     ],
