@@ -7,9 +7,9 @@ from typing import Any
 
 
 class UserError(Exception):
-    """Bad input. The message is one line: what is wrong, where, and what to do.
+    """Bad input. The message has a line for each mistake: where, what is wrong, what to do.
 
-    The command line prints it as ``pcbench: <message>`` and exits with status 2, no traceback.
+    The command line prints each as ``pcbench: <line>`` and exits with status 2, no traceback.
     """
 
 

@@ -68,7 +68,7 @@ def mark(folder: Path) -> tuple[int, ...]:
 
 def file_of(config: RunConfig) -> Path:
     """Return the file that defines a run's method."""
-    return Path(config.file) if config.file else registry.FOLDER / f"{config.baseline}.py"
+    return registry.path_of(config.baseline, config.file)
 
 
 def reason(error: Exception) -> str:

@@ -95,9 +95,6 @@ class Study:
         return replace(self, configs=tuple(kept))
 
 
-# What the tables of a study file hold ----------------------------------------------------------
-
-
 def _distinct(values: list[T]) -> list[T]:
     if not values:
         raise ValueError("the study is empty; the list must have an entry")
@@ -173,8 +170,8 @@ def load(
     if not (isinstance(tables, list) and tables and all(isinstance(t, dict) for t in tables)):
         mistakes.lines.append(f"{where}: the study is empty; add tables [[baseline]] with a name")
         tables = []
-    parsed = [_row(values, number, path, mistakes) for number, values in enumerate(tables, start=1)]
-    rows = [row for row in parsed if row is not None]
+    checked = [_row(row, number, path, mistakes) for number, row in enumerate(tables, start=1)]
+    rows = [row for row in checked if row is not None]
     for label, count in Counter(row.label for row in rows).items():
         if count > 1:
             mistakes.lines.append(f"{where}: label '{label}' occurs twice; give a row another one")
@@ -201,8 +198,8 @@ def load(
         runs[config.id] = Labelled(row.label, config)
     if mistakes.lines:
         raise mistakes.error()
-    whole = Study(plain(path.stem), path, tuple(runs.values()))
-    return replace(whole, configs=tuple(whole.of_seeds(seeds)))
+    study = Study(plain(path.stem), path, tuple(runs.values()))
+    return replace(study, configs=tuple(study.of_seeds(seeds)))
 
 
 def _read(path: Path) -> dict[str, Any]:
