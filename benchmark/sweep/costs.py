@@ -161,8 +161,8 @@ class Forecast:
 
     def _rest(self, entry: Entry, seconds: float, folder: Path) -> float | None:
         """Return the seconds until a run at work is done, by its pace or by runs like it."""
-        cost, pace = self._cost(entry), status.pace(folder)
-        if pace is None:
+        cost = self._cost(entry)
+        phase, _, left = status.pace(folder)
+        if left is None:
             return None if cost is None else max(cost[0] - seconds, 0.0)
-        phase, left = pace
         return left + (cost[1] if cost is not None and phase == "train" else 0.0)

@@ -54,24 +54,21 @@ def state(folder: Path) -> State:
     return State("missing")
 
 
+def pace(folder: Path) -> tuple[str, str, float | None]:
+    """Return a run's phase, its steps in it, and the phase's seconds left, as far as it says so."""
+    try:
+        said: dict[str, Any] = json.loads((folder / "progress.json").read_text())
+        left = said["seconds_left"]
+        steps = f"{said['step']:,}/{said['total']:,}"
+        return said["phase"], steps, None if left is None else float(left)
+    except _DAMAGED:
+        return "", "", None
+
+
 def progress(folder: Path) -> str:
     """Return how far a run is ("train 1,200/5,000, 40 s left"), or nothing if it has not said."""
-    try:
-        said: dict[str, Any] = json.loads((folder / "progress.json").read_text())
-        text = f"{said['phase']} {said['step']:,}/{said['total']:,}"
-        left = said.get("seconds_left")
-        return text if left is None else f"{text}, {duration(left)} left"
-    except _DAMAGED:
-        return ""
-
-
-def pace(folder: Path) -> tuple[str, float] | None:
-    """Return the phase of a run and its seconds left, or None if it has not said."""
-    try:
-        said: dict[str, Any] = json.loads((folder / "progress.json").read_text())
-        return str(said["phase"]), float(said["seconds_left"])
-    except _DAMAGED:
-        return None
+    phase, steps, left = pace(folder)
+    return f"{phase} {steps}".strip() + ("" if left is None else f", {duration(left)} left")
 
 
 def last_line(path: Path) -> str:
