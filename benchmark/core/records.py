@@ -144,7 +144,7 @@ def differences(
     second: Mapping[str, Any],
     *parts: Literal["id", "config", "metrics", "evaluation_digest"],
 ) -> list[str]:
-    """Compare two records of one run in what is deterministic: id, config and metrics, or ``parts``.
+    """Compare two records of one run in ``parts``: by default in all that is deterministic.
 
     Returns:
         A text for each difference, "metrics.test.kl: 1.0 against 1.1"; empty if they agree.
