@@ -17,6 +17,7 @@ from benchmark.core.files import sha256_bytes
 
 SCHEMA = 1
 MOST = 8  # mistakes that a message lists
+Split = Literal["valid", "test", "last"]
 Status = Literal["done", "running", "stopped", "failed", "missing"]
 
 _STRICT = ConfigDict(strict=True, extra="allow")  # holds for the types inside, too
@@ -116,7 +117,8 @@ class Data(TypedDict):
 class Point(TypedDict, extra_items=Number | None):  # type: ignore[call-arg]  # PEP 728
     """One validation during training: figures, and what the method logged."""
 
-    step: Number
+    step: Integer
+    lr: NotRequired[Number]
 
 
 class Updates(TypedDict):

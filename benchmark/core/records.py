@@ -50,7 +50,7 @@ def texts(value: object, name: str = "") -> Iterator[tuple[str, str]]:
             yield from texts(item, name)
 
 
-def read(path: Path) -> Any:
+def read(path: Path) -> Record:
     """Read and check one record file.
 
     Raises:
@@ -63,7 +63,7 @@ def read(path: Path) -> Any:
     return record
 
 
-def read_jsonl(path: Path) -> list[Any]:
+def read_jsonl(path: Path) -> list[Record]:
     """Read and check a collected file, which has a line for each run.
 
     Raises:
