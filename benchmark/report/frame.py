@@ -49,7 +49,7 @@ def read_records(study: str | Path, results: str | Path | None = None) -> "pd.Da
     lines = read_jsonl(path)
     for finding in consistency.check(lines):
         if finding.wrong:
-            raise UserError(finding.told(path))
+            raise UserError(finding.message(path))
     done = [line for line in lines if is_done(line) and line.get("row") is not None]
     if not done:
         raise UserError(f"{path}: holds no record of a row of the study; run `pcbench collect`")

@@ -90,7 +90,7 @@ class Report:
     @property
     def wrong(self) -> list[str]:
         """What cannot be, with file and line."""
-        return [one.told(self.path) for one in self.findings if one.wrong]
+        return [one.message(self.path) for one in self.findings if one.wrong]
 
     def told(self, colour: bool = False, full: bool = False, quiet: bool = False) -> str:
         """Return what a person shall read: of wrong records only what is wrong.
