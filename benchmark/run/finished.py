@@ -14,6 +14,7 @@ from benchmark import data as corpora
 from benchmark import metrics
 from benchmark.core import ids, records
 from benchmark.core.errors import UserError
+from benchmark.core.record import Record
 from benchmark.core.seeds import generator
 from benchmark.data import Vocabulary
 from benchmark.data.corpus import Corpus, Split
@@ -89,7 +90,7 @@ class LoadedRun:
     vocabulary: Vocabulary
     config: RunConfig
     corpus: Corpus
-    record: dict[str, Any]
+    record: Record
 
     def __repr__(self) -> str:
         of, test = self.config, self.record["metrics"]["test"]
