@@ -122,7 +122,7 @@ def test_the_data_of_recorded_runs_keep_their_identity(spec: str, sha256: str) -
         ("exact:mix=lots", "mix: 'lots' should be a valid number"),
         ("exact:words=40.5", "words: 40.5 should be a valid integer"),
         ("exact:fresh=1", "fresh: 1 should be a valid boolean; write true or false"),
-        ("exact:mix=nan", "mix: nan should be a finite number"),
+        ("exact:mix=nan", "mix: 'nan' should be a valid number"),
         ("exact:stop=0", "stop: 0 should be greater than or equal to 0.001"),
         ("exact:words=2", "successors: 4 exceeds words = 2"),
         ("exact:mix=0.1,mix=0.2", "mix: set twice"),
