@@ -26,12 +26,11 @@ from torch import Tensor, nn
 from benchmark.core.errors import UserError, suggest
 from benchmark.core.seeds import generator
 from benchmark.data.corpus import Corpus, Split
-from benchmark.model import registry
 from benchmark.model.annealing import number
 from benchmark.model.baseline import Baseline
 from benchmark.model.vae import Output, TextVAE, build
 from benchmark.run.config import RunConfig
-from benchmark.run.failures import blamed, check_loss, file_of, reason
+from benchmark.run.failures import blamed, check_loss, reason, where
 from benchmark.run.training import Training
 
 PUBLIC = {name: value for name, value in vars(Baseline).items() if not name.startswith("_")}
@@ -45,14 +44,13 @@ SOURCES = {  # where a hook takes its random numbers from; the others take them 
 
 def check(config: RunConfig, corpus: Corpus, device: torch.device) -> None:
     """Raise UserError, naming file and hook, unless the run's method keeps the contract."""
-    config = copy.deepcopy(config)
+    contract = Contract(copy.deepcopy(config), device)
     sizes = np.unique(corpus.splits["train"].lengths, return_counts=True)[1]
     steps = config.train.epochs * int(np.ceil(sizes / config.train.batch_size).sum())
     python, arrays = random.getstate(), np.random.get_state()
     cards = [device] if device.type == "cuda" else []
     try:
-        with torch.random.fork_rng(devices=cards), blamed(config):
-            contract = Contract(config, device)
+        with torch.random.fork_rng(devices=cards), blamed(contract.config):
             contract.check_names()
             contract.check_weight(steps)
             contract.check_selection()
@@ -68,7 +66,6 @@ class Contract:
 
     def __init__(self, config: RunConfig, device: torch.device) -> None:
         self.config, self.method, self.device = config, config.method(), device
-        self.where = registry.shown(file_of(config))
         self.latent = config.model.latent if self.method.latent else 0
         self.sentences = 4 if self.latent == 3 else 3  # so that no shape is right by coincidence
 
@@ -218,8 +215,8 @@ class Contract:
             self._refuse(f"{shown} of {words.dtype}; wanted word ids, {given.dtype}")
         first, last, most = int(words.min()), int(words.max()), len(run.corpus.vocabulary) - 1
         if first < 0 or last > most:
-            ids = f"{first} to {last}"
-            self._refuse(f"inputs returned the word ids {ids}; the vocabulary has 0 to {most}")
+            ids = f"the word ids {first} to {last}"
+            self._refuse(f"inputs returned {ids}; the vocabulary has 0 to {most}")
         if not torch.equal(run.batch, before):
             self._refuse("inputs changes its tokens in place; change tokens.clone()")
         return words
@@ -296,7 +293,7 @@ class Contract:
         return weight
 
     def _refuse(self, text: str) -> NoReturn:
-        raise UserError(f"{self.where}: {text}") from None
+        raise UserError(f"{where(self.config)}: {text}") from None
 
 
 def _described(value: object) -> str:
