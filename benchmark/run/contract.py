@@ -153,8 +153,14 @@ class Contract:
 
     def check_step(self, corpus: Corpus) -> None:
         """The model, what its decoder reads, and its loss, on a few sentences."""
-        vocabulary = len(corpus.vocabulary)
-        self._check_parts(vocabulary)
+        vocabulary, init = len(corpus.vocabulary), generator(self.config.seed, "init")
+        with self._watched("build"):
+            model: object = build(self.config.model, self.method, vocabulary, init)
+        if not isinstance(model, TextVAE):
+            self._refuse(f"build returned {_described(model)}; return the model, a TextVAE")
+        for part in ("encoder", "posterior", "decoder") if self.latent else ("decoder",):
+            if not isinstance(getattr(model, part, None), nn.Module):
+                self._refuse(f"build returned a model without {part}; replace it or leave it")
         words = np.arange(4 * self.sentences).reshape(self.sentences, 4)
         split = Split.of((words % max(1, vocabulary - 3) + 3).tolist())
         splits = dict.fromkeys(corpus.splits, split)
@@ -168,16 +174,6 @@ class Contract:
                 f"objective returned {once:.4g} for a batch and {twice:.4g} where it stands twice; "
                 "take the mean over sentences"
             )
-
-    def _check_parts(self, vocabulary: int) -> None:
-        init = generator(self.config.seed, "init")
-        with self._watched("build"):
-            model: object = build(self.config.model, self.method, vocabulary, init)
-        if not isinstance(model, TextVAE):
-            self._refuse(f"build returned {_described(model)}; return the model, a TextVAE")
-        for part in ("encoder", "posterior", "decoder") if self.latent else ("decoder",):
-            if not isinstance(getattr(model, part, None), nn.Module):
-                self._refuse(f"build returned a model without {part}; replace it or leave it")
 
     def _loss(self, run: Training, batch: Tensor) -> float | None:
         """Check the loss of a batch; None where it may need what ``before_step`` leaves."""
@@ -240,8 +236,8 @@ class Contract:
         shape = (len(batch), model.latent)
         for name, value in (("mu", out.mu), ("logvar", out.logvar)):
             if value.shape != shape or not bool(value.isfinite().all()):
-                shown = f"{name} {_described(value)}"
-                self._refuse(f"build returned a model with {shown}; wanted {shape}, finite")
+                wanted = f"{name} {_described(value)}; wanted {shape}, finite"
+                self._refuse(f"build returned a model with {wanted}")
         return out
 
     @contextmanager
