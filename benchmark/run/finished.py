@@ -109,7 +109,7 @@ class LoadedRun:
         return torch.autocast(self.device.type, torch.bfloat16, enabled=bf16)
 
     def encode(self, texts: Iterable[str]) -> tuple[Tensor, Tensor]:
-        """Return the posterior means and log variances of N texts, each (N, Z), on the CPU."""
+        """Return posterior means and log variances of N texts, each (N, Z), on the CPU."""
         self._check_latent("encode")
         with self.autocast():
             encoded = encode(self.model, self._measured(_listed(texts)))
