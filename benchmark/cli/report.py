@@ -42,13 +42,12 @@ def report(arguments: Namespace) -> int:
     pcbench report --published
     """
     from benchmark.core.provenance import of_checkout
-    from benchmark.report import literature, misprints, terminal, uncommitted
+    from benchmark.report import literature, terminal, uncommitted
     from benchmark.report import report as reporting
 
     if arguments.published:
-        text, marked = misprints.listing(literature.read(of_checkout(str(literature.FILE))))
-        print(text)
-        return 0 if marked else 1
+        print(literature.listing(literature.read(of_checkout(str(literature.FILE)))))
+        return 0
     if arguments.study is None:
         raise UserError("report: STUDY is missing: a study file or its name, or --published")
     result = reporting.read(arguments.study, arguments.results)

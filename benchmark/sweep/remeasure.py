@@ -6,9 +6,11 @@ Each goes into its run's folder as `plan.MEASURED`; `pcbench collect --replace` 
 import shlex
 import sys
 import time
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from benchmark.core import records, sentences
 from benchmark.core.files import write_atomic
@@ -58,7 +60,7 @@ def measure_study(study: Study, runs: Path, data: Path, device: str = "cpu") -> 
     return len(todo)
 
 
-def measure(run: LoadedRun, old: Record, folder: Path) -> Record:
+def measure(run: LoadedRun, old: Record, folder: Path) -> dict[str, Any]:
     """Measure a run's best weights, and its last if they were kept; write the new record.
 
     What was measured during training, its curve, stays. Without the last weights, the figures of
@@ -71,7 +73,7 @@ def measure(run: LoadedRun, old: Record, folder: Path) -> Record:
     }
     begin = time.monotonic()
     test, details = measure_test(run, splits["test"])
-    last = old["metrics"]["last"]
+    last: Mapping[str, Any] = old["metrics"]["last"]
     if old.get("evaluation", 1) != EVALUATION:
         last = {name: last[name] for name in ("neg_elbo", "rec", "kl")}
     with run.autocast():
@@ -83,7 +85,7 @@ def measure(run: LoadedRun, old: Record, folder: Path) -> Record:
     sentences.keep(folder / sentences.FILES[1], details)
     origin = provenance("" if config.file else config.baseline)
     origin["finished"] = datetime.now(UTC).isoformat(timespec="seconds")
-    record = {
+    record: dict[str, Any] = {
         **old,
         **details,
         "evaluation": EVALUATION,

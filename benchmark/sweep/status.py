@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from benchmark.core.clock import duration
+from benchmark.core import records
 from benchmark.core.errors import UserError
 from benchmark.run import claims, failures
+from benchmark.run.progress import duration
 from benchmark.sweep import plan, slurm
 from benchmark.sweep.manifest import Manifest
 
@@ -27,7 +28,7 @@ _PLACES = {"data": None, "file": None}  # settings that hold paths; the id tells
 class State:
     """One run's ``status`` and what there is to say about it.
 
-    By its files one of `records.STATUSES`; in the table also "collected" (its record stands in the
+    By its files one of `record.Status`; in the table also "collected" (its record stands in the
     results alone), "stale" (see `benchmark.sweep.plan`), "queued" (Slurm says so) or "submitted"
     (it cannot be asked, but a submission was noted).
     """
@@ -42,7 +43,7 @@ def state(folder: Path) -> State:
     Done: there is a record. Running: a live claim. Failed: an error was noted. Stopped: a
     checkpoint waits to be resumed. Otherwise missing.
     """
-    if (folder / "record.json").exists():
+    if records.finished(folder):
         return State("done")
     if claims.holder(folder) is not None:
         return State("running", progress(folder))
