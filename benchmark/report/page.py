@@ -24,8 +24,8 @@ from benchmark.core.consistency import Finding
 from benchmark.core.records import METRICS, is_done
 from benchmark.report import comparable
 from benchmark.report.frame import figures
-from benchmark.report.table import Table
-from benchmark.report.tables import LEGEND, remarks
+from benchmark.report.render import LEGEND, Table
+from benchmark.report.tables import remarks
 
 Record = dict[str, Any]
 

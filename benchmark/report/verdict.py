@@ -1,7 +1,8 @@
 """The verdict on a study in plain words: whose latent is alive, and what that costs.
 
-A difference counts only if its p value, adjusted by Holm as in the tables, is below `paired.LEVEL`;
-one or two seeds rank nothing. `autoencoder` is not compared: its KL costs nothing.
+A difference counts only if its p value, adjusted by Holm as in the tables, is below
+`differences.LEVEL`; one or two seeds rank nothing. `autoencoder` is not compared: its KL costs
+nothing.
 """
 
 import math
@@ -10,17 +11,18 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from benchmark.core.rules import SIGNS
-from benchmark.report import collapse, comparable, paired
-from benchmark.report.frame import frame
-from benchmark.report.overview import bound, states
-from benchmark.report.paired import LEVEL, Compared, Difference
+from benchmark.core.measures import SIGNS
+from benchmark.report import collapse
+from benchmark.report.comparable import Group
+from benchmark.report.differences import LEVEL
+from benchmark.report.frame import bound
 from benchmark.report.statistics import LEAST_T, Summary, number, shown, summarise
+from benchmark.report.tables import states
 
 if TYPE_CHECKING:
     import pandas as pd
 
-Record = dict[str, Any]
+Compared = dict[str, dict[str, Any]]  # lines of `Group.differences` by label and metric
 
 _EACH = 4  # rows of which each has its sentence; more are summarised
 _NAMED = 3  # significant rows that a summary names; of more it names the extreme one
@@ -46,41 +48,42 @@ class _Row:
         return sum(self.counts.values())
 
 
-def verdict(lines: Sequence[Record]) -> list[str]:
+def verdict(groups: Sequence[Group]) -> list[str]:
     """Return plain sentences on a study, or of several tables one entry each.
 
     Args:
-        lines: of the collected file.
+        groups: of `benchmark.report.comparable.groups`.
     """
-    groups = comparable.groups(lines)
-    tables = [frame(group.lines) for group in groups]
-    compared = [_contenders(runs, "none") for runs in tables]
+    compared = [_contenders(group, "none") for group in groups]
     each = sum(map(len, compared)) <= _EACH
     entries = []
-    for group, runs, others in zip(groups, tables, compared, strict=True):
-        unit = "language" if group.title.endswith(", languages") else "seed"
-        said = _sentences(runs, others, unit, each)
+    for group, others in zip(groups, compared, strict=True):
+        said = _sentences(group, others, each)
         entries += said if len(groups) == 1 else [f"{group.title}: {' '.join(said)}"]
     return entries
 
 
-def _contenders(runs: "pd.DataFrame", reference: str) -> list[Compared]:
-    """Return rows with a latent minus a reference."""
-    others = set(runs.loc[runs["baseline"].isin(["lstm_lm", "autoencoder"]), "label"])
-    return [one for one in paired.against(runs, reference) if one.label not in others]
+def _contenders(group: Group, reference: str) -> Compared:
+    """Return the differences to a reference of rows with a latent."""
+    others = group.runs.loc[group.runs["baseline"].isin(["lstm_lm", "autoencoder"]), "label"]
+    compared: Compared = defaultdict(dict)
+    for line in group.differences.to_dict("records"):
+        if line["reference"] == reference and line["label"] not in set(others):
+            compared[line["label"]][line["metric"]] = line
+    return compared
 
 
-def _sentences(
-    runs: "pd.DataFrame", compared: Sequence[Compared], unit: str, each: bool
-) -> list[str]:
+def _sentences(group: Group, compared: Compared, each: bool) -> list[str]:
     """Return sentences on the rows of one table.
 
     Args:
-        runs: of the table.
+        group: of the rows.
         compared: rows with a latent minus `none`.
-        unit: what the runs of a row differ in.
         each: whether every row has its sentence.
     """
+    runs, unit = group.runs, "seed"
+    if group.title.endswith(", languages"):
+        unit = "language"
     done = runs[runs["status"] == "done"]
     if not len(done):
         return ["No run has a record."]
@@ -90,14 +93,14 @@ def _sentences(
     if most < LEAST_T:
         few = f"One {unit} ranks" if most == 1 else f"Two {unit}s allow no test and rank"
         return [f"{few} no method.", alive]
-    models = _contenders(runs, "lstm_lm")
+    models = _contenders(group, "lstm_lm")
     if not compared and not models:
-        return [alive, _pairs(runs)]
+        return [alive, _pairs(group)]
     references = [row for row in rows.values() if row.baseline == "none"]
     if compared and references and each and runs["data"].nunique() == 1:  # else each has its own
         start = _state(references[0], f" {unit}s")
         said = [f"{start}. Against it, differences in nats whose adjusted p is below {LEVEL}:"]
-        said += [_one(one, rows.get(one.label)) for one in compared]
+        said += [_one(label, one, rows.get(label)) for label, one in compared.items()]
         tallies = []
     else:
         said = [alive]
@@ -156,31 +159,29 @@ def _state(row: _Row, units: str = "") -> str:
     return f"{row.label} {verb}{', '.join(parts)}{alone}"
 
 
-def _one(one: Compared, row: _Row | None) -> str:
+def _one(label: str, one: dict[str, Any], row: _Row | None) -> str:
     """Return a row's state and what it costs."""
-    start = one.label if row is None else f"{_state(row)}, MI {row.sign}{shown(row.mi)}"
+    start = label if row is None else f"{_state(row)}, MI {row.sign}{shown(row.mi)}"
     costs = {}
     for noun, (metric, better) in _MEASURES.items():
-        kind, mean = _cost(one.metrics[metric], better)
-        costs[noun] = f"{number(abs(mean))} {kind}" if kind in _DECIDED else kind
+        kind, size = _cost(one[metric], better)
+        costs[noun] = f"{number(size)} {kind}" if kind in _DECIDED else kind
     if len(set(costs.values())) == 1:
         return f"{start}; bound and likelihood {costs['bound']}."
     return f"{start}; {', '.join(f'{noun} {cost}' for noun, cost in costs.items())}."
 
 
-def _cost(difference: Difference, better: int) -> tuple[str, float]:
-    """Return one of `_KINDS` and the mean difference, of which 1 or -1 is the better sign."""
-    if difference.found is None or difference.p is None:
-        return "not tested", math.nan
-    mean = difference.found.mean
-    if difference.p >= LEVEL:
-        return "not distinguishable", mean
-    if difference.bound * mean < 0:  # the truth may lie on the other side of 0
-        return "known as a bound only", mean
-    return "better" if mean * better > 0 else "worse", mean
+def _cost(line: dict[str, Any], better: int) -> tuple[str, float]:
+    """Return one of `_KINDS`, and the difference's size; 1 or -1 is its better sign."""
+    size = abs(line["mean"])
+    if line["significant"]:
+        return "better" if line["mean"] * better > 0 else "worse", size
+    if math.isnan(line["p"]):
+        return "not tested", size
+    return "known as a bound only" if line["p"] < LEVEL else "not distinguishable", size
 
 
-def _tallied(tallies: Iterable[tuple[str, Sequence[Compared], str]]) -> list[str]:
+def _tallied(tallies: Iterable[tuple[str, Compared, str]]) -> list[str]:
     """Return sentences on how many rows are better or worse than a reference, by measure.
 
     One sentence names all references from which no row can be told apart in a measure.
@@ -190,9 +191,9 @@ def _tallied(tallies: Iterable[tuple[str, Sequence[Compared], str]]) -> list[str
     for noun, compared, reference in tallies:
         metric, better = _MEASURES[noun]
         rows: dict[str, list[tuple[float, str]]] = defaultdict(list)
-        for one in compared:
-            kind, mean = _cost(one.metrics[metric], better)
-            rows[kind].append((abs(mean), one.label))
+        for label, one in compared.items():
+            kind, size = _cost(one[metric], better)
+            rows[kind].append((size, label))
         if rows.keys() == {"not distinguishable"}:
             same[noun].append(reference)
         elif rows.keys() - {"not tested"}:
@@ -213,16 +214,18 @@ def _named(rows: list[tuple[float, str]], kind: str) -> str:
     return ", ".join(named) if len(rows) <= _NAMED else f"{len(rows)} rows, at most {named[0]}"
 
 
-def _pairs(runs: "pd.DataFrame") -> str:
+def _pairs(group: Group) -> str:
     """Return how many differences between rows are significant, where no row is a reference."""
-    tested = [one for one in paired.each_other(runs) if one.metrics["elbo"].p is not None]
+    table = group.differences
+    table = table[(table["reference"] == "") & table["p"].notna()]
+    tested = int((table["metric"] == "elbo").sum())
     if not tested:
         return "No differences between rows are tested."
     parts = []
     for noun, metric in (("MI", "mi"), ("bound", "elbo"), ("likelihood", "iw_nll")):
-        costs = [(one.label, *_cost(one.metrics[metric], 1)) for one in tested]
-        means = {label: mean for label, kind, mean in costs if kind in _DECIDED}
+        lines = table[(table["metric"] == metric) & table["significant"]]
+        means = dict(zip(lines["label"] + " − " + lines["other"], lines["mean"], strict=True))
         most = max(means, key=lambda label: abs(means[label]), default=None)
         end = "" if most is None else f" (most: {most}, {number(means[most], plus=True)} nats)"
         parts.append(f"{noun} in {len(means)}{end}")
-    return f"Of {len(tested)} pairs of rows, these differ significantly: {'; '.join(parts)}."
+    return f"Of {tested} pairs of rows, these differ significantly: {'; '.join(parts)}."

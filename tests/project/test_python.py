@@ -236,7 +236,7 @@ def test_records_are_those_of_the_report(tmp_path: Path) -> None:
     assert table["elbo"].tolist() == [-101.5] * 3
     np.testing.assert_array_equal(table["z_use"], [np.nan, 1.0, 2.0])
     np.testing.assert_array_equal(table["z_use_next"], [0.5, np.nan, np.nan])
-    assert set(frame(lines)) - set(table) == {"status", "error"}
+    assert set(frame(lines)) - set(table) == {"status", "error", "place", "record"}
     for study in (path, str(path), "paper/made.toml"):
         pd.testing.assert_frame_equal(read_records(study, tmp_path), table)
 
