@@ -21,7 +21,8 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from benchmark.core.consistency import Finding
-from benchmark.core.records import METRICS, is_done
+from benchmark.core.measures import METRICS
+from benchmark.core.records import is_done
 from benchmark.report import comparable
 from benchmark.report.frame import figures
 from benchmark.report.render import LEGEND, Table
