@@ -122,16 +122,16 @@ def find(run_id: str, results: Path) -> Known:
         raise UserError(f"{results}: holds no collected file; --results names the folder of them")
     known = [line["id"] for lines in files.values() for line in lines]
     run_id = ids.complete(run_id, known, str(results), "`pcbench sweep STUDY --list` prints ids")
-    found = []
+    matches = []
     for path, lines in files.items():
         done = [line for line in lines if records.is_done(line)]
         for line in done:
             if line["id"] == run_id:  # its row: all settings but the seed are the same
                 row = [other for other in done if not any(differences(line, other))]
-                found.append(Known(path, line, row))
-    if not found:
+                matches.append(Known(path, line, row))
+    if not matches:
         raise UserError(f"{results}: {run_id} has no record yet, so there is nothing to compare")
-    return max(found, key=lambda known: len(known.row))
+    return max(matches, key=lambda known: len(known.row))
 
 
 def rebuild(

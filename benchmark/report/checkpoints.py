@@ -77,6 +77,8 @@ def _cell(one: "pd.DataFrame", other: "pd.DataFrame", seed: int, arrays: "Arrays
     known = [arrays[key] for key in keys if key in arrays]
     if len(known) < 2:
         return Cell(DASH)
-    found = statistics.sentences(known[0], known[1], DRAWS)
-    mean, low, high = (statistics.number(v) for v in (found.mean, found.low, found.high))
-    return Cell(f"{mean} [{low}, {high}]", found.mean, n=found.n)
+    difference = statistics.sentences(known[0], known[1], DRAWS)
+    mean, low, high = (
+        statistics.number(v) for v in (difference.mean, difference.low, difference.high)
+    )
+    return Cell(f"{mean} [{low}, {high}]", difference.mean, n=difference.n)

@@ -124,9 +124,9 @@ def _sections(
         runs = [[by_id[name] for name in row.ids if name in by_id] for row in table.rows]
         stated = [_settings(of_row[0]) for of_row in runs if of_row]
         names = Counter(name for settings in stated for name in settings)
-        values = Counter(item for settings in stated for item in settings.items())
-        # Of those rows that state a setting: a record made before it was added does not.
-        usual = {item for item, count in values.items() if 2 * count > names[item[0]]}
+        items = Counter(item for settings in stated for item in settings.items())
+        # Shared by most rows that state a setting: a record from before it was added does not.
+        usual = {item for item, count in items.items() if 2 * count > names[item[0]]}
         rows = []
         for row, of_row in zip(table.rows, runs, strict=True):
             links = [name for name in row.ids if name in shown]
@@ -139,14 +139,14 @@ def _sections(
 
 def _settings(line: Record) -> dict[str, str]:
     """Return a run's settings but for its seed, as JSON by dotted name, the method's first."""
-    found: dict[str, Any] = {}
+    values: dict[str, Any] = {}
     for key, value in line.get("config", {}).items():
         if isinstance(value, dict):
-            found |= {f"{key}.{name}": inner for name, inner in value.items()}
+            values |= {f"{key}.{name}": inner for name, inner in value.items()}
         elif key != "seed":
-            found[key] = value
-    names = sorted(found, key=lambda name: (not name.startswith(_METHOD), name))
-    return {name: json.dumps(found[name], ensure_ascii=False) for name in names}
+            values[key] = value
+    names = sorted(values, key=lambda name: (not name.startswith(_METHOD), name))
+    return {name: json.dumps(values[name], ensure_ascii=False) for name in names}
 
 
 def _panel(runs: Sequence[Record], usual: set[tuple[str, str]]) -> dict[str, Any]:
