@@ -42,7 +42,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if isinstance(sys.stdout, io.TextIOWrapper):  # it spells out letters that it cannot show
         sys.stdout.reconfigure(errors="backslashreplace")
     try:
-        arguments = _parsed(argv)
+        arguments = _parsed(sys.argv[1:] if argv is None else argv)
         warn_of_other_baselines()
         status: int = arguments.do(arguments)
         if sys.stdout is not None:  # closed by `>&-`
@@ -64,15 +64,15 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 2
 
 
-def _parsed(argv: Sequence[str] | None) -> argparse.Namespace:
+def _parsed(words: Sequence[str]) -> argparse.Namespace:
     top = parser()
-    arguments, rest = top.parse_known_args(argv)
+    arguments, rest = top.parse_known_args(words)
     if any(word.split("=")[0] == "--data" for word in rest):
         top.error("--data names a data set for `run`; the folder of prepared data is --data-dir")
     if rest and arguments.do is not slurm.submit.do:
         top.prog = arguments.prog
         top.error(f"unrecognized arguments: {' '.join(rest)}")
-    arguments.sbatch = rest
+    arguments.words, arguments.sbatch = words, rest
     return arguments
 
 

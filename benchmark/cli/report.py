@@ -1,6 +1,5 @@
 """``pcbench report`` and ``pcbench plot``."""
 
-import os
 import shlex
 from argparse import Namespace
 from collections.abc import Sequence
@@ -94,13 +93,8 @@ def _check(result: "Report", to: "Places", arguments: Namespace) -> int:
         if not arguments.quiet:
             print(f"{result.path}: tables and figures are what the records say")
         return 0
-    words = [arguments.study]
-    for name in ("results", "out", "figures", "page", "readme"):
-        value = getattr(arguments, name)
-        if value is not None and (name, value) != ("results", Path("results")):
-            words += [f"--{name}", str(value)]
-    words += ["--no-figures"] if arguments.no_figures else []
-    print(f"mend: pcbench report {shlex.join(words)}")
+    words = [word for word in arguments.words if word != "--check"]
+    print(f"run: pcbench {shlex.join(words)}")
     return 1
 
 
@@ -111,13 +105,10 @@ def _by_folder(paths: Sequence[Path]) -> str:
         folders.setdefault(path.parent, []).append(path)
     parts = []
     for home, files in folders.items():
-        if len(files) == 1:
-            parts.append(str(files[0]))
-        elif len({path.stem for path in files}) == 1:
-            kinds = ",".join(path.suffix[1:] for path in files)
-            parts.append(os.path.join(home, f"{files[0].stem}.{{{kinds}}}"))
-        else:
-            parts.append(f"{len(files)} files in {home}")
+        kinds = ",".join(path.suffix[1:] for path in files)
+        alike = len({path.stem for path in files}) == 1
+        short = f"{home / files[0].stem}.{{{kinds}}}" if alike else f"{len(files)} files in {home}"
+        parts.append(str(files[0]) if len(files) == 1 else short)
     return ", ".join(parts)
 
 

@@ -71,7 +71,8 @@ def submit(arguments: Namespace) -> int:
         arguments.only,
     )
     provenance.warn_of_no_commit()
-    return send(load_study(arguments), arguments.runs, chosen, how)
+    send(load_study(arguments), arguments.runs, chosen, how)
+    return 0
 
 
 @command(

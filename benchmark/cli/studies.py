@@ -50,7 +50,7 @@ def sweep(arguments: Namespace) -> int:
     pcbench sweep main --status
     pcbench sweep main --redo cyclical
     """
-    from benchmark.sweep import plan, pool, status
+    from benchmark.sweep import plan, status
     from benchmark.sweep import sweep as sweeping
     from benchmark.sweep.manifest import Options
 
@@ -93,7 +93,7 @@ def sweep(arguments: Namespace) -> int:
     )
     provenance.warn_of_no_commit()
     train = sweeping.sweep_again if again else sweeping.sweep
-    code = train(study, runs, chosen, arguments.jobs, pool.visible_devices())
+    code = train(study, runs, chosen, arguments.jobs)
     if arguments.set:
         named = shlex.quote(str(arguments.study))
         changes = shlex.join(f"--set={one}" for one in arguments.set)

@@ -1,4 +1,4 @@
-"""A run by what a user types: its id, the beginning of its id, or its folder."""
+"""A run as a user names it: by its id, the beginning of its id, or its folder."""
 
 import difflib
 import os
@@ -11,16 +11,11 @@ SHOWN = 10  # candidates that a message lists
 
 
 def complete(given: str, known: Iterable[str], where: str, otherwise: str) -> str:
-    """Return the one id that is ``given`` or begins with it.
-
-    Args:
-        given: an id or its beginning.
-        known: ids.
-        where: what holds them, for messages.
-        otherwise: what to do where no id is near.
+    """Return the one id of ``known`` that is ``given`` or begins with it.
 
     Raises:
-        UserError: no id begins so, with the nearest one, or several do, which are listed.
+        UserError: naming ``where``: no id begins so, with the nearest one, or ``otherwise`` if none
+            is near; or several do, which are listed.
     """
     ids = sorted(set(known))
     fitting = [given] if given in ids else [run for run in ids if given and run.startswith(given)]
@@ -33,16 +28,12 @@ def complete(given: str, known: Iterable[str], where: str, otherwise: str) -> st
             f"{', '.join(fitting[:SHOWN])}{more}"
         )
     near = difflib.get_close_matches(Path(given).name, ids, 1)
-    told = f"did you mean '{near[0]}'?" if near else f"{len(ids)} others are there; {otherwise}"
-    raise UserError(f"{where}: no run '{given}'; {told}")
+    hint = f"did you mean '{near[0]}'?" if near else f"{len(ids)} others are there; {otherwise}"
+    raise UserError(f"{where}: no run '{given}'; {hint}")
 
 
 def folder_of(given: str | Path, runs: Path) -> Path:
-    """Return the folder of a run, one with a config.json.
-
-    Args:
-        given: the id, a beginning of it that no other run of ``runs`` has, or the run's folder.
-        runs: the folder of runs.
+    """Return a run's folder by its path, or by its id or the beginning of its id in ``runs``.
 
     Raises:
         UserError: see `complete`.
@@ -52,5 +43,5 @@ def folder_of(given: str | Path, runs: Path) -> Path:
         for folder in (runs / text, Path(text)):
             if (folder / "config.json").exists():
                 return folder
-    known = [path.parent.name for path in runs.glob("*/config.json")]
-    return runs / complete(text, known, str(runs), "--runs names the folder of runs")
+    ids = [path.parent.name for path in runs.glob("*/config.json")]
+    return runs / complete(text, ids, str(runs), "--runs names the folder of runs")

@@ -92,14 +92,9 @@ class Mistakes:
 def build(cls: type[T], table: object, where: str, *place: str) -> T:
     """Return the dataclass ``cls`` with the values of a table, as TOML or JSON have them.
 
-    Args:
-        cls: a section, a baseline, or a table of a study.
-        table: values by name.
-        where: the file, or "command line".
-        place: the keys that lead to the table.
-
     Raises:
-        UserError: a line for each mistake: where it is, what is wrong, and the nearest valid name.
+        UserError: a line for each mistake: ``where`` it is, by file and keys (``place`` leads to
+            the table), what is wrong, and the nearest valid name.
     """
     known = [field.name for field in fields(cls)]  # type: ignore[arg-type]
     try:
@@ -107,27 +102,25 @@ def build(cls: type[T], table: object, where: str, *place: str) -> T:
     except ValidationError as error:
         lines = [_line(mistake, known, where, place) for mistake in error.errors()]
         raise UserError("\n".join(lines)) from error
-    except (ValueError, TypeError, FrozenInstanceError) as error:  # of a baseline's __post_init__
-        problem = " ".join(str(error).split())
-        if isinstance(error, FrozenInstanceError):
-            problem += (
-                ": settings do not change; a weight follows from the step alone, and what must "
-                "survive a step lives in run.memory"
-            )
-        raise UserError(f"{where}: {'.'.join(place)}: {problem}") from error
+    except FrozenInstanceError as error:
+        reason = (
+            f"{error}: settings do not change; a weight follows from the step alone, and what must "
+            "survive a step lives in run.memory"
+        )
+        raise UserError(f"{where}: {'.'.join(place)}: {reason}") from error
+    except (ValueError, TypeError) as error:  # raised by a baseline's __post_init__
+        reason = " ".join(str(error).split())
+        raise UserError(f"{where}: {'.'.join(place)}: {reason}") from error
 
 
 @lru_cache(maxsize=64)
 def _adapter(cls: Any) -> TypeAdapter[dict[str, Any]]:
-    """Return the check of a table of the fields of ``cls``; an author's class is left as it is."""
-    hints = get_type_hints(cls, include_extras=True)
-    keys = {
-        field.name: hints[field.name]
-        if field.default is MISSING and field.default_factory is MISSING
-        else NotRequired[hints[field.name]]
-        for field in fields(cls)
-        if field.init
-    }
+    # Of a table with the fields of `cls`: `cls` may be an author's plain dataclass, and for those
+    # pydantic's strict mode takes no table.
+    hints, keys = get_type_hints(cls, include_extras=True), {}
+    for field in fields(cls):
+        optional = field.default is not MISSING or field.default_factory is not MISSING
+        keys[field.name] = NotRequired[hints[field.name]] if optional else hints[field.name]
     typed_dict: Any = TypedDict  # mypy takes none whose keys it cannot read
     table = typed_dict(cls.__name__, keys)
     table.__pydantic_config__ = STRICT
@@ -135,25 +128,24 @@ def _adapter(cls: Any) -> TypeAdapter[dict[str, Any]]:
 
 
 def _line(mistake: Any, known: list[str], where: str, place: Sequence[str]) -> str:
-    """Return the line of one of pydantic's mistakes."""
-    kind, value, text = mistake["type"], mistake["input"], str(mistake["msg"])
-    path = [*place, *mistake["loc"]]
-    if kind == "extra_forbidden":
-        home = _HOMES.get(path[-1])  # the section that has it
-        near = f"did you mean '{home}'?" if home else suggest(path[-1], known)
-        text = f"unknown key; {near}"
-    elif kind == "missing":
-        text = "missing"
-    elif kind == "dict_type":
-        text = f"{value!r} is not a table"
-    elif kind == "literal_error":
-        options = re.findall(r"'([^']*)'", mistake["ctx"]["expected"])
-        text = f"{value!r}; {suggest(str(value), options)}"
-    elif kind == "value_error":  # of a check of ours
-        text = str(mistake["ctx"]["error"])
-    else:  # "Input should be a valid integer"
-        text = text.replace("Input", repr(value), 1)
-    if kind == "bool_type":
-        text += "; write true or false"
+    """Return the line that reports one of pydantic's mistakes."""
+    value, path = mistake["input"], [*place, *mistake["loc"]]
+    text = str(mistake["msg"]).replace("Input", repr(value), 1)  # "Input should be a valid integer"
+    match mistake["type"]:
+        case "extra_forbidden":
+            section = _HOMES.get(path[-1])  # the setting of that name elsewhere
+            near = f"did you mean '{section}'?" if section else suggest(path[-1], known)
+            text = f"unknown key; {near}"
+        case "literal_error":
+            options = re.findall(r"'([^']*)'", mistake["ctx"]["expected"])
+            text = f"{value!r}; {suggest(str(value), options)}"
+        case "value_error":  # of a check of ours
+            text = str(mistake["ctx"]["error"])
+        case "bool_type":
+            text += "; write true or false"
+        case "dict_type":
+            text = f"{value!r} is not a table"
+        case "missing":
+            text = "missing"
     key = "".join(f" {part + 1}" if isinstance(part, int) else f".{part}" for part in path)
     return " ".join(f"{where}: {key[1:]}{': ' if key else ''}{text}".split())

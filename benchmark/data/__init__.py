@@ -1,32 +1,25 @@
-"""Data sets by name: what there is, and to prepare, load and describe it.
+"""Data sets by name: to identify, prepare, load and describe them.
 
-Prepared once, data are read with NumPy alone.
+Once prepared, data are read with NumPy alone.
 """
 
 import os
-import re
-import shlex
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import combinations
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from benchmark.core.errors import UserError, suggest
-from benchmark.core.files import plain
-from benchmark.data import coding, folder, public, settings, store
-from benchmark.data.coding import PLAIN, Coding
+from benchmark.core.errors import UserError
+from benchmark.data import coding, store
+from benchmark.data.catalogue import OWN_TEXT, default_root, descriptions, find
 from benchmark.data.corpus import Corpus, Split
-from benchmark.data.exact import TEST, TRAIN, VALID, ExactLanguage
-from benchmark.data.public import PublicCorpus
 from benchmark.data.settings import ExactSettings
-from benchmark.data.store import Prepared
 from benchmark.data.vocabulary import Vocabulary
 
-__all__ = ["Corpus", "Split", "Vocabulary"]
+__all__ = ["OWN_TEXT", "Corpus", "Split", "Vocabulary", "default_root", "descriptions", "find"]
 
-OWN_TEXT = "your own folder of train.txt, valid.txt and test.txt, one sentence a line"
 REPEATED = 0.1  # of a split's words: from here on a warning that sentences stand in train too
 # Content of the presets as generated; a difference means that the generator changed.
 CONTENT = {
@@ -35,125 +28,6 @@ CONTENT = {
     "exact_medium": "bdd83e1bc1f6b0de5eee00d4f94d2be59b5114942d144f89cebc26836c974852",
     "exact_hard": "274f7ef81cc2c84c3e2af34f6b2475d078fc483d957bb48f0adb63380e3df2c4",
 }
-
-
-@dataclass(frozen=True)
-class DataSet:
-    """What a name means: a generated language, a public corpus or a reader's folder of text.
-
-    Attributes:
-        name: canonical: settings in alphabetical order, defaults left out, no path.
-        description: one line.
-        kind: the language's settings, the corpus, or the folder as the user wrote it.
-        coding: how text becomes tokens.
-    """
-
-    name: str
-    description: str
-    kind: ExactSettings | PublicCorpus | Path
-    coding: Coding = PLAIN
-
-    @property
-    def text_sha256(self) -> str:
-        """Hexadecimal sha256 that stands for the sentences, whatever their coding."""
-        return folder.identity(self.kind) if isinstance(self.kind, Path) else self.kind.identity
-
-    @property
-    def identity(self) -> str:
-        """Hexadecimal sha256 that stands for the data, coding included, in run ids."""
-        return self.coding.identity(self.text_sha256)
-
-    @property
-    def slug(self) -> str:
-        """The name as part of a file name: letters, digits, ``_ = .`` and ``-``."""
-        if not isinstance(self.kind, Path):
-            return self.name.replace(":", "_").replace(",", "_")
-        # With eight digits of the text, for folders of one name.
-        name = re.sub(r"[^A-Za-z0-9._-]+", "_", os.path.basename(os.path.abspath(self.kind)))[:40]
-        return "_".join(["text", name, self.text_sha256[:8], *self.coding.changed])
-
-    @property
-    def language(self) -> ExactLanguage | None:
-        """The process that generates it, or None for real text."""
-        return ExactLanguage(self.kind) if isinstance(self.kind, ExactSettings) else None
-
-    def at(self, path: str | Path) -> str:
-        """Return the name of a folder's text with ``path`` as its folder."""
-        return ",".join([f"text:{path}", *self.coding.changed])
-
-    def command(self, root: Path) -> str:
-        """Return the command that prepares it in ``root``."""
-        name = shlex.quote(self.at(self.kind)) if isinstance(self.kind, Path) else self.name
-        where = "" if root == default_root() else f" --data-dir {shlex.quote(str(root))}"
-        return f"pcbench data prepare {name}{where}"
-
-    def meta(self, root: Path) -> dict[str, Any]:
-        """Read the JSON of its prepared form; empty if nothing current is there."""
-        return store.read_meta(root / self.slug, self.identity, self.command(root)) or {}
-
-    def make(self, root: Path, source: Path | None, progress: bool) -> Prepared:
-        """Download, read or generate it; arguments as for `prepare`."""
-        if isinstance(self.kind, PublicCorpus):
-            text = public.read(self.kind, root, source, progress)
-            return coding.code(text, self.coding, self.name)
-        if source is not None:
-            raise UserError(f"{self.name}: is not read from a public corpus's files; "
-                            "leave out --from")  # fmt: skip
-        if isinstance(self.kind, Path):
-            return coding.code(folder.read(self.kind), self.coding, self.name)
-        language, sizes = ExactLanguage(self.kind), self.kind
-        splits = {
-            "train": language.sample(sizes.sentences, TRAIN),
-            "valid": language.sample(sizes.valid, VALID),
-            "test": language.sample(sizes.test, TEST),
-        }
-        entropy, information = language.entropy(), language.information()
-        figures = {
-            "entropy": entropy.value,
-            "entropy_error": entropy.error,
-            "information": information.value,
-            "information_error": information.error,
-            "ln_classes": float(np.log(sizes.classes)),
-        }
-        return Prepared(language.vocabulary().words, splits, {"figures": figures})
-
-
-def descriptions() -> dict[str, str]:
-    """Return one line on each data set that has a name, the quickstart's first."""
-    known = {name: corpus.description for name, corpus in public.CORPORA.items()}
-    return settings.DESCRIPTIONS | known
-
-
-def find(spec: str) -> DataSet:
-    """Return the data set that a name means, with settings or without; read no file.
-
-    Raises:
-        UserError: unknown name or setting (the nearest valid one is named), or a bad value.
-    """
-    name, colon, text = spec.partition(":")
-    items = text.split(",") if colon else []
-    if name == "text":
-        path, items = folder.parse(spec)
-        own = DataSet("", OWN_TEXT, path, settings.read(PLAIN, spec, items))
-        # The folder's name stands for its path, so that a record may hold it.
-        return replace(own, name=own.at(plain(os.path.basename(os.path.abspath(path)))))
-    if name not in descriptions():
-        raise UserError(f"{name}: unknown data set; {suggest(name, [*descriptions(), 'text:DIR'])}")
-    kind: ExactSettings | PublicCorpus
-    if name in public.CORPORA:
-        kind, how = public.CORPORA[name], settings.read(PLAIN, spec, items)
-        if how.min_count > 1 or (how.vocabulary == "word" and how.size):
-            raise UserError(
-                f"{spec}: its words are those of the papers; size goes with "
-                "vocabulary=sentencepiece, min_count with text:DIR"
-            )
-        changed = how.changed
-    else:
-        preset, how = settings.PRESETS[name], PLAIN
-        kind = settings.read(preset, spec, items)
-        changed = kind.overrides(preset)
-    canonical = f"{name}:{','.join(changed)}" if changed else name
-    return DataSet(canonical, descriptions()[name], kind, how)
 
 
 def check(spec: str) -> None:
@@ -187,11 +61,6 @@ def absolute(spec: str) -> str:
     return dataset.at(os.path.abspath(dataset.kind)) if isinstance(dataset.kind, Path) else spec
 
 
-def default_root() -> Path:
-    """Return where prepared data lives: ``$PCBENCH_DATA``, or ``.data`` in the current folder."""
-    return Path(os.environ.get("PCBENCH_DATA") or ".data")
-
-
 def prepare(spec: str, root: Path, source: Path | None = None, progress: bool = True) -> Path:
     """Download, read or generate a data set, verify it and write it to ``root/<slug>``.
 
@@ -203,10 +72,6 @@ def prepare(spec: str, root: Path, source: Path | None = None, progress: bool = 
 
     Returns:
         The folder written.
-
-    Raises:
-        UserError: bad name, missing or altered source file, network trouble, text that cannot be
-            read, a vocabulary that the text does not support.
     """
     dataset = find(spec)
     target, meta = root / dataset.slug, {"spec": dataset.name, "identity": dataset.identity}
@@ -226,7 +91,7 @@ def load(spec: str, root: Path) -> Corpus:
     """Read a prepared data set with NumPy alone; an exact language prepares itself when missing.
 
     Raises:
-        UserError: bad name, data not prepared, or an altered file.
+        UserError: data that must be prepared first, with the command, or an altered file.
     """
     dataset = find(spec)
     if isinstance(dataset.kind, ExactSettings) and not dataset.meta(root):

@@ -51,28 +51,19 @@ def epoch_order(n: int, seed: int, epoch: int) -> NDArray[np.int64]:
 
 
 class Epochs:
-    """The batches of a whole run, epoch by epoch.
-
-    Args:
-        corpus: its training split may be fresh in every epoch.
-        seed: of the order.
-        epochs: how many.
-        size: sentences in a batch at most.
-        device: where the tokens shall lie.
+    """The batches of a whole run, epoch by epoch, at most ``size`` sentences in each.
 
     Attributes:
         ends: the step at which each epoch ends.
-        sentences: in one epoch.
     """
 
     def __init__(
         self, corpus: Corpus, seed: int, epochs: int, size: int, device: torch.device
     ) -> None:
         self._corpus, self._seed, self._size, self._device = corpus, seed, size, device
-        # One epoch of each is held: a step asks for the batches of its own epoch only.
-        self._cut = lru_cache(maxsize=1)(self._cut_anew)
-        self._ordered = lru_cache(maxsize=1)(self._order_anew)
-        self.sentences = len(corpus.splits["train"])
+        # One epoch is held, since a step asks for the batches of its own epoch only.
+        self._cut = lru_cache(maxsize=1)(self._cut_split)
+        self._ordered = lru_cache(maxsize=1)(self._in_order)
         counts = [len(self._batches(epoch)) for epoch in range(epochs)]
         self.ends: list[int] = np.cumsum(counts).tolist()
 
@@ -89,10 +80,10 @@ class Epochs:
     def _batches(self, epoch: int) -> list[Tensor]:
         return self._cut(epoch if self._corpus.fresh else 0)
 
-    def _cut_anew(self, epoch: int) -> list[Tensor]:
+    def _cut_split(self, epoch: int) -> list[Tensor]:
         split = self._corpus.training_split(self._seed, epoch)
         return [batch.tokens.to(self._device) for batch in same_length_batches(split, self._size)]
 
-    def _order_anew(self, epoch: int) -> list[Tensor]:
+    def _in_order(self, epoch: int) -> list[Tensor]:
         batches = self._batches(epoch)
         return [batches[i] for i in epoch_order(len(batches), self._seed, epoch)]

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import zip_longest
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
@@ -50,38 +51,20 @@ PLAIN = Coding()
 
 @dataclass(frozen=True)
 class Text:
-    """Sentences before a vocabulary makes token ids of them.
+    """Sentences before a vocabulary makes token ids of them."""
 
-    Attributes:
-        lines: the sentences by split, single blanks between words.
-        files: sha256 of each file read, by its name.
-        words: the corpus's own vocabulary in the order of its ids, without our specials; None
-            where the training sentences give it.
-        unknown: the word that stands for words outside the vocabulary.
-    """
-
-    lines: dict[str, list[str]]
-    files: dict[str, str]
+    lines: dict[str, list[str]]  # by split, single blanks between words
+    files: dict[str, str]  # sha256 of each file read, by its name
+    # The corpus's own vocabulary by id, without our specials; None: the training sentences give it.
     words: list[str] | None = None
-    unknown: str = "<unk>"
+    unknown: str = "<unk>"  # stands for words outside the vocabulary
 
 
 def code(text: Text, coding: Coding, name: str) -> Prepared:
     """Turn text into token ids, and note what the vocabulary loses of it.
 
-    Args:
-        text: all of it.
-        coding: the settings.
-        name: the data set's, for messages.
-
-    Returns:
-        What is to be stored. Its ``meta`` holds ``files``, ``segmentation``,
-        ``vocabulary_sha256``, ``unknown``, and by split ``words`` (scored: each sentence's and one
-        for its end), ``substituted`` (words that the ids do not bring back), ``in_train``
-        (sentences that stand in the training split too) and ``in_train_words`` (theirs).
-
     Raises:
-        UserError: the text supports no vocabulary of this size.
+        UserError: the text supports no vocabulary of this size; ``name`` is the data set's.
     """
     train = text.lines["train"]
     vocabulary: Vocabulary
@@ -92,8 +75,7 @@ def code(text: Text, coding: Coding, name: str) -> Prepared:
         elif text.words is not None:
             vocabulary = WordVocabulary([*SPECIALS, *text.words], text.unknown)
         else:
-            words = (line.split() for line in train)
-            vocabulary = WordVocabulary.train(words, text.unknown, coding.size, coding.min_count)
+            vocabulary = WordVocabulary.train(train, text.unknown, coding.size, coding.min_count)
     except UserError as error:
         raise UserError(f"{name}: {error}") from None
     splits, substituted = {}, {}
@@ -113,9 +95,10 @@ def code(text: Text, coding: Coding, name: str) -> Prepared:
         "segmentation": vocabulary.segmentation,
         "vocabulary_sha256": vocabulary.sha256,
         "unknown": text.unknown,
+        # By split, each sentence's words and one for its end: what nats a word refer to.
         "words": {split: _words(lines) for split, lines in text.lines.items()},
-        "substituted": substituted,
-        "in_train": {split: len(lines) for split, lines in repeated.items()},
+        "substituted": substituted,  # words that the ids do not bring back
+        "in_train": {split: len(lines) for split, lines in repeated.items()},  # sentences
         "in_train_words": {split: _words(lines) for split, lines in repeated.items()},
     }
     return Prepared(vocabulary.words, splits, meta, getattr(vocabulary, "model", None))
@@ -123,10 +106,9 @@ def code(text: Text, coding: Coding, name: str) -> Prepared:
 
 def vocabulary_of(prepared: Prepared) -> Vocabulary:
     """Return the vocabulary of prepared data."""
-    words, meta = prepared.words, prepared.meta
-    if prepared.model is not None:
-        return PieceVocabulary(words, prepared.model, meta["vocabulary_sha256"])
-    return WordVocabulary(words, meta.get("unknown", "<unk>"))
+    if prepared.model is None:
+        return WordVocabulary(prepared.words, prepared.meta.get("unknown", "<unk>"))
+    return PieceVocabulary(prepared.words, prepared.model, prepared.meta["vocabulary_sha256"])
 
 
 def _words(lines: Iterable[str]) -> int:
@@ -137,6 +119,6 @@ def _lost(line: str, back: str) -> int:
     """Count the words of a sentence that differ in what its ids bring back."""
     if back == line:
         return 0
-    before, after = line.split(), back.split()
-    changed = sum(a != b for a, b in zip(before, after, strict=False))
-    return max(1, changed + abs(len(before) - len(after)))
+    # At least 1: two texts may differ in their blanks alone.
+    pairs = zip_longest(line.split(), back.split())
+    return max(1, [before != after for before, after in pairs].count(True))

@@ -16,30 +16,21 @@ PREPARATION_VERSION = 1  # raised when equal files would become other token ids
 
 @dataclass(frozen=True)
 class PublicCorpus:
-    """A corpus that is not ours to ship: one sentence a line, in one file a split.
-
-    Attributes:
-        name: as users write it.
-        description: one line for ``pcbench data list``.
-        url: the folder that holds the files, with a final slash.
-        files: file name by part: ``train``, ``valid``, ``test``; ``vocab`` for a corpus that
-            brings its words along, one a line.
-        digests: what each part's file must hash to, such as ``sha256:fcea...``; several, separated
-            by blanks, where nobody published a sha256. They make the identity of the data.
-        unknown: the word that stands for words outside the vocabulary.
-        every: where there is no training file, every so many-th line of the validation file (the
-            10th, the 20th, ...) is for validation and the rest for training.
-        test_every: only every so many-th line of the test file is for testing.
-    """
+    """A corpus that is not ours to ship: one sentence a line, in one file a split."""
 
     name: str
     description: str
-    url: str
+    url: str  # of the folder that holds the files, with a final slash
+    # File by part: train, valid, test; vocab if the corpus brings its words along, one a line.
     files: dict[str, str]
+    # What each part's file must hash to, such as "sha256:fcea..."; several, separated by blanks,
+    # where nobody published a sha256. They make the identity of the data.
     digests: dict[str, str]
-    unknown: str = "<unk>"
+    unknown: str = "<unk>"  # stands for words outside the vocabulary
+    # Where there is no training file: every so many-th line of the validation file (the 10th, the
+    # 20th, ...) is for validation, the rest for training.
     every: int = 0
-    test_every: int = 1
+    test_every: int = 1  # only every so many-th line of the test file is for testing
 
     def digest(self, part: str) -> str:
         """Return the hexadecimal digests of a part's file, without the names of the algorithms."""
@@ -98,7 +89,9 @@ YAHOO_SMALL = PublicCorpus(
 CORPORA = {corpus.name: corpus for corpus in (PTB, YAHOO, YAHOO_SMALL)}
 
 
-def read(corpus: PublicCorpus, root: Path, source: Path | None, progress: bool) -> Text:
+def read(
+    corpus: PublicCorpus, root: Path, source: Path | None, progress: bool, command: str
+) -> Text:
     """Find or download the files, verify them, and read their sentences.
 
     A line is a sentence, its words are what blanks separate (``<unk>`` and ``_UNK`` are words like
@@ -109,45 +102,40 @@ def read(corpus: PublicCorpus, root: Path, source: Path | None, progress: bool) 
         root: the folder of prepared data; temporary files lie below it, nothing stays.
         source: a folder that holds the files, or None to download them.
         progress: say on standard error what is done.
+        command: prepares the corpus, for messages.
 
     Raises:
         UserError: a file is missing or not the right one, or the network fails.
     """
+    hint = f"{', '.join(corpus.files.values())}: {command} --from DIR"
     root.mkdir(parents=True, exist_ok=True)
     # Not in the system's temporary folder, which may be small, nor in the user's home.
     with tempfile.TemporaryDirectory(dir=root, prefix=f".{corpus.name}.") as scratch:
         folder = source or Path(scratch)
         if source is None:
-            _download(corpus, folder, progress)
-        found, words = {}, None
-        for part, name in corpus.files.items():
-            content = _verified(corpus, part, folder)
-            found[name] = sha256_bytes(content)
-            if part == "vocab":
-                words = content.decode().split("\n")[:-1]
+            _download(corpus, folder, progress, hint)
+        sha256 = {name: _verify(corpus, part, folder, hint) for part, name in corpus.files.items()}
+        paths = {part: folder / name for part, name in corpus.files.items()}
+        words = paths.pop("vocab").read_text(encoding="utf-8") if "vocab" in paths else None
         datasets = library("datasets", "prepare the data where it is installed and copy the folder")
         stream = datasets.load_dataset(
             "text",
-            data_files={
-                part: glob.escape(str(folder / name))
-                for part, name in corpus.files.items()
-                if part != "vocab"
-            },
+            data_files={part: glob.escape(str(path)) for part, path in paths.items()},
             streaming=True,  # without a copy of the text in a cache
             cache_dir=scratch,
         )
         spaced = {part: [" ".join(row["text"].split()) for row in stream[part]] for part in stream}
     lines = {part: [line for line in text if line] for part, text in spaced.items()}
+    valid, test = lines["valid"], lines["test"]
     if corpus.every:
-        whole = lines["valid"]
-        lines["valid"] = whole[corpus.every - 1 :: corpus.every]
-        lines["train"] = [line for i, line in enumerate(whole, start=1) if i % corpus.every]
-    lines["test"] = lines["test"][corpus.test_every - 1 :: corpus.test_every]
-    return Text({part: lines[part] for part in ("train", "valid", "test")}, found, words,
-                corpus.unknown)  # fmt: skip
+        lines["train"] = [line for i, line in enumerate(valid, start=1) if i % corpus.every]
+        valid = valid[corpus.every - 1 :: corpus.every]
+    test = test[corpus.test_every - 1 :: corpus.test_every]
+    splits = {"train": lines["train"], "valid": valid, "test": test}
+    return Text(splits, sha256, words.split("\n")[:-1] if words else None, corpus.unknown)
 
 
-def _download(corpus: PublicCorpus, folder: Path, progress: bool) -> None:
+def _download(corpus: PublicCorpus, folder: Path, progress: bool, hint: str) -> None:
     # `datasets` itself takes an address only where `aiohttp` is installed, which it no longer
     # requires. The session of `huggingface_hub` always comes with it, and brings certificates.
     from huggingface_hub import get_session
@@ -161,20 +149,17 @@ def _download(corpus: PublicCorpus, folder: Path, progress: bool) -> None:
         except Exception as error:  # whatever the network library of the day raises
             reason = (str(error) or type(error).__name__).splitlines()[0]
             raise UserError(
-                f"{corpus.url}{name}: cannot be downloaded ({reason}); check the network, or fetch "
-                f"{', '.join(corpus.files.values())} elsewhere: {_from_folder(corpus)}"
+                f"{corpus.url}{name}: cannot be downloaded ({reason}); check the network, or "
+                f"fetch elsewhere {hint}"
             ) from error
         (folder / name).write_bytes(response.content)
 
 
-def _verified(corpus: PublicCorpus, part: str, folder: Path) -> bytes:
-    """Return the content of a file; refuse one that is missing or not the one known."""
+def _verify(corpus: PublicCorpus, part: str, folder: Path, hint: str) -> str:
+    """Return the sha256 of a file; refuse one that is missing or not the one known."""
     path = folder / corpus.files[part]
     if not path.is_file():
-        raise UserError(
-            f"{folder}: there is no {path.name}; name the folder that holds "
-            f"{', '.join(corpus.files.values())}: {_from_folder(corpus)}"
-        )
+        raise UserError(f"{folder}: there is no {path.name}; name the folder that holds {hint}")
     content = path.read_bytes()
     for known in corpus.digests[part].split():
         kind, _, expected = known.partition(":")
@@ -187,8 +172,4 @@ def _verified(corpus: PublicCorpus, part: str, folder: Path) -> bytes:
                 f"{path}: is not the {path.name} of {corpus.name}: {kind} {digest}, "
                 f"expected {expected}; get the original from {corpus.url} or another copy"
             )
-    return content
-
-
-def _from_folder(corpus: PublicCorpus) -> str:
-    return f"pcbench data prepare {corpus.name} --from DIR"
+    return sha256_bytes(content)

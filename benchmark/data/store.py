@@ -65,19 +65,12 @@ class Split:
 
 @dataclass(frozen=True)
 class Prepared:
-    """What a prepared folder holds.
+    """What a prepared folder holds."""
 
-    Attributes:
-        words: every word by id, specials first.
-        splits: sentences by split name.
-        meta: the JSON beside them: spec, identity, sha256, content digest, figures.
-        model: of sentencepiece, which encodes further text.
-    """
-
-    words: list[str]
+    words: list[str]  # by id, specials first
     splits: dict[str, Split]
-    meta: dict[str, Any]
-    model: bytes | None = None
+    meta: dict[str, Any]  # the JSON beside them: spec, identity, digests, figures
+    model: bytes | None = None  # of sentencepiece, which encodes further text
 
 
 def content_sha256(words: list[str], splits: dict[str, Split]) -> str:
@@ -94,11 +87,7 @@ def content_sha256(words: list[str], splits: dict[str, Split]) -> str:
 
 
 def save(folder: Path, prepared: Prepared) -> None:
-    """Write a corpus atomically: a reader finds the old one, the new one or none.
-
-    Raises:
-        UserError: the folder cannot be written.
-    """
+    """Write a corpus atomically: a reader finds the old one, the new one or none."""
     text = "\n".join(prepared.words).encode()
     arrays = {"words": np.frombuffer(text, dtype=np.uint8)}
     if prepared.model is not None:
@@ -124,9 +113,6 @@ def read_meta(folder: Path, identity: str, hint: str) -> dict[str, Any] | None:
         folder: ``root/<slug>``.
         identity: what the data must be; another identity or format counts as not prepared.
         hint: the command that prepares it again, for messages.
-
-    Raises:
-        UserError: the file is damaged.
     """
     path = folder / "meta.json"
     try:
@@ -140,11 +126,7 @@ def read_meta(folder: Path, identity: str, hint: str) -> dict[str, Any] | None:
 
 
 def load(folder: Path, identity: str, hint: str) -> Prepared | None:
-    """Read and verify a prepared corpus; arguments and None as for `read_meta`.
-
-    Raises:
-        UserError: a file is missing, or not what was written (both digests are named).
-    """
+    """Read and verify a prepared corpus; arguments and None as for `read_meta`."""
     meta = read_meta(folder, identity, hint)
     if meta is None:
         return None

@@ -10,7 +10,7 @@ import re
 import warnings
 from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import takewhile
@@ -42,7 +42,11 @@ class Vocabulary(ABC):
 
     @abstractmethod
     def encode(self, text: str) -> list[int]:
-        """Return the ids of a sentence's text, without ``<s>`` and ``</s>``."""
+        """Return the ids of a sentence's text, without ``<s>`` and ``</s>``.
+
+        Raises:
+            UserError: a word outside a vocabulary of words that has none to stand for it.
+        """
 
     @abstractmethod
     def decode(self, ids: Iterable[int]) -> str:
@@ -71,16 +75,10 @@ class WordVocabulary(Vocabulary):
         return {word: i for i, word in enumerate(self.words) if i > EOS}
 
     @property
-    def sha256(self) -> str:
-        """Hexadecimal digest of the words, one a line, without the specials."""
+    def sha256(self) -> str:  # of the words, one a line, without the specials
         return sha256_bytes("".join(f"{word}\n" for word in self.words[len(SPECIALS) :]).encode())
 
     def encode(self, text: str) -> list[int]:
-        """Return the ids of a sentence's words; ``unknown`` stands for others, if it is a word.
-
-        Raises:
-            UserError: a word outside the vocabulary, and nothing to stand for it.
-        """
         unknown = self._ids.get(self.unknown)
         ids = []
         for word in text.split():
@@ -94,28 +92,21 @@ class WordVocabulary(Vocabulary):
         return ids
 
     def decode(self, ids: Iterable[int]) -> str:
-        """Join the words by blanks, up to the first ``</s>``; special ids have no text."""
         return " ".join(self._units(ids))
 
     @staticmethod
     def train(
-        sentences: Iterable[Sequence[str]],
-        unknown: str = "<unk>",
-        size: int = 0,
-        min_count: int = 1,
+        lines: Iterable[str], unknown: str = "<unk>", size: int = 0, min_count: int = 1
     ) -> "WordVocabulary":
         """Collect the words of training sentences: most frequent first, ties by first appearance.
 
         Args:
-            sentences: words of each.
+            lines: sentences.
             unknown: stands for other words; it is added where the sentences lack it.
             size: how many words, ``unknown`` among them; 0 for all.
             min_count: rarer words are left out.
-
-        Raises:
-            UserError: there are fewer words than ``size``.
         """
-        counts = Counter(word for sentence in sentences for word in sentence)
+        counts = Counter(word for line in lines for word in line.split())
         words = [word for word, n in counts.most_common() if n >= min_count or word == unknown]
         words += [unknown] if unknown not in counts else []
         if size > len(words):
@@ -151,18 +142,14 @@ class PieceVocabulary(Vocabulary):
         return _library().SentencePieceProcessor(model_proto=self.model)
 
     def encode(self, text: str) -> list[int]:
-        """Return the ids of the pieces of a sentence; needs the library sentencepiece."""
         return [number + _OFFSET for number in self._processor.encode(" ".join(text.split()))]
 
     def decode(self, ids: Iterable[int]) -> str:
-        """Join the pieces to text, up to the first ``</s>``; special ids have no text.
-
-        Bytes that are no UTF-8, as a model may write them, become U+FFFD.
-        """
         written = bytearray()
         for piece in self._units(ids):
             byte = _BYTE.fullmatch(piece)
             written += bytes([int(byte[1], 16)]) if byte else piece.encode()
+        # A model may write bytes that are no UTF-8: they become U+FFFD.
         return " ".join(written.decode(errors="replace").replace(_BLANK, " ").split())
 
     @staticmethod
@@ -173,9 +160,6 @@ class PieceVocabulary(Vocabulary):
             lines: sentences.
             size: pieces, the 256 bytes among them.
             whole: a word that is never cut: the text's own unknown word.
-
-        Raises:
-            UserError: the text supports no vocabulary of this size.
         """
         buffer = io.BytesIO()
         try:

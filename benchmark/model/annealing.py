@@ -1,4 +1,4 @@
-"""KL annealing: pure shapes of the step, and the `Annealer` that counts the steps.
+"""KL annealing: pure shapes of the step, and the `Annealer` that counts steps.
 
 A shape maps ``(step, total)`` to a weight; it keeps no state, so a schedule is known for every step
 before training starts and a resumed run needs the step alone.
@@ -16,41 +16,26 @@ SIGMOID_STEEPNESS = 10.0  # of the normalised sigmoid, over its whole length
 
 
 def linear(step: float, total: float) -> float:
-    """Rise in a straight line: step / total.
-
-    >>> [linear(s, 4) for s in range(5)]
-    [0.0, 0.25, 0.5, 0.75, 1.0]
-    """
+    """Rise in a straight line: step / total."""
     return step / total
 
 
 def cosine(step: float, total: float) -> float:
-    """Rise along half a cosine wave: (1 + cos(pi (step / total - 1))) / 2.
-
-    >>> [round(cosine(s, 4), 3) for s in range(5)]
-    [0.0, 0.146, 0.5, 0.854, 1.0]
-    """
+    """Rise along half a cosine wave: (1 + cos(pi (step / total - 1))) / 2."""
     return (math.cos(math.pi * (step / total - 1)) + 1) / 2
 
 
 def logistic(step: float, total: float) -> float:
-    """The seed library's curve: 1 / (1 + exp(total / 2 - step)).
+    """Rise along the seed library's curve: 1 / (1 + exp(total / 2 - step)).
 
     Its slope does not scale with ``total``: over thousands of steps it is a switch ten steps wide.
     `sigmoid` is the curve to train with.
-
-    >>> [round(logistic(s, 4), 3) for s in range(5)]
-    [0.119, 0.269, 0.5, 0.731, 0.881]
     """
     return _expit(step - total / 2)
 
 
 def sigmoid(step: float, total: float) -> float:
-    """A logistic curve scaled to its length: exactly 0 at the start and 1 at the end.
-
-    >>> [round(sigmoid(s, 4), 3) for s in range(5)]
-    [0.0, 0.07, 0.5, 0.93, 1.0]
-    """
+    """Rise along a logistic curve scaled to its length: exactly 0 at the start, 1 at the end."""
     low, high = _expit(-SIGMOID_STEEPNESS / 2), _expit(SIGMOID_STEEPNESS / 2)
     return (_expit(SIGMOID_STEEPNESS * (step / total - 0.5)) - low) / (high - low)
 
@@ -86,11 +71,7 @@ def cycle(step: float, total: float, cycles: float, ratio: float) -> float:
 
 
 def lifted(weight: float, floor: float) -> float:
-    """A weight between 0 and 1 as one between ``floor`` and 1.
-
-    >>> [round(lifted(w, 0.1), 3) for w in (0.0, 0.5, 1.0)]
-    [0.1, 0.55, 1.0]
-    """
+    """Return a weight between 0 and 1 as one between ``floor`` and 1."""
     return weight * (1 - floor) + floor
 
 
@@ -103,11 +84,7 @@ SHAPES: dict[str, Shape] = {
 
 
 def number(value: object) -> float:
-    """A schedule's value as a float; NumPy's numbers are numbers.
-
-    Raises:
-        ValueError: it is no number; the message goes on after "returned".
-    """
+    """Return a schedule's value as a float; the ValueError's message goes on after "returned"."""
     if _is_number(value):
         return float(value)
     if type(value).__module__.partition(".")[0] == "torch":
@@ -116,37 +93,26 @@ def number(value: object) -> float:
 
 
 class Annealer:
-    """Multiplies the KL term by the schedule's weight, and counts the steps.
+    """The schedule's weight as a factor of the KL term, and the counter of steps.
 
-    The weight is ``shape(current_step) * (1 - baseline) + baseline``. The counter stops at
-    ``total_steps``; when cyclical it returns to 0 on reaching it (so a cycle never shows the weight
-    at ``total_steps``). With ``ratio`` R the rise takes the first R of the steps and 1 is held for
-    the rest (Fu et al. 2019, arXiv 1903.10145). With ``delay`` the counter begins to move after
-    that many steps, once, also when cyclical.
+    The weight is ``shape(current_step, total) * (1 - baseline) + baseline``. The interface is that
+    of the small library vae-annealing (MIT licence); CHANGELOG.md tells what was mended.
 
     Args:
-        total_steps: steps of the rise (with ``ratio``: of rise and hold), at least 1.
-        shape: ``"linear"``, ``"cosine"``, ``"logistic"``, ``"sigmoid"``, or any
-            ``(step, total) -> weight``.
+        total_steps: steps of the rise (with ``ratio``: of rise and hold), at least 1; the counter
+            stops there.
+        shape: a name of `SHAPES`, or any ``(step, total) -> weight``.
         baseline: the weight at which the rise starts, in [0, 1].
-        cyclical: begin again after ``total_steps``.
+        cyclical: begin again on reaching ``total_steps``, so that a cycle never shows the weight
+            there.
         disable: hand the KL term back unchanged (weight 1).
-        ratio: part of ``total_steps`` that the rise takes, 0 < ratio <= 1.
-        delay: steps before the rise begins, at least 0.
+        ratio: R, the part of ``total_steps`` that the rise takes, 0 < R <= 1; then the weight stays
+            1 (Fu et al. 2019, arXiv 1903.10145).
+        delay: steps before the counter begins to move, once, also when cyclical.
 
     Raises:
         ValueError: an argument is out of its range or of the wrong type; later, a shape function
             that returns no number.
-
-    References:
-        The interface is that of the small library vae-annealing (MIT licence); CHANGELOG.md tells
-        what was mended.
-
-    >>> annealer = Annealer(4)
-    >>> for _ in range(3):
-    ...     annealer.step()
-    >>> annealer(2.0)
-    1.5
     """
 
     def __init__(
@@ -159,36 +125,24 @@ class Annealer:
         ratio: float = 1.0,
         delay: int = 0,
     ) -> None:
-        if not _is_integer(total_steps) or total_steps < 1:
-            raise ValueError(f"total_steps must be an integer of at least 1, not {total_steps!r}")
-        if not callable(shape) and (not isinstance(shape, str) or shape not in SHAPES):
-            raise ValueError(
-                f"shape must be one of {', '.join(SHAPES)} or a function (step, total) -> weight, "
-                f"not {shape!r}"
-            )
-        if not _is_number(baseline) or not 0 <= baseline <= 1:
-            raise ValueError(f"baseline must be a number between 0 and 1, not {baseline!r}")
-        if not _is_number(ratio) or not 0 < ratio <= 1:
-            raise ValueError(f"ratio must be a number above 0 and at most 1, not {ratio!r}")
-        if not _is_integer(delay) or delay < 0:
-            raise ValueError(f"delay must be an integer of at least 0, not {delay!r}")
-        if type(disable) is not bool:
-            raise ValueError(f"disable must be True or False, not {disable!r}")
-        self.total_steps = int(total_steps)
+        fits = callable(shape) or (isinstance(shape, str) and shape in SHAPES)
+        _require(fits, "shape", shape, f"a function (step, total) or one of {', '.join(SHAPES)}")
+        _require(_is_number(baseline) and 0 <= baseline <= 1, "baseline", baseline, "from 0 to 1")
+        _require(_is_number(ratio) and 0 < ratio <= 1, "ratio", ratio, "above 0 and at most 1")
+        _require(type(disable) is bool, "disable", disable, "True or False")
+        self.total_steps = _integer("total_steps", total_steps, 1)
         self.shape = shape
         self.baseline = float(baseline)
         self.disable = disable
         self.ratio = float(ratio)
-        self.delay = int(delay)
-        self.current_step = 0
-        self._waited = 0
+        self.delay = _integer("delay", delay, 0)
+        self.current_step = self._waited = 0
         self.set_cyclical(cyclical)
 
     def __call__(self, kld: T) -> T:
         """Return ``kld`` times the weight; anything that a float can multiply."""
-        if self.disable:
-            return kld
-        return cast(T, cast(Any, kld) * self.weight)
+        product: Any = kld if self.disable else cast(Any, kld) * self.weight
+        return cast(T, product)
 
     @property
     def weight(self) -> float:
@@ -196,17 +150,14 @@ class Annealer:
         if self.disable:
             return 1.0
         shape = self.shape if callable(self.shape) else SHAPES[self.shape]
-        rise = self.ratio * self.total_steps
+        rise = self.total_steps if self.ratio == 1 else self.ratio * self.total_steps
         if self.ratio < 1 and self.current_step >= rise:
-            value = 1.0
-        else:
-            total = self.total_steps if self.ratio == 1 else rise
-            value = shape(self.current_step, total)
-            try:
-                value = number(value)
-            except ValueError as error:
-                raise ValueError(f"shape at step {self.current_step} returned {error}") from None
-        return lifted(value, self.baseline)
+            return lifted(1.0, self.baseline)
+        value = shape(self.current_step, rise)
+        try:
+            return lifted(number(value), self.baseline)
+        except ValueError as error:
+            raise ValueError(f"shape at step {self.current_step} returned {error}") from None
 
     def __repr__(self) -> str:
         """The arguments of construction and where it stands."""
@@ -225,39 +176,24 @@ class Annealer:
             self.current_step = 0
 
     def set_cyclical(self, value: bool) -> None:
-        """Switch cycling on or off, also in the middle of training.
-
-        Raises:
-            ValueError: ``value`` is not a boolean.
-        """
-        if type(value) is not bool:
-            raise ValueError(f"cyclical must be True or False, not {value!r}")
+        """Switch cycling on or off, also in the middle of training."""
+        _require(type(value) is bool, "cyclical", value, "True or False")
         self.cyclical = value
 
     def state_dict(self) -> dict[str, Any]:
-        """What a checkpoint must hold; the arguments of construction are not part of it."""
-        return {
-            "current_step": self.current_step,
-            "waited": self._waited,
-            "cyclical": self.cyclical,
-        }
+        """Return what a checkpoint must hold; the arguments of construction are not part of it."""
+        counters = {"current_step": self.current_step, "waited": self._waited}
+        return {**counters, "cyclical": self.cyclical}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go back to a state from `state_dict`.
-
-        Raises:
-            ValueError: a key is missing, or a counter lies outside this annealer's range.
-        """
-        missing = {"current_step", "waited", "cyclical"} - state.keys()
+        """Go back to a state from `state_dict`; ValueError if it is none of this annealer."""
+        missing = self.state_dict().keys() - state.keys()
         if missing:
             raise ValueError(f"annealer state lacks {', '.join(sorted(missing))}")
-        current, waited = state["current_step"], state["waited"]
-        if not _is_integer(current) or not 0 <= current <= self.total_steps:
-            raise ValueError(f"current_step {current!r} is outside 0 to {self.total_steps}")
-        if not _is_integer(waited) or not 0 <= waited <= self.delay:
-            raise ValueError(f"waited {waited!r} is outside 0 to {self.delay}")
+        step = _integer("current_step", state["current_step"], 0, self.total_steps)
+        waited = _integer("waited", state["waited"], 0, self.delay)
         self.set_cyclical(state["cyclical"])
-        self.current_step, self._waited = int(current), int(waited)
+        self.current_step, self._waited = step, waited
 
 
 def _expit(x: float) -> float:
@@ -271,5 +207,13 @@ def _is_number(value: object) -> TypeGuard[float]:
     return isinstance(value, Real) and not isinstance(value, bool)
 
 
-def _is_integer(value: object) -> TypeGuard[int]:
-    return isinstance(value, Integral) and not isinstance(value, bool)
+def _require(fits: bool, name: str, value: object, wanted: str) -> None:
+    if not fits:
+        raise ValueError(f"{name} must be {wanted}, not {value!r}")
+
+
+def _integer(name: str, value: object, least: int, most: float = math.inf) -> int:
+    fits = isinstance(value, Integral) and not isinstance(value, bool)
+    if not fits or not least <= int(cast(int, value)) <= most:
+        raise ValueError(f"{name} must be an integer from {least} to {most}, not {value!r}")
+    return int(cast(int, value))

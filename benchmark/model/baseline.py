@@ -1,4 +1,4 @@
-"""`Baseline`: everything a method may change, and `Run`: what its hooks see.
+"""What a method may change, `Baseline`, and what its hooks see, `Run`.
 
 A baseline is one file in ``baselines/`` that defines one frozen dataclass derived from `Baseline`.
 Its fields are its hyper-parameters; its defaults are the plain VAE wherever it says nothing.
@@ -33,16 +33,16 @@ class Run(Protocol):
     held: tuple[str, ...]  # modules of the model that `update` leaves as they are
 
     def random_batch(self) -> "Tensor":
-        """Any batch of the epoch, (B, T + 1), drawn from ``noise``."""
+        """Return any batch of the epoch, (B, T + 1), drawn from ``noise``."""
 
     def update(self, tokens: "Tensor") -> "tuple[Tensor, Tensor]":
-        """One optimiser step; the loss of the batch and its mean raw KL before it, nats."""
+        """Do an optimiser step; return the batch's loss and mean raw KL before it, nats."""
 
     def log(self, **figures: float) -> None:
         """Keep named numbers for the curve; ``weight`` is the KL weight used in this step."""
 
     def fresh_model(self) -> "TextVAE":
-        """A newly initialised model of this run; another one in each phase."""
+        """Return a newly initialised model of this run; another one in each phase."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ class Baseline:
 
     @property
     def selection_weight(self) -> float:
-        """KL weight of the validation loss that chooses, decays and stops.
+        """KL weight of the validation loss that chooses the best epoch, decays the rate and stops.
 
         At 0 the run is an auto-encoder: it has no prior, and nothing is measured that needs one.
         """
@@ -70,15 +70,15 @@ class Baseline:
         return ()
 
     def selection_in(self, phase: int) -> float:
-        """The same in phase 0, 1, ...; in the last it must be `selection_weight`."""
+        """Return the selection weight of phase 0, 1, ...; the last has `selection_weight`."""
         return self.selection_weight
 
     def weight(self, step: float, total: float) -> float:
-        """KL weight before step ``step`` of ``total``: a pure function of the step."""
+        """Return the KL weight before step ``step`` of ``total``: a pure function of the step."""
         return 1.0
 
     def penalty(self, kl: "Tensor") -> "Tensor":
-        """What is paid for the KL: (B, Z) nats -> (B,)."""
+        """Return what is paid for the KL: (B, Z) nats -> (B,)."""
         return kl.sum(-1)
 
     def build(self, model: "TextVAE") -> "TextVAE":
@@ -86,7 +86,7 @@ class Baseline:
         return model
 
     def inputs(self, tokens: "Tensor", generator: "torch.Generator | None") -> "Tensor":
-        """What the decoder reads while training: tokens (B, T) -> (B, T).
+        """Return what the decoder reads while training: tokens (B, T) -> (B, T).
 
         The ids are 0 ``<pad>``, 1 ``<s>``, 2 ``</s>``, and from 3 on words. ``tokens[:, 0]`` is
         ``<s>``. Words to put in can be drawn from ``tokens``.
@@ -94,16 +94,16 @@ class Baseline:
         return tokens
 
     def objective(self, run: Run, out: "Output") -> "Tensor":
-        """The loss of one batch, a scalar: reconstruction + weight x penalised KL."""
+        """Return the loss of a batch, a scalar: reconstruction + weight x penalised KL."""
         rec, kl = run.criterion(out.logits, out.targets, out.mu, out.logvar)
         loss: Tensor = rec + run.annealer(kl)
         return loss
 
     def before_step(self, run: Run) -> None:
-        """Called before each step of the schedule."""
+        """Do something before each step of the schedule."""
 
     def after_eval(self, run: Run, metrics: dict[str, float]) -> None:
-        """Called after each validation with its metrics."""
+        """Do something after each validation, with its metrics."""
 
     def begin_phase(self, run: Run, phase: int) -> None:
-        """Called when phase 1, 2, ... begins, the best weights of the one before in the model."""
+        """Do something as phase 1, 2, ... begins; the model has the best weights of the last."""

@@ -47,7 +47,14 @@ def describe(name: str) -> str:
 def digest(name: str, file: str | Path | None = None) -> str:
     """Return the sha256 of what a baseline does; see `digest_of`."""
     path = path_of(name, file)
-    return digest_of(path.read_bytes(), shown(path))
+    return digest_of(_read(path), shown(path))
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        raise UserError(f"{path}: no such baseline file") from None
 
 
 def digest_of(source: bytes, where: str) -> str:
@@ -90,23 +97,17 @@ def _tree(node: object) -> object:
 
 
 def load(name: str, file: str | Path | None = None) -> type[Baseline]:
-    """Return the one `Baseline` that a file defines.
-
-    Args:
-        name: a name from `names`, or with ``file`` any name.
-        file: a baseline outside the folder.
+    """Return the one `Baseline` that a file defines: of the folder, or ``file`` outside it.
 
     Raises:
-        UserError: there is no such baseline, or its file breaks a rule of CONTRIBUTING.md.
+        UserError: no such baseline, or its file is not one frozen dataclass with defaults.
     """
     path = path_of(name, file)
     if file is None and name not in names():
         raise UserError(f"baseline '{name}': unknown; {suggest(name, names())}")
     if not name.isidentifier():  # it becomes a folder's name
         raise UserError(f"baseline {name!r}: a name is letters, digits and underscores")
-    if not path.exists():
-        raise UserError(f"{path}: no such baseline file")
-    where, source = shown(path), path.read_bytes()
+    where, source = shown(path), _read(path)
     module_name = f"baselines.{name}"
     if file is not None:  # by its content too: an edited file is another method
         module_name = f"_outside_baseline_{name}_{hashlib.sha256(source).hexdigest()}"
@@ -118,19 +119,15 @@ def load(name: str, file: str | Path | None = None) -> type[Baseline]:
             f"{where}: imports another baseline, whose edits its own runs would not show; copy "
             "what it needs"
         )
-    classes = [
-        value
-        for value in vars(module).values()
-        if isinstance(value, type)
-        and issubclass(value, Baseline)
-        and value.__module__ == module_name
-    ]
+    named = vars(module).values()
+    classes = [cls for cls in named if isinstance(cls, type) and cls.__module__ == module_name]
+    classes = [cls for cls in classes if issubclass(cls, Baseline)]
     if len(classes) != 1:
         listed = f" ({', '.join(cls.__name__ for cls in classes)})" if classes else ""
         raise UserError(
             f"{where}: defines {len(classes)} Baseline classes{listed}; one file, one method"
         )
-    (cls,) = classes
+    cls: type[Baseline] = classes[0]
     if "__dataclass_params__" not in vars(cls):
         raise UserError(f"{where}: {cls.__name__} lacks @dataclass(frozen=True)")
     for field in fields(cls):

@@ -1,4 +1,4 @@
-"""Comparison of single checkpoints over sentences: "these models", never the methods."""
+"""Comparison of single checkpoints over sentences: of "these models", never of the methods."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -25,14 +25,12 @@ DRAWS = 10_000
 
 
 def load(path: Path, lines: Sequence[Record]) -> "Arrays":
-    """The study's sentences; nothing where there is no file.
+    """Return the study's sentences; none where there is no file.
 
     Raises:
         UserError: it is damaged, or does not belong to the records.
     """
-    if not path.exists():
-        return {}
-    arrays = sentences.read(path)
+    arrays = sentences.read(path) if path.exists() else {}
     done = {line["id"]: line for line in lines if is_done(line)}
     for key, array in arrays.items():
         run_id, _, name = key.rpartition("/")
@@ -44,15 +42,14 @@ def load(path: Path, lines: Sequence[Record]) -> "Arrays":
 
 
 def tables(title: str, group: "pd.DataFrame", arrays: "Arrays") -> list[Table]:
-    """IW-NLL of each run minus that of the reference's run of the same seed, over sentences.
+    """Return IW-NLL of each run minus that of the reference's run of the same seed, if known.
 
     Args:
         title: of the rows' main table.
         group: of `benchmark.report.frame.frame`.
         arrays: of `load`.
     """
-    done = group[group["status"] == "done"]
-    seeds = sorted(done["seed"].unique())
+    seeds = sorted(group.loc[group["status"] == "done", "seed"].unique())
     for baseline in REFERENCES:
         rows = []
         for label, _, one, other in pairs(group, baseline):
@@ -60,29 +57,26 @@ def tables(title: str, group: "pd.DataFrame", arrays: "Arrays") -> list[Table]:
             if any(cell.value is not None for cell in cells):
                 rows.append(Row(label, tuple(cells), ids=tuple(one["id"])))
         if rows:
+            what = f"{title}: these models, IW-NLL minus that of `{baseline}`"
+            note = (
+                f"IW-NLL of a checkpoint minus that of the checkpoint of `{baseline}` with the "
+                "same seed: mean over the test sentences and, in brackets, its 95 % bootstrap "
+                f"interval ({DRAWS:,} draws of sentences). It says how sure the difference of "
+                "these models is on other sentences, nothing of the methods: another seed makes "
+                "other models. It decides no bold."
+            )
             columns = tuple(f"seed {seed}" for seed in seeds)
             name = f"sentences-minus-{baseline}"
-            what = f"{title}: these models, IW-NLL minus that of `{baseline}`"
-            return [Table(name, what, _notes(baseline), columns, tuple(rows), kind="sentences")]
+            return [Table(name, what, (note,), columns, tuple(rows), kind="sentences")]
     return []
 
 
 def _cell(one: "pd.DataFrame", other: "pd.DataFrame", seed: int, arrays: "Arrays") -> Cell:
-    """Two checkpoints of one seed; a dash where either, or its sentences, are not there."""
-    if seed not in one.index or seed not in other.index:
+    """Return the difference of two checkpoints of one seed; a dash where either is not known."""
+    keys = [f"{runs.at[seed, 'id']!s}/iw_nll" for runs in (one, other) if seed in runs.index]
+    known = [arrays[key] for key in keys if key in arrays]
+    if len(known) < 2:
         return Cell(DASH)
-    keys = [f"{runs.at[seed, 'id']!s}/iw_nll" for runs in (one, other)]
-    if not all(key in arrays for key in keys):
-        return Cell(DASH)
-    found = statistics.sentences(arrays[keys[0]], arrays[keys[1]], DRAWS)
+    found = statistics.sentences(known[0], known[1], DRAWS)
     mean, low, high = (statistics.number(v) for v in (found.mean, found.low, found.high))
     return Cell(f"{mean} [{low}, {high}]", found.mean, n=found.n)
-
-
-def _notes(baseline: str) -> tuple[str, ...]:
-    return (
-        f"IW-NLL of a checkpoint minus that of the checkpoint of `{baseline}` with the same seed: "
-        f"mean over the test sentences and, in brackets, its 95 % bootstrap interval ({DRAWS:,} "
-        "draws of sentences). It says how sure the difference of these models is on other "
-        "sentences, nothing of the methods: another seed makes other models. It decides no bold.",
-    )

@@ -5,9 +5,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from benchmark.core.measures import SIGNS, bound
 from benchmark.core.provenance import checkout
 from benchmark.core.records import is_done
-from benchmark.core.rules import SIGNS, bound
 from benchmark.core.settings import ModelConfig, TrainConfig
 from benchmark.report.literature import FILE, Value, read
 from benchmark.report.literature import rows as printed

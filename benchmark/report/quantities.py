@@ -234,7 +234,7 @@ class Quantities:
 
 def _of_language(rest: str) -> Any:
     name, field = rest.split(":")
-    return asdict(LANGUAGES[name])[field]
+    return getattr(LANGUAGES[name], field)
 
 
 def _of_preset(rest: str) -> Any:
@@ -245,8 +245,7 @@ def _of_preset(rest: str) -> Any:
 
 def _of_corpus(rest: str) -> Quantity:
     name, part = rest.split(":")
-    (digest, *_) = CORPORA[name].digests(part).values()
-    return Quantity(rf"\texttt{{{digest[:8]}}}")
+    return Quantity(rf"\texttt{{{CORPORA[name].digest(part)[:8]}}}")
 
 
 def _of_code(rest: str) -> Any:

@@ -1,9 +1,9 @@
-"""What a reader of a table must know of its records: which git has not, and which are stale."""
+"""What git has to say of a study's records: which are not committed, and which are stale."""
 
 import json
 import subprocess
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from pathlib import Path
 
 from benchmark.core import records
@@ -12,34 +12,32 @@ from benchmark.sweep import plan
 
 
 def remarks(study: str, path: Path, lines: Iterable[Record]) -> list[str]:
-    """What a reader of a table must know of its records: which are not committed, which stale.
+    """Return how many records are as in git's last commit, and which methods changed since.
 
     Args:
         study: as the user named it.
         path: the collected file.
         lines: of that file.
     """
-    known = [line for line in lines if records.is_done(line)]
-    changed = Counter(line["config"]["baseline"] for line in known if plan.method_changed(line))
-    rows = [(line["config"]["baseline"], line["label"]) for line in known if "label" in line]
-    return _committed(path, known) + plan.edits(changed, f"pcbench sweep {study} --redo", rows)
-
-
-def _committed(path: Path, known: Sequence[Record]) -> list[str]:
-    """How many records are as in git's last commit, and the rows of the others."""
-    shown = ["git", "-C", str(path.absolute().parent), "show", f"HEAD:./{path.name}"]
+    done = [line for line in lines if records.is_done(line)]
+    changed = Counter(line["config"]["baseline"] for line in done if plan.method_changed(line))
+    rows = [(line["config"]["baseline"], line["label"]) for line in done if "label" in line]
+    stale = plan.edits(changed, f"pcbench sweep {study} --redo", rows)
     try:
-        there = subprocess.run(shown, capture_output=True, timeout=30)
-        before = {records.digest(json.loads(line)) for line in there.stdout.splitlines()}
-    except (OSError, subprocess.TimeoutExpired, ValueError, AttributeError):
-        return []
+        shown = subprocess.run(
+            ["git", "-C", str(path.absolute().parent), "show", f"HEAD:./{path.name}"],
+            capture_output=True, check=True, timeout=30,
+        )  # fmt: skip
+        committed = {records.digest(json.loads(line)) for line in shown.stdout.splitlines()}
+    except (OSError, subprocess.SubprocessError, ValueError, AttributeError):
+        return stale  # no git, no such file in its last commit, or lines that were no records
     new = Counter(
         str(line.get("label", line["config"]["baseline"]))
-        for line in known
-        if records.digest(line) not in before
+        for line in done
+        if records.digest(line) not in committed
     )
-    if there.returncode != 0 or not new:
-        return []
-    number = sum(new.values())
+    if not new:
+        return stale
+    rest = len(done) - new.total()
     named = ", ".join(f"{row} {count}" for row, count in new.items())
-    return [f"{len(known) - number} records are as in the last commit; new or changed: {named}"]
+    return [f"{rest} records are as in the last commit; new or changed: {named}", *stale]

@@ -129,10 +129,7 @@ class RunConfig:
 
     @staticmethod
     def from_dict(table: Mapping[str, Any], where: str = "config") -> "RunConfig":
-        """Return the checked run of a table such as `to_dict` returns; see `resolve`.
-
-        What the table's sections leave out has the value of the preset, then the default.
-        """
+        """Return the checked run of a table such as `to_dict` returns; see `resolve`."""
         mistakes, values = Mistakes(), dict(table)
         preset, params = values.get("preset"), values.pop("params", {})
         name = str(values.get("data")).split(":")[0] if preset is None else str(preset)
@@ -142,12 +139,12 @@ class RunConfig:
                 section = {**PRESETS.get(name, {}).get(key, {}), **section}
             # A wrong section gives way to the defaults, so that the other mistakes are told too.
             values[key] = mistakes.of(build, cls, section, where, key) or cls()
-        method: Baseline | None = None
         config: RunConfig | None = mistakes.of(build, RunConfig, values, where)
-        if config is not None:
-            epochs = config.train.epochs
-            method = mistakes.of(method_of, config.baseline, config.file, params, epochs, where)
-        if config is None or method is None or mistakes.lines:
+        if config is None:
+            raise mistakes.error()
+        source = config.baseline, config.file
+        method = mistakes.of(method_of, *source, params, config.train.epochs, where)
+        if method is None or mistakes.lines:
             raise mistakes.error()
         preset = name if name in PRESETS else None
         return replace(config, params=asdict(method), preset=preset)
@@ -170,13 +167,12 @@ def resolve(
         data: a data set, with settings for an exact language (``exact_small:mix=0.2``).
         baseline: a file of ``baselines/``, or with ``file`` any name.
         seed: of initialisation, order, noise and evaluation.
-        params: the baseline's hyper-parameters that differ from its defaults; a part of training
-            may be given as ``"10 epochs"``.
+        params: hyper-parameters of the baseline; ``"10 epochs"`` is a part of training.
         precision: ``"fp32"`` or ``"bf16"``.
         preset: a name of `PRESETS`; by default the data's own, if there is one of its name.
         sections: settings of ``model``, ``train`` and ``evaluate`` above the preset's.
         file: the file of a baseline outside the folder.
-        where: how messages name the place, such as ``paper/main.toml``.
+        where: the place as messages name it, such as ``paper/main.toml``.
 
     Raises:
         UserError: a line for all that is unknown, of the wrong type or out of range.
@@ -187,14 +183,9 @@ def resolve(
 
 
 def method_of(name: str, file: str | None, params: Any, epochs: int, where: str) -> Baseline:
-    """Return a baseline with the hyper-parameters of a table.
+    """Return a baseline with hyper-parameters from a table.
 
-    Args:
-        name: of a file of ``baselines/``, or with ``file`` any name.
-        file: of a baseline outside the folder.
-        params: the table; ``"10 epochs"`` becomes a part of ``epochs``.
-        epochs: of training.
-        where: how messages name the place.
+    A value such as ``"10 epochs"`` becomes a part of ``epochs``.
 
     Raises:
         UserError: no such baseline, a broken one, or a line for each mistake of the table.

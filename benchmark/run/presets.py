@@ -1,4 +1,4 @@
-"""Published protocols as settings; whatever a preset leaves out has the default of `config`.
+"""Published protocols as settings; the rest has the defaults of `benchmark.core.settings`.
 
 Sources: ``fu2019_ptb``: Fu et al., Cyclical Annealing Schedule, 2019, arXiv 1903.10145, with a
 constant learning rate. ``he2019_yahoo``: He et al., Lagging Inference Networks and Posterior
@@ -10,8 +10,11 @@ import math
 from pathlib import Path
 from typing import Any
 
+from benchmark import data as corpora
+
 _HE2019_MODEL = {"feed": "cell", "bias": False, "init": 0.01, "init_embedding": 0.1}
 _HE2019_TRAIN = {"epochs": 100, "optimiser": "sgd", "lr": 1.0, "lr_schedule": "halving"}
+_EXACT_MODEL = {"feed": "cell", "init": 0.2, "init_embedding": 1.0}
 
 PRESETS: dict[str, dict[str, dict[str, Any]]] = {
     "fu2019_ptb": {},
@@ -19,41 +22,22 @@ PRESETS: dict[str, dict[str, dict[str, Any]]] = {
         "model": {**_HE2019_MODEL, "embedding": 512, "hidden": 1024},
         "train": {**_HE2019_TRAIN, "patience": 2},
     },
-    "li2019_ptb": {
-        "model": _HE2019_MODEL,
-        "train": {**_HE2019_TRAIN, "patience": 5},
-    },
+    "li2019_ptb": {"model": _HE2019_MODEL, "train": {**_HE2019_TRAIN, "patience": 5}},
     # Chosen among some twenty settings: see CAVEATS.
     "exact_small": {
-        "model": {
-            "embedding": 32,
-            "hidden": 64,
-            "latent": 8,
-            "dropout": 0.4,
-            "feed": "cell",
-            "init": 0.2,
-            "init_embedding": 1.0,
-        },
+        "model": {**_EXACT_MODEL, "embedding": 32, "hidden": 64, "latent": 8, "dropout": 0.4},
         "train": {"epochs": 10, "batch_size": 64, "lr": 4e-3},
         "evaluate": {"iw_samples": 100},
     },
     "exact": {
-        "model": {
-            "embedding": 64,
-            "hidden": 128,
-            "latent": 16,
-            "dropout": 0.2,
-            "feed": "cell",
-            "init": 0.2,
-            "init_embedding": 1.0,
-        },
+        "model": {**_EXACT_MODEL, "embedding": 64, "hidden": 128, "latent": 16, "dropout": 0.2},
         "train": {"epochs": 15, "lr": 2e-3},
     },
 }
 
 DEFAULTS = "fu2019_ptb"  # the preset whose settings are all defaults
 
-# What stands above every table of a preset.
+# The note above every table of a preset.
 CAVEATS = {
     "exact_small": (
         "The preset exact_small was chosen so that the schedules differ within seconds, partly on "
@@ -72,35 +56,33 @@ MADE_FOR = {
 
 
 def nearest(sentences: int, types: int, length: float) -> str:
-    """The preset made for the most similar data, by the product of the three ratios.
+    """Return the preset made for the most similar data, by the product of the three ratios.
 
     Sentences say how many updates an epoch has and how soon a network overfits, types and length
     how large it has to be.
     """
-    figures = (max(sentences, 1), max(types, 1), max(length, 1.0))
+    sizes = (max(sentences, 1), max(types, 1), max(length, 1.0))
 
     def distance(name: str) -> float:
-        pairs = zip(figures, MADE_FOR[name], strict=True)
+        pairs = zip(sizes, MADE_FOR[name], strict=True)
         return sum(abs(math.log(one / other)) for one, other in pairs)
 
     return min(MADE_FOR, key=distance)
 
 
 def advice(spec: str, root: Path) -> str:
-    """One line on the preset of a reader's own text; "" of other data, or before it is prepared."""
-    from benchmark import data
-
-    if not (data.is_text(spec) and data.is_prepared(spec, root)):
+    """Return a line on the preset of a reader's own text; "" for other or unprepared data."""
+    if not (corpora.is_text(spec) and corpora.is_prepared(spec, root)):
         return ""
-    found = data.describe(spec, root)
-    unit = "words" if found["segmentation"] == "word" else "pieces"
-    train = found["splits"]["train"]
-    figures = train["sentences"], found["types"], train[f"{unit}_mean"]
-    best = nearest(*figures)
+    text = corpora.describe(spec, root)
+    unit = "words" if text["segmentation"] == "word" else "pieces"
+    train = text["splits"]["train"]
+    sizes = train["sentences"], text["types"], train[f"{unit}_mean"]
+    best = nearest(*sizes)
     which = f'preset = "{best}" is' if best != DEFAULTS else "these are"
     return (
-        f"{found['spec']}: without a preset, settings have the defaults ({DEFAULTS}); for "
-        f"{_size(*figures, unit)}, {which} nearest, made for {_size(*MADE_FOR[best], 'words')}"
+        f"{text['spec']}: without a preset, settings have the defaults ({DEFAULTS}); for "
+        f"{_size(*sizes, unit)}, {which} nearest, made for {_size(*MADE_FOR[best], 'words')}"
     )
 
 

@@ -3,12 +3,12 @@
 ``<runs>/manifests/<study>-<digest>.json`` is written once and never changed; its name holds the
 digest of its content, so a changed one is recognised. Whatever happens to the study afterwards,
 `pcbench task` and the report job read this file alone. A baseline's file outside the checkout is
-copied beside it, under its own digest.
+copied next to it, under its own digest.
 """
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -37,11 +37,7 @@ class Entry:
         return f"{self.label}, {self.config['data']}, seed {self.config['seed']}"
 
     def resolve(self) -> RunConfig:
-        """Return the settings.
-
-        Raises:
-            UserError: the code no longer takes them, or they now mean another run.
-        """
+        """Return the settings; UserError if they are refused by now, or mean another run."""
         config = RunConfig.from_dict(self.config, self.id)
         if config.id != self.id:
             raise UserError(
@@ -82,22 +78,14 @@ class Manifest:
         return self.path.parent.parent
 
     def find(self, run_id: str) -> Entry:
-        """Return the entry with an id.
-
-        Raises:
-            UserError: there is none.
-        """
+        """Return the entry with an id; UserError if there is none."""
         entries = {entry.id: entry for entry in self.entries}
         if run_id not in entries:
             raise UserError(f"{self.path}: no run '{run_id}'; {suggest(run_id, entries)}")
         return entries[run_id]
 
     def task(self, index: int, pack: int) -> tuple[Entry, ...]:
-        """Return the entries of the array task ``index``, ``pack`` a task.
-
-        Raises:
-            UserError: there is no such task.
-        """
+        """Return the entries of the array task ``index``, ``pack`` a task."""
         tasks = -(-len(self.entries) // pack)
         if not 0 <= index < tasks:
             raise UserError(
@@ -107,11 +95,7 @@ class Manifest:
         return self.entries[index * pack : (index + 1) * pack]
 
     def restore(self) -> Study:
-        """Return the study as it was when the manifest was written.
-
-        Raises:
-            UserError: see `Entry.resolve`.
-        """
+        """Return the study as it was when the manifest was written; see `Entry.resolve`."""
         runs = sorted((*self.entries, *self.rest), key=lambda entry: entry.place)
         configs = tuple(Labelled(entry.label, entry.resolve()) for entry in runs)
         return Study(self.study, Path(self.study_path), configs)
@@ -126,23 +110,16 @@ def build(study: Study, todo: Sequence[Labelled], runs: Path, options: Options) 
         if run.config.file is not None:
             settings["file"] = str(_copy(run.config, runs))
         entries.append(Entry(run.id, run.label, place, settings))
-    parts = (
-        study.name,
-        str(study.path.absolute()),
-        options,
-        tuple(entry for entry in entries if entry.id in wanted),
-        tuple(entry for entry in entries if entry.id not in wanted),
-    )
-    digest = sha256_bytes(_dumps(Manifest(Path(), *parts)))[:12]
-    return Manifest(runs.absolute() / FOLDER / f"{study.name}-{digest}.json", *parts)
+    todo_entries = tuple(entry for entry in entries if entry.id in wanted)
+    rest = tuple(entry for entry in entries if entry.id not in wanted)
+    path = str(study.path.absolute())
+    draft = Manifest(Path(), study.name, path, options, todo_entries, rest)
+    name = f"{study.name}-{sha256_bytes(_dumps(draft))[:12]}.json"
+    return replace(draft, path=runs.absolute() / FOLDER / name)
 
 
 def write(manifest: Manifest, study: Study) -> None:
-    """Write a manifest, once, and beside it the study's baseline files from outside the checkout.
-
-    Raises:
-        UserError: a baseline's file changed meanwhile.
-    """
+    """Write a manifest, once, and next to it the baseline files from outside the checkout."""
     for config in (run.config for run in study.configs if run.config.file is not None):
         copy, source = _copy(config, manifest.runs), Path(str(config.file))
         if not copy.exists():
@@ -155,11 +132,7 @@ def write(manifest: Manifest, study: Study) -> None:
 
 
 def read(path: Path) -> Manifest:
-    """Read a manifest and check that it is as it was written.
-
-    Raises:
-        UserError: it is missing, no manifest, or was changed.
-    """
+    """Read a manifest; UserError if it is missing, no manifest, or was changed."""
     try:
         data = path.read_bytes()
         content = json.loads(data)

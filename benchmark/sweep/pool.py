@@ -60,29 +60,23 @@ class Process:
     marker: tuple[int, ...]
 
 
+def visible_devices() -> list[str]:
+    """Return the devices in CUDA_VISIBLE_DEVICES, as Slurm or the user named them."""
+    return [name for name in os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",") if name]
+
+
 @dataclass
 class Pool:
-    """The runs waiting, at work, and over.
-
-    Args:
-        manifest: where the processes read their settings.
-        waiting: its entries to run, in order.
-        jobs: processes at a time.
-        display: where progress goes.
-        devices: values of CUDA_VISIBLE_DEVICES, given to the processes in turn.
-        done: how many of the display's total were done before.
-        launcher: what stands before ``run --manifest ...`` in each command.
-        forecast: of the time left, for a display that changes.
-    """
+    """The runs waiting, at work, and over."""
 
     manifest: Manifest
-    waiting: list[Entry]
-    jobs: int
+    waiting: list[Entry]  # of the manifest, in order
+    jobs: int  # processes at a time
     display: "Display"
-    devices: Sequence[str] = ()
-    done: int = 0
-    launcher: Sequence[str] = LAUNCHER
-    forecast: Forecast | None = None
+    done: int = 0  # of the display's total, also before
+    launcher: Sequence[str] = LAUNCHER  # stands before ``run --manifest ...`` in each command
+    forecast: Forecast | None = None  # of the time left, for a display that changes
+    devices: Sequence[str] = field(default_factory=visible_devices)  # given out in turn
     active: list[Process] = field(default_factory=list)
     claimed: list[tuple[Entry, float]] = field(default_factory=list)  # with a first heartbeat
     elsewhere: list[str] = field(default_factory=list)
@@ -144,15 +138,21 @@ class Pool:
         slot = min(set(range(self.jobs)) - {process.slot for process in self.active})
         variables = environment()
         if self.devices:
-            variables["CUDA_VISIBLE_DEVICES"] = self.devices[slot % len(self.devices)]
+            variables["CUDA_VISIBLE_DEVICES"] = device = self.devices[slot % len(self.devices)]
+            if not self.display.live:
+                self.display.note(f"start: {entry.id} with CUDA_VISIBLE_DEVICES={device}")
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "error.txt").unlink(missing_ok=True)
         options = self.manifest.options
-        command = [
-            *self.launcher, "run", "--manifest", str(self.manifest.path), "--id", entry.id,
-            "--runs", str(self.manifest.runs), "--data-dir", options.data,
-            "--device", options.device, "--checkpoint-seconds", str(options.checkpoint_seconds),
-        ]  # fmt: skip
+        words = {
+            "--manifest": self.manifest.path,
+            "--id": entry.id,
+            "--runs": self.manifest.runs,
+            "--data-dir": options.data,
+            "--device": options.device,
+            "--checkpoint-seconds": options.checkpoint_seconds,
+        }
+        command = [*self.launcher, "run", *(str(word) for pair in words.items() for word in pair)]
         with open(folder / "log.txt", "ab") as log:
             popen = subprocess.Popen(
                 command,
@@ -164,11 +164,8 @@ class Pool:
                 # group, so that it ends with us.
                 start_new_session="SLURM_JOB_ID" not in os.environ,
             )
-        marker = failures.mark(folder)
-        self.active.append(Process(entry, popen, time.monotonic(), slot, marker))
-        if self.devices and not self.display.live:
-            device = variables["CUDA_VISIBLE_DEVICES"]
-            self.display.note(f"start: {entry.id} with CUDA_VISIBLE_DEVICES={device}")
+        started = time.monotonic()
+        self.active.append(Process(entry, popen, started, slot, failures.mark(folder)))
 
     def _pass_signals_on(self) -> None:
         for number in self.asked[self.passed_on :]:
@@ -231,11 +228,6 @@ class Pool:
 
     def _folder(self, entry: Entry) -> Path:
         return self.manifest.runs / entry.id
-
-
-def visible_devices() -> list[str]:
-    """Return the devices in CUDA_VISIBLE_DEVICES, as Slurm or the user named them."""
-    return [name for name in os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",") if name]
 
 
 def environment() -> dict[str, str]:

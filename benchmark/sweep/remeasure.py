@@ -9,13 +9,13 @@ import time
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 from benchmark.core import records, sentences
 from benchmark.core.files import write_atomic
+from benchmark.core.provenance import provenance
 from benchmark.core.records import Record
 from benchmark.model import checkpoint
-from benchmark.run.config import EVALUATION, RunConfig
+from benchmark.run.config import EVALUATION
 from benchmark.run.encoding import Measured
 from benchmark.run.evaluation import evaluate, validate
 from benchmark.run.finished import load_run, measure_test
@@ -28,16 +28,13 @@ def measure_study(study: Study, runs: Path, data: Path, device: str = "cpu") -> 
     """Measure each run whose record today's code would measure otherwise, and whose weights remain.
 
     Args:
-        study: tells the settings of evaluation.
+        study: says the settings of evaluation.
         runs: the runs folder.
         data: the folder of prepared data.
         device: where to measure.
 
     Returns:
         How many records were written.
-
-    Raises:
-        UserError: see `finished.load_run`; or there is no sacrebleu for BLEU.
     """
     listed = [one for one in plan.standings(study, runs, None) if one.measured_otherwise]
     todo = [
@@ -48,10 +45,9 @@ def measure_study(study: Study, runs: Path, data: Path, device: str = "cpu") -> 
         run = load_run(one.run.id, runs, data, device)
         run.config = replace(run.config, evaluate=one.run.config.evaluate)
         begin = time.monotonic()
-        found = measure(run, one.record, runs / one.run.id)
-        test = found["metrics"]["test"]
-        said = ", ".join(f"{k} {test[k]:.2f}" for k in ("neg_elbo", "kl", "mi") if test.get(k))
-        print(f"{number}/{len(todo)} {one.run.id}: {said} ({time.monotonic() - begin:.0f} s)",
+        test = measure(run, one.record, runs / one.run.id)["metrics"]["test"]
+        shown = ", ".join(f"{k} {test[k]:.2f}" for k in ("neg_elbo", "kl", "mi") if test.get(k))
+        print(f"{number}/{len(todo)} {one.run.id}: {shown} ({time.monotonic() - begin:.0f} s)",
               file=sys.stderr, flush=True)  # fmt: skip
     if len(listed) > len(todo):
         print(
@@ -63,52 +59,44 @@ def measure_study(study: Study, runs: Path, data: Path, device: str = "cpu") -> 
 
 
 def measure(run: LoadedRun, old: Record, folder: Path) -> Record:
-    """Measure a run's best weights, and its last where they were kept; write the new record.
+    """Measure a run's best weights, and its last if they were kept; write the new record.
 
-    What was measured while it trained, its curve, stays. Without the last weights the figures of
+    What was measured during training, its curve, stays. Without the last weights, the figures of
     the last step that an older evaluation may have meant otherwise are left out.
     """
     config, prior = run.config, run.config.method().selection_weight > 0
-    test, valid = (
-        Measured(name, run.corpus.splits[name], config.seed, run.device)
+    splits = {
+        name: Measured(name, run.corpus.splits[name], config.seed, run.device)
         for name in ("test", "valid")
-    )
+    }
     begin = time.monotonic()
-    found, details = measure_test(run, test)
+    test, details = measure_test(run, splits["test"])
+    last = old["metrics"]["last"]
+    if old.get("evaluation", 1) != EVALUATION:
+        last = {name: last[name] for name in ("neg_elbo", "rec", "kl")}
     with run.autocast():
-        scores = {"valid": validate(run.model, valid, prior), "test": found, "last": _last(old)}
+        valid = validate(run.model, splits["valid"], prior)
         if (folder / "last.pt").exists():
             run.model.load_state_dict(checkpoint.load(folder / "last.pt")["weights"])
-            scores["last"], _ = evaluate(run.model, run.corpus, test, 0, 0, prior)
+            last, _ = evaluate(run.model, run.corpus, splits["test"], 0, 0, prior)
     seconds = time.monotonic() - begin
     sentences.keep(folder / sentences.FILES[1], details)
-    record: dict[str, Any] = {
+    origin = provenance("" if config.file else config.baseline)
+    origin["finished"] = datetime.now(UTC).isoformat(timespec="seconds")
+    record = {
         **old,
         **details,
         "evaluation": EVALUATION,
         "evaluation_digest": config.evaluation_digest,
         "config": old["config"] | {"evaluate": config.to_dict()["evaluate"]},
-        "metrics": scores,
+        "metrics": {"valid": valid, "test": test, "last": last},
         "cost": old["cost"] | {
             "seconds": old["cost"].get("train_seconds", 0.0) + seconds,
             "evaluate_seconds": seconds,
         },
-        "provenance": old["provenance"] | {"measured": _provenance(config)},
+        "provenance": old["provenance"] | {"measured": origin},
     }  # fmt: skip
     record["digest"] = records.digest(record)
     records.validate(record, str(folder / plan.MEASURED))
-    write_atomic(folder / plan.MEASURED, (records.dumps(record) + "\n").encode())
+    write_atomic(folder / plan.MEASURED, f"{records.dumps(record)}\n".encode())
     return record
-
-
-def _last(old: Record) -> dict[str, Any]:
-    """The figures of the last step that mean what they meant."""
-    known: dict[str, Any] = old["metrics"]["last"]
-    same = old.get("evaluation", 1) == EVALUATION
-    return known if same else {name: known[name] for name in ("neg_elbo", "rec", "kl")}
-
-
-def _provenance(config: RunConfig) -> dict[str, Any]:
-    """Where the new figures come from, and when."""
-    origin = records.provenance("" if config.file else config.baseline)
-    return origin | {"finished": datetime.now(UTC).isoformat(timespec="seconds")}

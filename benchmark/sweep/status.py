@@ -18,8 +18,7 @@ from benchmark.sweep.manifest import Manifest
 if TYPE_CHECKING:
     from benchmark.sweep.study import Study
 
-_ORDER = ("done", "collected", "stale", "running", "queued", "submitted", "stopped", "failed",
-          "missing")  # fmt: skip
+_ORDER = ("done", "collected", "stale", "running", "queued", "submitted", "stopped", "failed")
 _DAMAGED = (OSError, ValueError, KeyError, TypeError)  # of JSON that is absent or copied by half
 _PLACES = {"data": None, "file": None}  # settings that hold paths; the id tells the data
 
@@ -145,7 +144,7 @@ def table(study: "Study", runs: Path, results: Path | None = None) -> str:
 
 
 def _cell(count: Counter[str]) -> str:
-    return ", ".join(f"{count[word]} {word}" for word in _ORDER if count[word])
+    return ", ".join(f"{count[word]} {word}" for word in (*_ORDER, "missing") if count[word])
 
 
 def _state(one: plan.Standing, runs: Path, waiting: Mapping[str, State]) -> State:

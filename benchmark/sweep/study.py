@@ -67,11 +67,7 @@ class Study:
         return list(dict.fromkeys(run.label for run in self.configs))
 
     def of_seeds(self, wanted: Sequence[int] | None) -> list[Labelled]:
-        """Return the runs of some seeds, or of all where ``wanted`` is None.
-
-        Raises:
-            UserError: the study lacks one of them.
-        """
+        """Return the runs of some seeds, or of all for None; UserError if a seed is not there."""
         seeds = list(dict.fromkeys(run.config.seed for run in self.configs))
         absent = [seed for seed in wanted or () if seed not in seeds]
         if absent or (wanted is not None and not wanted):
@@ -82,20 +78,12 @@ class Study:
         return [run for run in self.configs if wanted is None or run.config.seed in wanted]
 
     def find(self, run_id: str) -> Labelled:
-        """Return the run with an id, or with the one id that begins so.
-
-        Raises:
-            UserError: the study has none, or several.
-        """
+        """Return the run with an id, or with the one id that begins so; see `complete`."""
         ids = {run.id: run for run in self.configs}
         return ids[complete(run_id, ids, str(self.path), "`pcbench sweep --list` prints them")]
 
     def only(self, names: Sequence[str]) -> "Study":
-        """Return the part of the study that rows, or the beginnings of ids, name; all for no name.
-
-        Raises:
-            UserError: a name is neither.
-        """
+        """Return the part of the study that rows, or the beginnings of ids, name; all for none."""
         chosen: set[str] = set()
         for name in names:
             runs = [r for r in self.configs if r.label == name]

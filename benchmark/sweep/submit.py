@@ -37,23 +37,14 @@ if str(checkout()) != sys.argv[1]:
 
 @dataclass(frozen=True)
 class SubmitOptions:
-    """How to submit.
+    """How to submit; a dry run and a test write and submit nothing."""
 
-    Args:
-        pack: runs a task.
-        limit: tasks at a time; None leaves it to Slurm.
-        dry_run: print the commands; write and submit nothing.
-        test_only: ask sbatch whether it would take them; write and submit nothing.
-        sbatch: options for sbatch, unchanged.
-        only: rows or ids; all where there is none.
-    """
-
-    pack: int = 1
-    limit: int | None = None
-    dry_run: bool = False
-    test_only: bool = False
-    sbatch: Sequence[str] = ()
-    only: Sequence[str] = ()
+    pack: int = 1  # runs a task
+    limit: int | None = None  # tasks at a time; None leaves it to Slurm
+    dry_run: bool = False  # print the commands
+    test_only: bool = False  # ask sbatch whether it would take them
+    sbatch: Sequence[str] = ()  # options for sbatch, unchanged
+    only: Sequence[str] = ()  # rows or ids; all where there is none
 
 
 def plan(
@@ -89,17 +80,8 @@ def _at_work(folder: Path, queue: slurm.Queue | None) -> bool:
     return queue is None or holder.get("job") is None or holder["job"] in queue.jobs
 
 
-def submit(study: "Study", runs: Path, options: manifest.Options, how: SubmitOptions) -> int:
-    """Submit what of a study is not done, queued or running.
-
-    Args:
-        study: all of it; ``options.seeds`` chooses among its seeds.
-        runs: the runs folder.
-        options: of the runs and of the report.
-        how: to submit.
-
-    Returns:
-        0.
+def submit(study: "Study", runs: Path, options: manifest.Options, how: SubmitOptions) -> None:
+    """Submit what of a study is not done, queued or running; ``options.seeds`` chooses its seeds.
 
     Raises:
         UserError: bad options, a seed that the study lacks, no Slurm, a folder that cannot be
@@ -133,10 +115,12 @@ def submit(study: "Study", runs: Path, options: manifest.Options, how: SubmitOpt
     for line in remarks(wanted, [one for one in listed if one.stale], None):
         print(line)
     if options.fresh and any(one.place == "results" for one in listed):
-        print(f"{options.results} holds records of these runs and keeps them; --results DIR makes "
-              "a table of your own")  # fmt: skip
+        print(
+            f"{options.results} holds records of these runs and keeps them; --results DIR makes a "
+            "table of your own"
+        )
     if not todo:
-        return 0
+        return
     for line in costs.estimate(study, todo, runs, options, how.pack):
         print(line)
     if real:
@@ -148,7 +132,6 @@ def submit(study: "Study", runs: Path, options: manifest.Options, how: SubmitOpt
         manifest.write(frozen, study)
         slurm.logs(runs).mkdir(exist_ok=True)
     _send(frozen, how, real)
-    return 0
 
 
 def _send(frozen: manifest.Manifest, how: SubmitOptions, real: bool) -> None:
@@ -203,10 +186,8 @@ def _sbatch(words: Sequence[str], how: SubmitOptions, before: Sequence[str]) -> 
 def _words(frozen: manifest.Manifest, end: str, log: str) -> list[str]:
     """Return the options of sbatch that all jobs have."""
     output = str(slurm.logs(frozen.runs)).replace("%", "%%")
-    return [
-        "--parsable", f"--job-name=pcbench-{frozen.study}{end}", f"--output={output}/{log}",
-        "--open-mode=append",
-    ]  # fmt: skip
+    name = f"--job-name=pcbench-{frozen.study}{end}"
+    return ["--parsable", name, f"--output={output}/{log}", "--open-mode=append"]
 
 
 def _script(*arguments: str) -> list[str]:
@@ -223,9 +204,12 @@ def _try_interpreter() -> None:
     """
     done = subprocess.run(
         ["bash", *_script("-c", _TRIAL, str(provenance.checkout()))],
-        capture_output=True, text=True, errors="replace", stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        errors="replace",
+        stdin=subprocess.DEVNULL,
         env=slurm.environment(),
-    )  # fmt: skip
+    )
     if done.returncode != 0:
         python = f"{done.stdout.splitlines()[-1]}: " if done.stdout.strip() else ""
         reason = (done.stderr.strip().splitlines() or [f"exit status {done.returncode}"])[-1]

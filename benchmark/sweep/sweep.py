@@ -5,6 +5,7 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
@@ -16,7 +17,7 @@ from benchmark.core.signals import INTERRUPTED, noted
 from benchmark.run import failures
 from benchmark.run.claims import claim
 from benchmark.sweep import costs, manifest, plan
-from benchmark.sweep.pool import LAUNCHER, Display, Pool, environment
+from benchmark.sweep.pool import LAUNCHER, Display, Pool, environment, visible_devices
 
 if TYPE_CHECKING:
     from benchmark.sweep.study import Labelled, Study
@@ -27,23 +28,13 @@ def sweep(
     runs: Path,
     options: manifest.Options,
     jobs: int = 1,
-    devices: Sequence[str] = (),
     out: TextIO | None = None,
     launcher: Sequence[str] = LAUNCHER,
 ) -> int:
     """Run what has no record, ``jobs`` at a time, all rows of the first seed first.
 
-    A manifest freezes the runs first, so a study edited meanwhile changes none.
-
-    Args:
-        study: what to run.
-        runs: the runs folder.
-        options: of the runs; records collected in their ``results`` count as done, unless
-            ``fresh``.
-        jobs: processes at a time.
-        devices: see `Pool`.
-        out: where progress goes; standard error by default.
-        launcher: see `Pool`.
+    A record collected in the ``results`` of the options counts, unless they are ``fresh``. A
+    manifest freezes the runs first, so a study edited meanwhile changes none.
 
     Returns:
         0 when all are done (or at work elsewhere), 1 when a run failed, 75 when interrupted.
@@ -59,7 +50,7 @@ def sweep(
     frozen = manifest.build(study, todo, runs, options)
     if todo:
         prepare(todo, Path(options.data))
-        try_device(options.device, todo, devices[: min(jobs, len(todo))])
+        try_device(options.device, todo, visible_devices()[: min(jobs, len(todo))])
         manifest.write(frozen, study)
     total = len(study.configs)
     display, forecast = Display(out or sys.stderr, total), None
@@ -69,11 +60,10 @@ def sweep(
     elif todo:
         display.note(f"{len(todo)} of {total} runs to train, {jobs} at a time")
     done = total - len(unfinished)
-    pool = Pool(frozen, list(frozen.entries), jobs, display, devices, done, launcher, forecast)
+    pool = Pool(frozen, list(frozen.entries), jobs, display, done, launcher, forecast)
     with noted(pool.asked):
         pool.work()
-    given_up = len(unfinished) - len(todo)
-    if given_up:
+    if given_up := len(unfinished) - len(todo):
         limit = failures.LIMIT
         display.note(f"{given_up} left out: failed {limit} times; --retry-failed runs them")
     pool.summarise()
@@ -87,23 +77,17 @@ def sweep_again(
     runs: Path,
     options: manifest.Options,
     jobs: int = 1,
-    devices: Sequence[str] = (),
     out: TextIO | None = None,
     launcher: Sequence[str] = LAUNCHER,
 ) -> int:
-    """Train runs again beside what is there, which they replace in the end.
+    """Train runs that `plan.again` chose next to what is there, which they replace in the end.
 
-    Interrupted, it replaces nothing, and the same call goes on.
-
-    Args: see `sweep`; ``study`` is what `plan.again` chose.
-
-    Raises:
-        UserError: see `sweep`; or another process trains runs of this folder again.
+    Interrupted, it replaces nothing, and the same call goes on. See `sweep`; a second process that
+    trains runs of this folder again is refused.
     """
     check_writable(runs, "--runs")
     with claim(runs / plan.AGAIN):
-        fresh = replace(options, fresh=True)
-        code = sweep(study, runs / plan.AGAIN, fresh, jobs, devices, out, launcher)
+        code = sweep(study, runs / plan.AGAIN, replace(options, fresh=True), jobs, out, launcher)
         moved = plan.adopt(runs, [run.id for run in study.configs]) if code != INTERRUPTED else 0
     if moved:
         Display(out or sys.stderr, len(study.configs)).note(
@@ -136,30 +120,22 @@ def prepare(todo: Sequence["Labelled"], root: Path) -> None:
 
 
 def try_device(name: str, todo: Sequence["Labelled"], visible: Sequence[str] = ()) -> None:
-    """Compute on a GPU with the precisions of the runs, in a process for each visible device.
+    """Compute on a GPU with the precisions of the runs; raise UserError if it cannot be used.
 
-    Args:
-        name: the device of the runs; the CPU needs no trial.
-        todo: the runs.
-        visible: values of CUDA_VISIBLE_DEVICES that the runs will have; empty leaves it as it is.
-
-    Raises:
-        UserError: a device cannot be used.
+    ``visible`` are the values of CUDA_VISIBLE_DEVICES that the runs will have, if any.
     """
     if name == "cpu":
         return
     precisions = sorted({run.config.precision for run in todo})
-    # A process that ends frees the card's memory, and this one need not start CUDA.
+    # In processes, all at once: each frees its card's memory, and this one need not start CUDA.
     code = f"from benchmark.model.device import try_out; try_out({name!r}, {precisions!r})"
-    places = [{"CUDA_VISIBLE_DEVICES": value} for value in dict.fromkeys(visible)] or [{}]
-    trials = [
-        subprocess.Popen([sys.executable, "-c", code], env=environment() | place, text=True,
-                         errors="replace", stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
-        for place in places
-    ]  # fmt: skip
-    outputs = [trial.communicate()[0] for trial in trials]
-    for trial, place, text in zip(trials, places, outputs, strict=True):
-        if trial.returncode != 0:
-            lines = text.strip().splitlines() or [f"exit status {trial.returncode}"]
+    places = [{"CUDA_VISIBLE_DEVICES": one} for one in dict.fromkeys(visible)] or [{}]
+    trial = partial(subprocess.Popen, [sys.executable, "-c", code], text=True, errors="replace")
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
+    trials = [trial(env=environment() | place, **pipes) for place in places]
+    outputs = [one.communicate()[0] for one in trials]
+    for place, ended, output in zip(places, trials, outputs, strict=True):
+        if ended.returncode != 0:
+            lines = output.strip().splitlines() or [f"exit status {ended.returncode}"]
             where = "".join(f"{key}={value}: " for key, value in place.items())
             raise UserError(f"{where}{lines[-1]}")

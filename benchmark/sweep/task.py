@@ -30,7 +30,7 @@ def task(
     offset: int = 0,
     launcher: Sequence[str] = LAUNCHER,
 ) -> int:
-    """Run the entries of an index, all at once.
+    """Run the entries of a manifest that belong to an index, all ``pack`` of them at once.
 
     Args:
         path: the manifest.
@@ -41,9 +41,6 @@ def task(
 
     Returns:
         0 when all are done (or at work elsewhere), 1 when a run failed, 75 when interrupted.
-
-    Raises:
-        UserError: no such manifest or index.
     """
     frozen = manifest.read(path)
     if index is None:
@@ -58,7 +55,7 @@ def task(
     for entry in entries:
         word = "run" if entry in todo else f"left out, failed {failures.LIMIT} times:"
         display.note(f"{word} {entry.id}: log in {frozen.runs / entry.id / 'log.txt'}")
-    working = Pool(frozen, list(todo), pack, display, pool.visible_devices(), launcher=launcher)
+    working = Pool(frozen, todo, pack, display, launcher=launcher)
     with noted(working.asked):
         working.work()
         working.summarise()
@@ -91,17 +88,9 @@ def _ask_for_another_turn(ended: Pool) -> None:
 
 
 def collect_and_report(path: Path) -> int:
-    """Collect the study as it was submitted, and write its report.
-
-    Where the study was submitted again meanwhile, the newest manifest says what belongs to it.
-
-    Returns:
-        The exit status of `pcbench report`.
-
-    Raises:
-        UserError: see `benchmark.sweep.collect.collect`.
-    """
+    """Collect the study as it was submitted; return the exit status of `pcbench report`."""
     frozen = latest = manifest.read(path)
+    # Where it was submitted again meanwhile, the newest manifest says what belongs to it.
     for _, other in slurm.submissions(frozen.runs, frozen.study):
         if other is not None and other.study_path == frozen.study_path:
             latest = other

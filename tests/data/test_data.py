@@ -26,7 +26,7 @@ def quick(monkeypatch):
 
 
 def test_vocabulary_round_trip_and_order():
-    vocabulary = WordVocabulary.train([["the", "cat", "<unk>", "the"], ["a", "cat", "sat"]])
+    vocabulary = WordVocabulary.train(["the cat <unk> the", "a cat sat"])
     assert vocabulary.words == [*SPECIALS, "the", "cat", "<unk>", "a", "sat"]
     assert len(vocabulary) == 8
     assert vocabulary.encode(" a cat  dog ") == [6, 4, 5]

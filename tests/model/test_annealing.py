@@ -1,5 +1,6 @@
 """The Annealer against its closed formulas, written once more in NumPy for the whole time line."""
 
+import doctest
 import itertools
 from collections.abc import Callable
 
@@ -7,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+from benchmark.model import annealing
 from benchmark.model.annealing import Annealer
 
 Curve = Callable[[np.ndarray, float], np.ndarray]
@@ -301,3 +303,7 @@ def test_it_shows_its_arguments_and_its_step() -> None:
         "delay=0) at step 1"
     )
     assert "shape=steep," in repr(Annealer(4, steep))
+
+
+def test_the_examples_of_the_docstrings() -> None:
+    assert doctest.testmod(annealing) == (0, 2)

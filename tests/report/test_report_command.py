@@ -151,7 +151,7 @@ def test_a_check_writes_nothing_and_names_what_differs(
         assert b"n0ne" in (here / name).read_bytes()
         (here / name).write_bytes(before)
     (here / name).write_bytes(before.replace(b"none", b"n0ne"))
-    assert mend == "mend: pcbench report mine --readme page.md"
+    assert mend == "run: pcbench report mine --readme page.md"
     assert cli.main([*mend.split()[2:], "--no-figures"]) == 0
     assert (here / name).read_bytes() == before
     for name in ("mine-forest-ptb-fp32.csv", "mine-forestry.csv", "another-forest.csv"):
