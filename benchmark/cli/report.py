@@ -41,11 +41,13 @@ def report(arguments: Namespace) -> int:
     pcbench report quickstart --out /tmp/report --no-figures
     pcbench report --published
     """
+    from benchmark.core.provenance import of_checkout
+    from benchmark.report import literature, terminal, uncommitted
     from benchmark.report import report as reporting
-    from benchmark.report import terminal, uncommitted
 
     if arguments.published:
-        return _published()
+        print(literature.listing(literature.read(of_checkout(str(literature.FILE)))))
+        return 0
     if arguments.study is None:
         raise UserError("report: STUDY is missing: a study file or its name, or --published")
     result = reporting.read(arguments.study, arguments.results)
@@ -110,16 +112,6 @@ def _by_folder(paths: Sequence[Path]) -> str:
         short = f"{home / files[0].stem}.{{{kinds}}}" if alike else f"{len(files)} files in {home}"
         parts.append(str(files[0]) if len(files) == 1 else short)
     return ", ".join(parts)
-
-
-def _published() -> int:
-    """List what is wrong among published figures; 1 if the file does not mark exactly that."""
-    from benchmark.core.provenance import of_checkout
-    from benchmark.report import literature, misprints
-
-    text, marked = misprints.listing(literature.read(of_checkout(str(literature.FILE))))
-    print(text)
-    return 0 if marked else 1
 
 
 @command(

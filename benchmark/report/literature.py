@@ -1,27 +1,23 @@
 """Published figures: ``paper/published.csv``, one value a line, each with its source.
 
-Columns: ``paper``, ``table``, ``dataset`` (our name where we have it), ``coding`` (what the tokens
-are), ``method`` as printed, ``metric`` by our names (`METRICS`), ``value`` as printed, ``unit``,
-``estimator``; ``baseline``, ``preset`` and ``settings`` of ours that the row is nearest to;
-``comparable`` (yes, nearly, or no, with the reason); ``misprint`` (which checks of
-`benchmark.report.misprints` the printed value is known to fail); ``seen`` (where it was read);
-``notes``. No source prints a spread over seeds.
+No source prints a spread over seeds. The columns are the attributes of `Value`.
 """
 
 import csv
 import io
 import json
-import math
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal, NamedTuple
 
-from benchmark.core.errors import UserError, suggest
+from pydantic import AfterValidator
+
+from benchmark.core.errors import UserError
+from benchmark.core.settings import build
 
 FILE = Path("paper/published.csv")
-DATASETS = ("ptb", "yahoo", "yelp", "snli")
-CODINGS = ("words", "GPT-2 pieces", "words, own split", "words, own tokens")
 # Of ours: those of a record. Others: nll, of its own definition; ppl, not told of what; ppl_rec, of
 # the reconstruction alone; rec and kl per token.
 METRICS = {
@@ -32,29 +28,60 @@ METRICS = {
     **dict.fromkeys(("au", "au_0.2"), "units"),
     "bleu": "share from 0 to 1",
     "train_hours": "hours",
-}  # fmt: skip
+}
 KINDS = ("sum", "mi", "ppl", "column", "repeat", "twice")  # of misprints
+
+
+def _must(test: Callable[[str], object], problem: str) -> AfterValidator:
+    """Return a check of a cell; ``{}`` in the problem is its text."""
+
+    def check(text: str) -> str:
+        if not test(text):
+            raise ValueError(problem.format(text))
+        return text
+
+    return AfterValidator(check)
+
+
+_ANSWER = re.compile(r"yes|(nearly|no): .+")
+_MARKS = re.compile(rf"(({'|'.join(KINDS)}): [^|]+( \| (?=.)|$))*")
+_METRICS = ", ".join(METRICS)
+Filled = Annotated[str, _must(str.strip, "is missing")]
+Metric = Annotated[str, _must(METRICS.get, f"unknown '{{}}'; there are {_METRICS}")]
+Number = Annotated[
+    str, _must(re.compile(r"\d+(\.\d+)?").fullmatch, "'{}' is no number of plain digits")
+]
+Answer = Annotated[str, _must(_ANSWER.fullmatch, "must be yes, or nearly or no with a reason")]
+Marks = Annotated[str, _must(_MARKS.fullmatch, f"must be KIND: REASON, KIND of {', '.join(KINDS)}")]
+
+
+class Misprint(NamedTuple):
+    """``value`` cannot be: ``text`` says what is wrong, by how much."""
+
+    value: "Value"
+    kind: str
+    text: str
 
 
 @dataclass(frozen=True)
 class Value:
     """A printed value; the attributes are the columns of the file."""
 
-    paper: str
-    table: str
-    dataset: str
-    coding: str
-    method: str
-    metric: str
-    value: str
+    paper: Filled
+    table: Filled
+    dataset: Literal["ptb", "yahoo", "yelp", "snli"]  # our name where we have it
+    coding: Literal["words", "GPT-2 pieces", "words, own split", "words, own tokens"]
+    method: Filled  # as printed
+    metric: Metric  # by our names
+    value: Number  # as printed
     unit: str
-    estimator: str
-    baseline: str
+    estimator: Filled
+    baseline: str  # of ours, with the preset and the settings that the row is nearest to
     preset: str
-    settings: str
-    comparable: str
-    misprint: str
-    seen: str
+    settings: str  # "target=5.0; lr=0.5"
+    comparable: Answer
+    misprint: Marks  # "KIND: what is wrong | KIND: ..."
+    seen: Filled  # where it was read
     notes: str
 
     @property
@@ -65,8 +92,7 @@ class Value:
     @property
     def half(self) -> float:
         """Half of its last printed digit: what rounding leaves open."""
-        _, _, digits = self.value.partition(".")
-        return 0.5 * 10.0 ** -len(digits)
+        return 0.5 * 10.0 ** -len(self.value.partition(".")[2])
 
     @property
     def row(self) -> tuple[str, str, str, str, str]:
@@ -79,107 +105,74 @@ class Value:
         return f"{self.table}, {self.dataset}, {self.method}"
 
     @property
-    def kinds(self) -> list[str]:
-        """The misprints that are known."""
-        return self.misprint.split()
+    def misprints(self) -> list[Misprint]:
+        """What is wrong with it; ``tests/tools/misprints.py`` finds these."""
+        parts = [part.partition(": ") for part in self.misprint.split(" | ") if part]
+        return [Misprint(self, kind, text) for kind, _, text in parts]
 
     @property
     def set(self) -> dict[str, Any]:
-        """``settings``, "target=5.0; lr=0.5", as a table."""
-        pairs = (pair.strip().split("=", 1) for pair in self.settings.split(";") if pair.strip())
-        return {key: _parsed(text) for key, text in pairs}
+        """``settings`` as a table."""
+        found = {}
+        for pair in filter(None, self.settings.split("; ")):
+            key, _, text = pair.partition("=")
+            try:
+                found[key] = json.loads(text)
+            except ValueError:
+                found[key] = text
+        return found
 
 
-@dataclass(frozen=True)
-class Misprint:
-    """``value`` fails the check ``kind``; ``text`` says what is wrong and by how much."""
-
-    value: Value
-    kind: str
-    text: str
-
-    @property
-    def known(self) -> bool:
-        """Whether the file marks it: then it is printed so, and no mistake of ours."""
-        return self.kind in self.value.kinds
-
-
-Printed = Mapping[str, Value]  # a printed row: its values by metric
+Printed = dict[str, Value]  # a printed row: its values by metric
 
 
 def read(path: Path = FILE) -> list[Value]:
-    """Read the file strictly.
-
-    Raises:
-        UserError: naming file and line: it is missing, no UTF-8, a column is missing or unknown, a
-            value is no number, a name is unknown, a source is missing, or a value stands twice.
-    """
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"{path}: cannot be read ({error})") from None
+    """Read the file strictly; UserError names file, line and every mistake of the line."""
     columns = [column.name for column in fields(Value)]
-    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+    lines = csv.reader(io.StringIO(path.read_text(encoding="utf-8"), newline=""), strict=True)
     values: list[Value] = []
     seen: dict[tuple[str, ...], int] = {}
     try:
-        head = next(reader, [])
-        if head != columns:
+        if next(lines, []) != columns:
             raise UserError(f"{path}:1: the columns must be {', '.join(columns)}")
-        for cells in reader:
-            where = f"{path}:{reader.line_num}"
+        for cells in lines:
+            where = f"{path}:{lines.line_num}"
             if len(cells) != len(columns):
                 raise UserError(f"{where}: {len(cells)} cells instead of {len(columns)}")
-            value = Value(*cells)
-            _check(value, where)
-            key = (*value.row, value.metric)
-            if key in seen:
-                raise UserError(f"{where}: {value.place}: {value.metric} stands on line "
-                                f"{seen[key]} already")  # fmt: skip
-            seen[key] = reader.line_num
+            value = build(Value, dict(zip(columns, cells, strict=True)), where)
+            if value.unit != METRICS[value.metric]:
+                raise UserError(f"{where}: unit: of {value.metric} must be {METRICS[value.metric]}")
+            near = not value.comparable.startswith("no:")
+            given = {bool(value.baseline), bool(value.preset)}
+            if given != {near} or (value.settings and not near):
+                raise UserError(
+                    f"{where}: baseline and preset must be given where comparable is not no"
+                )
+            first = seen.setdefault((*value.row, value.metric), lines.line_num)
+            if first != lines.line_num:
+                raise UserError(f"{where}: {value.place}: {value.metric} stands on line {first} "
+                                "already")  # fmt: skip
             values.append(value)
     except csv.Error as error:
-        raise UserError(f"{path}:{reader.line_num}: not valid CSV ({error})") from None
+        raise UserError(f"{path}:{lines.line_num}: not valid CSV ({error})") from None
     return values
 
 
-def _check(value: Value, where: str) -> None:
-    """Names are known, the value is a number as printed, and its source is told."""
-    for name, known in (
-        ("dataset", DATASETS), ("coding", CODINGS), ("metric", tuple(METRICS)),
-    ):  # fmt: skip
-        given = getattr(value, name)
-        if given not in known:
-            raise UserError(f"{where}: {name}: unknown '{given}'; {suggest(given, known)}")
-    for name in ("paper", "table", "method", "estimator", "seen"):
-        if not getattr(value, name).strip():
-            raise UserError(f"{where}: {name} is missing")
-    if not value.value.replace(".", "", 1).isdecimal() or not math.isfinite(value.number):
-        raise UserError(f"{where}: value: '{value.value}' is no number of plain digits")
-    if value.unit != METRICS[value.metric]:
-        raise UserError(f"{where}: unit: of {value.metric} must be {METRICS[value.metric]}")
-    for kind in value.kinds:
-        if kind not in KINDS:
-            raise UserError(f"{where}: misprint: unknown '{kind}'; {suggest(kind, KINDS)}")
-    answer, _, reason = value.comparable.partition(": ")
-    if answer not in ("yes", "nearly", "no") or (answer == "yes") == bool(reason):
-        raise UserError(f"{where}: comparable: must be yes, or nearly or no with a reason")
-    mapped = [bool(value.baseline), bool(value.preset)]
-    if mapped != [answer != "no"] * 2 or (value.settings and answer == "no"):
-        raise UserError(f"{where}: baseline and preset must be given where comparable is not no")
-
-
-def _parsed(text: str) -> Any:
-    """A setting's value: a number, or the text."""
-    try:
-        return json.loads(text)
-    except ValueError:
-        return text
-
-
-def rows(values: Sequence[Value]) -> Mapping[tuple[str, ...], Printed]:
-    """Printed rows: their values by metric."""
-    found: dict[tuple[str, ...], dict[str, Value]] = {}
+def rows(values: Sequence[Value]) -> list[Printed]:
+    """Return printed rows: their values by metric."""
+    found: dict[tuple[str, ...], Printed] = {}
     for value in values:
         found.setdefault(value.row, {})[value.metric] = value
-    return found
+    return list(found.values())
+
+
+def listing(values: Sequence[Value]) -> str:
+    """Return the misprints for a reader, paper by paper."""
+    wrong = [one for value in values for one in value.misprints]
+    papers = {value.paper for value in values}
+    parts = [f"{len(values)} published values of {len(papers)} sources; {len(wrong)} misprints, "
+             "all marked in its source's row."]  # fmt: skip
+    for paper in dict.fromkeys(one.value.paper for one in wrong):
+        parts.append(f"\n{paper}")
+        parts += [f"- {one.value.place}: {one.text}" for one in wrong if one.value.paper == paper]
+    return "\n".join(parts)

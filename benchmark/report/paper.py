@@ -20,7 +20,6 @@ from typing import Any
 from benchmark.core.errors import UserError
 from benchmark.core.files import write_atomic
 from benchmark.model import registry
-from benchmark.report import misprints
 from benchmark.report.quantities import Quantities
 from benchmark.report.render import define, escape, tabular
 
@@ -131,7 +130,7 @@ def _methods() -> str:
 def _misprints(known: Quantities) -> str:
     rows = [["what cannot be", "n", "the first of them"]]
     for kind, words in MISPRINTS.items():
-        found = [one for one in misprints.check(known.published) if one.kind == kind]
+        found = [one for one in known.misprints if one.kind == kind]
         if found:
             example = f"{found[0].value.paper}, {found[0].value.place}: {found[0].text}"
             rows.append([words, str(len(found)), escape(example)])

@@ -37,11 +37,10 @@ from benchmark.data.public import CORPORA
 from benchmark.data.settings import PRESETS as LANGUAGES
 from benchmark.model import registry
 from benchmark.model.polyline import TOLERANCE
-from benchmark.report import misprints
 from benchmark.report.collapse import STATES
 from benchmark.report.comparable import Group, languages_as_seeds
 from benchmark.report.frame import FIRST_WORDS, bound
-from benchmark.report.literature import Value, read
+from benchmark.report.literature import Misprint, Value, read
 from benchmark.report.statistics import summarise
 from benchmark.run.presets import PRESETS
 
@@ -113,7 +112,12 @@ class Quantities:
     @cached_property
     def published(self) -> list[Value]:
         """What others printed: ``published.csv`` beside the study files."""
-        return list(read(self.paper / "published.csv"))
+        return read(self.paper / "published.csv")
+
+    @property
+    def misprints(self) -> list[Misprint]:
+        """What is wrong among it."""
+        return [one for value in self.published for one in value.misprints]
 
     def absent(self, key: str) -> bool:
         """Return whether a key is of a study that has no records yet."""
@@ -154,7 +158,7 @@ class Quantities:
         return {
             "values": len(self.published),
             "sources": len({value.paper for value in self.published}),
-            "misprints": len(misprints.check(self.published)),
+            "misprints": len(self.misprints),
         }[what]
 
     def _of_study(self, rest: str) -> Any:
@@ -280,7 +284,7 @@ def _rec_first(record: Record) -> float:
 
 def share_at_one(record: Record) -> float:
     """Return the per cent of training at KL weight 1, each step counted by its learning rate."""
-    if not record.get("weight_path") or record["config"]["train"]["lr_schedule"] == "cooldown":
+    if not record.get("weight_path") or record["config"]["train"].get("lr_schedule") == "cooldown":
         return math.nan  # the weights are not known, or the rate of each step is not
     path = np.array(record["weight_path"])
     weights = np.interp(np.arange(record["steps"]), path[:, 0], path[:, 1])

@@ -126,7 +126,7 @@ class Report:
 
     def _page(self, images: dict[str, bytes], to: Places) -> str:
         """Return the HTML page with figures by title, and the command that makes it."""
-        from benchmark.report.page import Origin, page
+        from benchmark.report.page import page
 
         results = self.path.parent
         words = ["pcbench", "report", self.file]
@@ -140,8 +140,8 @@ class Report:
             words += ["--figures", str(to.figures)]
         if to.page is not None and (to.page != usual.page or to.figures is None):
             words += ["--page", str(to.page)]
-        origin = Origin(self.file, str(results), shlex.join(words))
-        return page(self.name, self.built, self.lines, images, self.findings, origin)
+        origin = self.file, str(results), shlex.join(words)
+        return page(self.name, self.built, self.lines, images, self.findings, *origin)
 
     def differing(self, to: Places, readme: Path | None = None) -> list[str]:
         """Return which files are not what the records say, "paper/tables/a.md: not what ...".

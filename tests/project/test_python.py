@@ -24,7 +24,7 @@ from benchmark.core.errors import UserError
 from benchmark.core.seeds import generator
 from benchmark.model.vae import build
 from benchmark.report.frame import frame
-from benchmark.run.loaded import LoadedRun
+from benchmark.run.finished import LoadedRun
 from benchmark.run.samples import CUT
 from benchmark.run.session import run
 
