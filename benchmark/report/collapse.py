@@ -5,39 +5,35 @@ it; a method can force the first while the second stays 0.
 """
 
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Any
 
 from benchmark.core.measures import COLLAPSED
 
-State = Literal["alive", "undecided", "collapsed"]
-STATES: tuple[State, ...] = ("alive", "undecided", "collapsed")
+STATES = ("alive", "undecided", "collapsed")
 HALVES = ("mi", "z_use")
 THRESHOLD = COLLAPSED
 OTHER_THRESHOLDS = (0.03, 0.3)  # at which states are counted too: does the answer hang on 0.1?
 ERRORS = 1.96  # standard errors over sentences by which a figure must clear the threshold
 
 
-def state(test: Mapping[str, Any], threshold: float = THRESHOLD) -> State | None:
-    """Alive, collapsed or undecided; None where MI or z_use is not known.
+def state(test: Mapping[str, Any], threshold: float = THRESHOLD) -> str | None:
+    """Return "alive" if a half is, "collapsed" if both are, otherwise "undecided".
 
-    Alive: MI or z_use exceeds the threshold by more than 1.96 of its standard errors. Collapsed:
-    the upper ends of both lie below it. Records made before evaluation 2 hold no errors; theirs are
-    taken as 0.
-
-    Args:
-        test: metrics of the test split.
-        threshold: nats per sentence.
+    None where MI or z_use of the test split is not known.
     """
-    halves = [half(test, name, threshold) for name in HALVES]
+    halves = {half(test, name, threshold) for name in HALVES}
     if None in halves:
         return None
     if "alive" in halves:
         return "alive"
-    return "collapsed" if set(halves) == {"collapsed"} else "undecided"
+    return "collapsed" if halves == {"collapsed"} else "undecided"
 
 
-def half(test: Mapping[str, Any], name: str, threshold: float = THRESHOLD) -> State | None:
-    """The state of one half, ``mi`` or ``z_use``, by itself."""
+def half(test: Mapping[str, Any], name: str, threshold: float = THRESHOLD) -> str | None:
+    """Return the state of one half: on which side of the threshold its 95 % interval lies.
+
+    Records made before evaluation 2 hold no errors; theirs are taken as 0.
+    """
     value, error = test.get(name), test.get(f"{name}_se", 0.0)
     if value is None:
         return None

@@ -27,14 +27,8 @@ if TYPE_CHECKING:
 class Group:
     """The records of one table: everything that is shown of them is read from here.
 
-    Attributes:
-        title: of the table.
-        lines: of the collected file, in the order of the study's rows, then seeds. Where a group
-            holds several codings of one text, their labels tell which.
-        notes: on how the records were grouped.
-        runs: the lines as a data frame, one row a run; see `benchmark.report.frame.frame`.
-        differences: between the table's rows; see `benchmark.report.differences.differences`. Bold,
-            the tables of differences, the forest plot and the paper's p values are read from it.
+    The lines are in the order of the study's rows, then seeds. Where they are of several codings of
+    one text, their labels tell which. The notes tell how the records were grouped.
     """
 
     title: str = ""
@@ -43,10 +37,15 @@ class Group:
 
     @cached_property
     def runs(self) -> "pd.DataFrame":
+        """The lines as a data frame, one row a run: see `benchmark.report.frame.frame`."""
         return frame(self.lines)
 
     @cached_property
     def differences(self) -> "pd.DataFrame":
+        """The differences between the rows: see `benchmark.report.differences.differences`.
+
+        Bold, the tables of differences, the forest plot and the paper's p values come from it.
+        """
         from benchmark.report.differences import differences  # scipy.stats takes a second
 
         return differences(self.runs)

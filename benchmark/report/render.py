@@ -1,10 +1,11 @@
 """A table as data, and as text: Markdown to read, LaTeX for the paper, CSV for programs."""
 
-import csv as _csv
-import io
+import itertools
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+
+import pandas as pd
 
 from benchmark.report import collapse
 from benchmark.report.frame import FIRST_WORDS
@@ -79,7 +80,7 @@ class Table:
 
 
 def brief(table: Table) -> Table:
-    """The most telling columns of a main table or one of differences; all of another."""
+    """Return the most telling columns of a main table or one of differences; all of another."""
     if table.kind not in ("main", "paired"):
         return table
     wanted = _BRIEF if table.kind == "main" else _BRIEF_PAIRED
@@ -93,17 +94,15 @@ def brief(table: Table) -> Table:
 
 
 def slug(title: str, taken: Iterable[str]) -> str:
-    """A name of letters, digits, ``_`` and ``-``, other than those taken."""
+    """Return a name of letters, digits, ``_`` and ``-``, other than those taken."""
     base = re.sub(r"[^A-Za-z0-9_]+", "-", title).strip("-") or "data"
-    known, number, name = set(taken), 1, base
-    while name in known:
-        number += 1
-        name = f"{base}-{number}"
-    return name
+    names = itertools.chain([base], (f"{base}-{number}" for number in itertools.count(2)))
+    known = set(taken)
+    return next(name for name in names if name not in known)
 
 
 def markdown(study: str, tables: Sequence[Table], remarks: Sequence[str] = ()) -> str:
-    """A page: legend, then each table with its notes and footnotes, then what else to know."""
+    """Return a page: legend, each table with its notes and footnotes, then the remarks."""
     parts = [f"# {study}", LEGEND]
     for table in tables:
         parts += [f"## {table.title}", *table.notes, *_markdown(table)]
@@ -113,26 +112,26 @@ def markdown(study: str, tables: Sequence[Table], remarks: Sequence[str] = ()) -
 
 
 def short(tables: Sequence[Table]) -> str:
-    """The main tables in few columns, for a README."""
+    """Return the main tables in few columns, for a README."""
     narrow = [brief(table) for table in tables if table.kind == "main"]
     return "\n\n".join(text for table in narrow for text in (*table.notes, *_markdown(table)))
 
 
 def _markdown(table: Table) -> list[str]:
-    """An aligned Markdown table, and its footnotes as a list."""
+    """Return an aligned Markdown table, and its footnotes as a list."""
     rows = [["baseline", *table.columns]]
-    rows += [
-        [f"{_plain(row.label)}{f' [{row.mark}]' if row.mark else ''}",
-         *(f"**{cell.text}**" if cell.bold else cell.text for cell in row.cells)]
-        for row in table.rows
-    ]  # fmt: skip
+    for row in table.rows:
+        label = re.sub(r"([\\`*$])", r"\\\1", row.label)  # its letters mean nothing to Markdown
+        label += f" [{row.mark}]" if row.mark else ""
+        cells = [f"**{cell.text}**" if cell.bold else cell.text for cell in row.cells]
+        rows.append([label, *cells])
     text = aligned(rows)
     notes = "\n".join(f"{i}. {note}" for i, note in enumerate(table.footnotes, start=1))
     return [text, notes] if notes else [text]
 
 
 def aligned(rows: Sequence[Sequence[str]]) -> str:
-    """Rows of cells, the first of which is the head, as a Markdown table."""
+    """Return rows of cells, the first of which is the head, as a Markdown table."""
     escaped = [[cell.replace("|", "\\|").replace("\n", " ") for cell in row] for row in rows]
     widths = [max(3, *(len(row[i]) for row in escaped)) for i in range(len(rows[0]))]
     head, *body = [
@@ -142,13 +141,8 @@ def aligned(rows: Sequence[Sequence[str]]) -> str:
     return "\n".join(f"| {' | '.join(row)} |" for row in (head, rule, *body))
 
 
-def _plain(label: str) -> str:
-    """A label whose letters mean nothing to Markdown."""
-    return re.sub(r"([\\`*$])", r"\\\1", label)
-
-
 def latex(study: str, tables: Sequence[Table]) -> str:
-    r"""A file to \input, after which ``\csname pcb:STUDY:TABLE\endcsname`` prints a table.
+    r"""Return a file to \input, after which ``\csname pcb:STUDY:TABLE\endcsname`` prints a table.
 
     Each is a ``tabular`` with rules of booktabs, without float or caption. ``TABLE:brief`` has few
     columns; ``TABLE:notes`` prints what must be said below either. The document has T1 fonts.
@@ -164,23 +158,18 @@ def latex(study: str, tables: Sequence[Table]) -> str:
 
 
 def escape(text: str) -> str:
-    """Text that LaTeX prints as it is; code between backticks is typewritten."""
-    plain = re.sub("|".join(map(re.escape, _LATEX)), lambda found: _LATEX[found[0]], text)
+    """Return text that LaTeX prints as it is; code between backticks is typewritten."""
+    plain = re.sub("|".join(map(re.escape, _LATEX)), lambda match: _LATEX[match[0]], text)
     return re.sub(r"`([^`]*)`", r"\\texttt{\1}", plain).replace("\n", " ")
 
 
 def define(name: str, text: str) -> str:
-    r"""What lets ``\csname NAME\endcsname`` print the text."""
+    r"""Return what lets ``\csname NAME\endcsname`` print the text."""
     return f"\\expandafter\\def\\csname {name}\\endcsname{{%\n{text}}}"
 
 
 def tabular(columns: str, rows: Sequence[Sequence[str]]) -> str:
-    """A ``tabular`` with rules of booktabs, of cells in LaTeX, the first row of which is the head.
-
-    Args:
-        columns: as LaTeX declares them.
-        rows: of cells.
-    """
+    """Return a ``tabular`` with rules of booktabs; the first row of its LaTeX cells is the head."""
     head, *body = [" & ".join(cells) + r" \\" for cells in rows]
     return "\n".join(
         [rf"\begin{{tabular}}{{@{{}}{columns}@{{}}}}", r"\toprule", head, r"\midrule", *body,
@@ -189,27 +178,25 @@ def tabular(columns: str, rows: Sequence[Sequence[str]]) -> str:
 
 
 def _tabular(table: Table) -> str:
-    head = [escape(title) for title in ("baseline", *table.columns)]
-    return tabular("l" + "r" * len(table.columns), [head, *map(_row, table.rows)])
-
-
-def _row(row: Row) -> list[str]:
-    mark = f"\\textsuperscript{{{row.mark}}}" if row.mark else ""
-    cells = [f"\\textbf{{{escape(c.text)}}}" if c.bold else escape(c.text) for c in row.cells]
-    guard = "{}" if row.label[:1] in ("[", "*") else ""  # else an argument of the line before
-    return [guard + escape(row.label) + mark, *cells]
+    rows = [[escape(title) for title in ("baseline", *table.columns)]]
+    for row in table.rows:
+        mark = f"\\textsuperscript{{{row.mark}}}" if row.mark else ""
+        guard = "{}" if row.label[:1] in ("[", "*") else ""  # else an argument of the line before
+        cells = [f"\\textbf{{{escape(c.text)}}}" if c.bold else escape(c.text) for c in row.cells]
+        rows.append([guard + escape(row.label) + mark, *cells])
+    return tabular("l" + "r" * len(table.columns), rows)
 
 
 def csv(tables: Sequence[Table]) -> str:
-    """One line a cell: table, kind, row, column, text as printed, and six digits of its figures."""
-    out = io.StringIO()
-    writer = _csv.writer(out, lineterminator="\n")
-    writer.writerow(["table", "kind", "row", "column", "text", "mean", "half", "n", "bold"])
-    for table in tables:
-        for row in table.rows:
-            for title, cell in zip(table.columns, row.cells, strict=True):
-                figures = ["" if v is None else f"{v:.6g}" for v in (cell.value, cell.half)]
-                n = "" if cell.n is None else cell.n
-                told = [table.name, table.kind, row.label, title, cell.text]
-                writer.writerow([*told, *figures, n, int(cell.bold)])
-    return out.getvalue()
+    """Return one line a cell: where it is, its text as printed, and six digits of its figures."""
+    cells = [
+        (table.name, table.kind, row.label, title, cell.text, cell.value, cell.half, cell.n,
+         int(cell.bold))
+        for table in tables
+        for row in table.rows
+        for title, cell in zip(table.columns, row.cells, strict=True)
+    ]  # fmt: skip
+    columns = ["table", "kind", "row", "column", "text", "mean", "half", "n", "bold"]
+    frame = pd.DataFrame(cells, columns=columns)
+    frame = frame.astype({"mean": float, "half": float, "n": "Int64"})
+    return str(frame.to_csv(index=False, float_format="%.6g", lineterminator="\n"))

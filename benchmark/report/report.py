@@ -27,10 +27,7 @@ RESULTS, TABLES = Path("results"), Path("paper/tables")
 
 @dataclass(frozen=True)
 class Places:
-    """Where a report goes: folders of tables and ``figures``, and the ``page``, a file.
-
-    None: no figures are drawn, no page is made.
-    """
+    """Folders of tables and figures, and the page's file; None: no figures, no page."""
 
     tables: Path
     figures: Path | None = None
@@ -53,24 +50,14 @@ def places(name: str, results: Path, out: Path | None = None) -> Places:
 
 @dataclass(frozen=True)
 class Report:
-    """A study's records and what follows from them; nothing is written before `write`.
+    """A study's records and what follows from them; nothing is written before `write`."""
 
-    Attributes:
-        name: the study's.
-        file: of the study, as far as it is known.
-        path: its collected file.
-        lines: of that file.
-        findings: of `consistency.check`.
-        groups: the lines by table, from which tables, figures and verdict are made.
-        built: the tables.
-    """
-
-    name: str
-    file: str
-    path: Path
+    name: str  # of the study
+    file: str  # of the study, as far as it is known
+    path: Path  # of the collected file
     lines: list[Record]
     findings: list[Finding]
-    groups: list[Group]
+    groups: list[Group]  # the lines by table, from which tables, figures and verdict are made
     built: list[Table]
 
     @cached_property
@@ -95,10 +82,7 @@ class Report:
     def told(self, colour: bool = False, full: bool = False, quiet: bool = False) -> str:
         """Return what a person shall read: of wrong records only what is wrong.
 
-        Args:
-            colour: whether the output shows colours.
-            full: all tables with all columns, as Markdown.
-            quiet: only what is wrong or in doubt.
+        ``full`` gives all tables with all columns, as Markdown; ``quiet`` only what is in doubt.
         """
         wrong = terminal.problems(self.wrong, colour) if self.wrong else ""
         if full:
@@ -209,9 +193,6 @@ def read(study: str, results: Path) -> Report:
     Args:
         study: a study file or its name.
         results: folder of collected files.
-
-    Raises:
-        UserError: nothing is collected, or a file is damaged.
     """
     given = Path(study)
     is_file = given.suffix in (".toml", ".jsonl") or given.is_file()  # a name may hold a dot

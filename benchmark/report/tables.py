@@ -4,9 +4,9 @@
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from benchmark.core.measures import MEASURES, SIGNS
 from benchmark.core.record import Record
@@ -15,7 +15,7 @@ from benchmark.report.comparable import Group, notes
 from benchmark.report.differences import METRICS, MOST_PAIRS, pairs
 from benchmark.report.frame import LAST, REFERENCES, bound
 from benchmark.report.render import DASH, Cell, Row, Table, slug
-from benchmark.report.statistics import LEAST_T, shown, summarise
+from benchmark.report.statistics import LEAST_T, Summary, shown, summarise
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -37,12 +37,7 @@ _ENDS = (
 
 
 def build(groups: Sequence[Group], arrays: "checkpoints.Arrays | None" = None) -> list[Table]:
-    """Return all tables of a study in reading order.
-
-    Args:
-        groups: of `benchmark.report.comparable.groups`.
-        arrays: its sentences, of `benchmark.report.checkpoints.load`.
-    """
+    """Return all tables of a study in reading order; ``arrays`` are of `checkpoints.load`."""
     found: list[Table] = []
     for group in groups:
         base = slug(group.title, (table.name for table in found))
@@ -114,11 +109,10 @@ def _figure(done: "pd.DataFrame", metric: str) -> Cell:
 
     A single run's figure comes with its own standard error where its record has one.
     """
-    unknown = not len(done) or metric not in done or done[metric].isna().any()
-    # KL - MI: of a bound, or of an auto-encoder's KL, it says nothing.
-    if unknown or (
-        metric == "marginal_kl" and (bound(done, "mi") or (done["baseline"] == "autoencoder").any())
-    ):
+    if not len(done) or metric not in done or done[metric].isna().any():
+        return Cell(DASH)
+    no_kl = (done["baseline"] == "autoencoder").any()
+    if metric == "marginal_kl" and (no_kl or bound(done, "mi")):  # it is KL - MI
         return Cell(DASH)
     digits, summary = MEASURES[metric].digits, summarise([float(value) for value in done[metric]])
     text = _sign(done, metric) + shown(summary, digits)
@@ -136,17 +130,17 @@ def _ends(done: "pd.DataFrame") -> list[Cell]:
     counted = []
     for name in _STATES:
         counts = states(done, name)
-        text = DASH if counts is None else " / ".join(map(str, counts))
-        counted.append(Cell(text, None if counts is None else counts[0], n=n))
+        text = " / ".join(map(str, counts)) if counts else DASH
+        counted.append(Cell(text, counts[0] if counts else None, n=n))
     halves = [states(done, f"{half}_state") for half in collapse.HALVES]
-    alive = ", ".join(DASH if counts is None else str(counts[0]) for counts in halves)
+    alive = ", ".join(str(counts[0]) for counts in halves if counts)
     updates = [float(done[name].mean()) for name in ("encoder", "decoder")]
     hours = float(done["seconds"].mean()) / 3600
     return [
         counted[0],
         Cell(DASH if None in halves else alive, n=n),
         *counted[1:],
-        Cell(" / ".join(f"{number:,.0f}" for number in updates), math.fsum(updates), n=n),
+        Cell(" / ".join(f"{value:,.0f}" for value in updates), math.fsum(updates), n=n),
         Cell(f"{hours:.3f}" if hours >= 5e-4 else "< 0.001", hours, n=n),
     ]
 
@@ -173,12 +167,13 @@ def _lacking(runs: "pd.DataFrame") -> str:
 
 def _uncompared(runs: "pd.DataFrame") -> list[str]:
     """Tell why no differences are shown, if there is no reference and the pairs are too many."""
-    if runs["role"].isin(REFERENCES).any() or (count := len(pairs(runs))) <= MOST_PAIRS:
+    couples = pairs(runs)
+    if runs["role"].isin(REFERENCES).any() or len(couples) <= MOST_PAIRS:
         return []
     rows = runs[runs["status"] == "done"]["label"].nunique()
     return [
-        "No differences between rows are shown: none is of `none` or `lstm_lm`, and "
-        f"{rows} rows make {count} pairs that differ in one thing alone (at most {MOST_PAIRS} are "
+        f"No differences between rows are shown: none is of `none` or `lstm_lm`, and {rows} rows "
+        f"make {len(couples)} pairs that differ in one thing alone (at most {MOST_PAIRS} are "
         "shown)."
     ]
 
@@ -187,64 +182,56 @@ def _uncompared(runs: "pd.DataFrame") -> list[str]:
 
 
 def _paired(group: Group) -> list[Table]:
-    """Return a table for each reference, or one of every pair of rows.
-
-    Their names say whose differences: "minus-none", "minus-lstm_lm", "pairs".
-    """
-    found = []
+    """Return a table for each reference, "minus-none" and "minus-lstm_lm", or one of "pairs"."""
+    tables = []
     for reference in group.differences["reference"].unique():
         part = group.differences[group.differences["reference"] == reference]
+        lines = part[part["metric"] == METRICS[0]]
         if reference:
             name, title = f"minus-{reference}", f"differences to `{reference}`"
-            what = f"Row minus `{reference}`"
+            what, labels = f"Row minus `{reference}`", lines["label"]
         else:
             name, title = "pairs", "differences between rows"
             rows = group.runs[group.runs["status"] == "done"]["label"].nunique()
-            every = len(part) == len(METRICS) * math.comb(rows, 2)
-            which = "Every pair of rows" if every else "Rows that differ in method or settings"
-            what = f"{which}{'' if every else ' alone'}, as none is of `none` or `lstm_lm`"
+            what = "Rows that differ in method or settings alone"
+            what = "Every pair of rows" if len(lines) == math.comb(rows, 2) else what
+            what += ", as none is of `none` or `lstm_lm`"
+            labels = lines["label"] + " − " + lines["other"]
         columns: dict[str, list[Cell]] = {}
         for metric in METRICS:
-            lines = part[part["metric"] == metric]
-            title_of = MEASURES[metric].title
-            if lines["summary"].notna().any():
+            heading, of = MEASURES[metric].title, part[part["metric"] == metric]
+            if of["summary"].notna().any():
                 primary = " (primary)" if PRIMARY.get(reference) == metric else ""
-                columns[title_of + primary] = [
-                    _difference(line) for line in lines.to_dict("records")
-                ]
-            if lines["p"].notna().any():
-                columns[f"p ({title_of})"] = [_p(line) for line in lines.to_dict("records")]
-        lines = part[part["metric"] == METRICS[0]]
+                columns[heading + primary] = list(map(_difference, of["summary"], of["bound"]))
+            if of["p"].notna().any():
+                columns[f"p ({heading})"] = list(map(_p, of["summary"], of["p"]))
         columns["n"] = [Cell(str(len(seeds)), len(seeds)) for seeds in lines["seeds"]]
-        labels = lines["label"] if reference else lines["label"] + " − " + lines["other"]
-        rows_of = [
-            Row(label, cells, ids=ids)
-            for label, cells, ids in zip(
-                labels, zip(*columns.values(), strict=True), lines["ids"], strict=True
-            )
-        ]
-        found.append(
-            Table(name, f"{group.title}: {title}", (_explained(what, part),), tuple(columns),
-                  tuple(rows_of), kind="paired")
-        )  # fmt: skip
-    return found
+        by_row = zip(labels, zip(*columns.values(), strict=True), lines["ids"], strict=True)
+        cells = tuple(Row(label, cells, ids=ids) for label, cells, ids in by_row)
+        notes = (_explained(what, part),)
+        title = f"{group.title}: {title}"
+        tables.append(Table(name, title, notes, tuple(columns), cells, kind="paired"))
+    return tables
 
 
-def _difference(line: Mapping[Any, Any]) -> Cell:
-    summary = line["summary"]
+def _difference(summary: Summary | None, bound: int) -> Cell:
     if summary is None:
         return Cell(DASH)
-    sign = f"{SIGNS[line['bound']]} ".lstrip()
-    return Cell(sign + shown(summary), summary.mean, half=summary.half, n=summary.n)
+    text = f"{SIGNS[bound]} {shown(summary)}".strip()
+    return Cell(text, summary.mean, half=summary.half, n=summary.n)
 
 
-def _p(line: Mapping[Any, Any]) -> Cell:
+def _p(summary: Summary | None, p: float) -> Cell:
     """Return the adjusted p value; in brackets that of the sign-flip test."""
-    if math.isnan(line["p"]):
+    if summary is None or math.isnan(p):
         return Cell(DASH)
-    texts = [f"{p:.3f}" if p >= 5e-4 else "< 0.001"
-             for p in (line["p"], line["summary"].sign_p) if p is not None]  # fmt: skip
-    return Cell(" [".join(texts) + "]" * (len(texts) - 1), line["p"], n=line["summary"].n)
+    text = _three_digits(p)
+    text += "" if summary.sign_p is None else f" [{_three_digits(summary.sign_p)}]"
+    return Cell(text, p, n=summary.n)
+
+
+def _three_digits(p: float) -> str:
+    return f"{p:.3f}" if p >= 5e-4 else "< 0.001"
 
 
 def _explained(what: str, part: "pd.DataFrame") -> str:
@@ -259,11 +246,10 @@ def _explained(what: str, part: "pd.DataFrame") -> str:
     if part[part["metric"] == "recovered"]["summary"].notna().any():
         text += " Differences in `excess` are those of IW-NLL: the sentences are the same."
     flipped = sorted({s.n for s in part["summary"].dropna() if s.sign_p is not None})
-    if flipped:
+    if flipped:  # one pattern of signs of all 2^n, and its mirror, are as far from 0
         least = "; ".join(f"n = {n}: {2 / 2**n:.2g}" for n in flipped)
-        text += (
-            f" In brackets the exact sign-flip test, not adjusted; the least it can be: {least}."
-        )
+        text += " In brackets the exact sign-flip test, not adjusted; the least it can be: "
+        text += f"{least}."
     return text
 
 
@@ -288,16 +274,16 @@ def _steps(group: Group) -> list[Table]:
         for metric in metrics:
             cells += _chosen_and_last(runs, metric)
         rows.append(Row(str(label), tuple(cells), ids=tuple(runs["id"])))
-    titles = [MEASURES[metric].title for metric in metrics]
-    columns = [f"{title}, {which}" for title in titles for which in ("chosen", "last")]
+    headings = [MEASURES[metric].title for metric in metrics]
+    columns = [f"{heading}, {which}" for heading in headings for which in ("chosen", "last")]
     note = (
         "Test split: the weights that validation chose, and the last ones. Chosen at: the step, as "
         "a share of training, mean over seeds. *: the two means differ by more than one standard "
         "deviation of the chosen one over seeds (n ≥ 3). The last ELBO is of one draw of z a "
         "sentence, the chosen one of the importance draws."
     )
-    return [Table("steps", f"{group.title}: chosen and last step", (note,),
-                  ("chosen at", *columns), tuple(rows), kind="steps")]  # fmt: skip
+    title, titles = f"{group.title}: chosen and last step", ("chosen at", *columns)
+    return [Table("steps", title, (note,), titles, tuple(rows), kind="steps")]
 
 
 def _chosen_and_last(runs: "pd.DataFrame", metric: str) -> list[Cell]:
@@ -305,11 +291,10 @@ def _chosen_and_last(runs: "pd.DataFrame", metric: str) -> list[Cell]:
     if runs[list(names)].isna().any(axis=None):
         return [Cell(DASH), Cell(DASH)]
     chosen, last = (summarise([float(value) for value in runs[name]]) for name in names)
-    spread = float(runs[metric].astype(float).std())  # nan for a single seed
+    spread = float(runs[metric].astype(float).std())  # NaN for a single seed
     apart = chosen.n >= LEAST_T and abs(last.mean - chosen.mean) > spread
-    texts = [_sign(runs, metric, name) + shown(one)
-             for name, one in zip(names, (chosen, last), strict=True)]  # fmt: skip
-    return [
-        Cell(texts[0], chosen.mean, half=chosen.half, n=chosen.n),
-        Cell(texts[1] + " *" * apart, last.mean, half=last.half, n=last.n),
-    ]
+    cells = []
+    for name, summary, mark in zip(names, (chosen, last), ("", " *" * apart), strict=True):
+        text = _sign(runs, metric, name) + shown(summary) + mark
+        cells.append(Cell(text, summary.mean, half=summary.half, n=summary.n))
+    return cells
