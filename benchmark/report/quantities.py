@@ -50,9 +50,6 @@ if TYPE_CHECKING:
 
 Record = dict[str, Any]
 
-COMPARE = {
-    "<": operator.lt, ">": operator.gt, "<=": operator.le, ">=": operator.ge, "=": operator.eq,
-}  # fmt: skip
 OWN_DIGITS = {"share_at_one": 0}  # of figures that are no measure of a record
 
 
@@ -124,20 +121,6 @@ class Quantities:
         """Return whether a key is of a study that has no records yet."""
         study = key.strip().partition(":")[0]
         return study in self.studies and not self.done(study)
-
-    def holds(self, statement: str) -> bool:
-        """Return whether a statement is true; one of a study without records is not asked."""
-        sides = re.split(r"\s(<=|>=|<|>|=)\s", statement)
-        if len(sides) != 3:
-            raise UserError(f"{statement}: write KEY < NUMBER, or KEY > KEY")
-        left, sign, right = (side.strip() for side in sides)
-        if self.absent(left) or self.absent(right):
-            return True
-        values = [
-            float(side) if re.fullmatch(r"-?[\d.]+", side) else self.find(side).value
-            for side in (left, right)
-        ]
-        return bool(COMPARE[sign](*values))
 
     def _stated(self, study: str) -> Record:
         return tomllib.loads((self.paper / f"{study}.toml").read_text(encoding="utf-8"))
