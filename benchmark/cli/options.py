@@ -60,10 +60,15 @@ class Command:
     do: Do
     options: Sequence[Option]
 
+    @property
+    def name(self) -> str:
+        """The word that calls it."""
+        return self.do.__name__.rpartition("_")[2]
+
     def add(self, sub: Subparsers) -> None:
         """Add the command's parser."""
         description, start, examples = (inspect.getdoc(self.do) or "").partition("\n\npcbench ")
-        parser = _parser(sub, self.do.__name__.rpartition("_")[2], description, start + examples)
+        parser = _parser(sub, self.name, description, start + examples)
         for one in self.options:
             one(parser)
         parser.set_defaults(do=self.do, prog=parser.prog)

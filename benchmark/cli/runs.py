@@ -145,7 +145,7 @@ def evaluate(arguments: Namespace) -> int:
     pcbench evaluate exact_small-none-0-1234abcd
     pcbench evaluate quickstart
     """
-    from benchmark.run.finished import evaluate_run
+    from benchmark.run.finished import load_run
     from benchmark.sweep import remeasure, study
 
     root, device = arguments.data_dir, arguments.device
@@ -154,7 +154,7 @@ def evaluate(arguments: Namespace) -> int:
         hint = f"; `pcbench collect {arguments.id} --replace` takes them" if number else ""
         print(f"{number} records measured{hint}")
         return 0
-    figures = evaluate_run(_run_folder(arguments), data_root=root, device=device)
+    figures, _ = load_run(_run_folder(arguments), data_root=root, device=device).measure()
     print(json.dumps(figures, indent=2, sort_keys=True))
     return 0
 
@@ -180,7 +180,7 @@ def sample(arguments: Namespace) -> int:
     pcbench sample exact_small-none-0-1234abcd --kind prior --number 100 --sampled --json
     """
     from benchmark.run import samples
-    from benchmark.run.finished import load_run, sample_run
+    from benchmark.run.finished import load_run
 
     run = load_run(_run_folder(arguments), data_root=arguments.data_dir)
     kinds = samples.KINDS if arguments.kind == "all" else (arguments.kind,)
@@ -191,7 +191,7 @@ def sample(arguments: Namespace) -> int:
         say(f"{reason}: samples from the prior alone")
     numbers = dict.fromkeys(kinds, arguments.number)
     greedy = False if arguments.sampled else arguments.greedy  # None: the model's own default
-    texts = sample_run(run, numbers, arguments.seed, arguments.max_length, greedy)
+    texts = run.draw(numbers, seed=arguments.seed, max_length=arguments.max_length, greedy=greedy)
     print(json.dumps(texts) if arguments.json else samples.shown(texts))
     return 0
 

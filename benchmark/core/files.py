@@ -63,14 +63,16 @@ def read_npz(path: Path) -> dict[str, Any]:
         raise UserError(f"{path}: damaged ({' '.join(str(error).split())})") from None
 
 
-def write_npz(path: Path, arrays: Mapping[str, Any], small: bool = False, **how: bool) -> None:
-    """Write arrays atomically, ``small``: compressed. Equal arrays give equal bytes."""
+def write_npz(
+    path: Path, arrays: Mapping[str, Any], compressed: bool = False, durable: bool = True
+) -> None:
+    """Write arrays atomically; equal arrays give equal bytes."""
     import numpy as np
 
     buffer = io.BytesIO()
-    save = np.savez_compressed if small else np.savez
+    save = np.savez_compressed if compressed else np.savez
     save(buffer, allow_pickle=False, **arrays)
-    write_atomic(path, buffer.getvalue(), **how)
+    write_atomic(path, buffer.getvalue(), durable)
 
 
 def sha256_bytes(data: bytes) -> str:

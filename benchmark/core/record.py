@@ -7,7 +7,7 @@ code that did not know it.
 
 import json
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal, NotRequired, get_args
+from typing import Annotated, Any, Literal, NotRequired
 
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError, with_config
 from typing_extensions import TypedDict
@@ -18,7 +18,6 @@ from benchmark.core.files import sha256_bytes
 SCHEMA = 1
 MOST = 8  # mistakes that a message lists
 Status = Literal["done", "running", "stopped", "failed", "missing"]
-STATUSES: tuple[Status, ...] = get_args(Status)
 
 _STRICT = ConfigDict(strict=True, extra="allow")  # holds for the types inside, too
 

@@ -9,18 +9,13 @@ from typing import Any, Literal
 
 from benchmark.core.errors import UserError
 from benchmark.core.files import write_atomic
-from benchmark.core.measures import METRICS as METRICS
-from benchmark.core.provenance import code_sha256 as code_sha256
-from benchmark.core.provenance import provenance as provenance
 from benchmark.core.record import SCHEMA as SCHEMA
-from benchmark.core.record import STATUSES as STATUSES
+from benchmark.core.record import Record as Record
 from benchmark.core.record import digest as digest
 from benchmark.core.record import dumps as dumps
 from benchmark.core.record import is_done as is_done
 from benchmark.core.record import validate as validate
 from benchmark.core.record import validate_line as validate_line
-
-Record = dict[str, Any]
 
 FILE = "record.json"  # in a run's folder; it alone means that the run is done
 _CONFLICT = (b"<<<<<<< ", b"=======", b">>>>>>> ", b"||||||| ")  # the marks that Git leaves
@@ -56,25 +51,29 @@ def texts(value: object, name: str = "") -> Iterator[tuple[str, str]]:
             yield from texts(item, name)
 
 
-def read(path: Path) -> Record:
+def read(path: Path) -> Any:
     """Read and check one record file.
 
     Raises:
         UserError: it is missing, damaged, or not a valid record.
     """
-    record = _parse(_bytes(path), str(path))
+    if not path.exists():
+        raise UserError(f"{path}: no such file")
+    record = _parse(path.read_bytes(), str(path))
     validate(record, str(path))
     return record
 
 
-def read_jsonl(path: Path) -> list[Record]:
+def read_jsonl(path: Path) -> list[Any]:
     """Read and check a collected file, which has a line for each run.
 
     Raises:
         UserError: a line is damaged or not valid, or an id occurs twice.
     """
+    if not path.exists():
+        raise UserError(f"{path}: no such file")
     lines: dict[str, Record] = {}
-    content = _bytes(path)
+    content = path.read_bytes()
     # Not splitlines: a text may hold other ends of lines, such as U+2028.
     raws = content.removesuffix(b"\n").split(b"\n") if content else []
     for number, raw in enumerate(raws, start=1):
@@ -92,15 +91,6 @@ def read_jsonl(path: Path) -> list[Record]:
             raise UserError(f"{where}: {line['id']} stands on line {first} already")
         lines[line["id"]] = line
     return list(lines.values())
-
-
-def _bytes(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except FileNotFoundError:
-        raise UserError(f"{path}: no such file") from None
-    except OSError as error:
-        raise UserError(f"{path}: cannot be read ({error})") from None
 
 
 def _parse(raw: bytes, where: str) -> Record:

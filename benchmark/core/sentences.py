@@ -88,7 +88,7 @@ def collect(path: Path, lines: Sequence[Mapping[str, Any]], runs: Path) -> list[
         else:
             gathered |= {f"{line['id']}/{name}": array for name, array in arrays.items()}
     if gathered.keys() != kept.keys() or any(gathered[key] is not kept[key] for key in kept):
-        write_npz(path, dict(sorted(gathered.items())), small=True)
+        write_npz(path, dict(sorted(gathered.items())), compressed=True)
     return notes
 
 

@@ -108,9 +108,9 @@ def build(cls: type[T], table: object, where: str, *place: str) -> T:
             "survive a step lives in run.memory"
         )
         raise UserError(f"{where}: {'.'.join(place)}: {reason}") from error
-    except (ValueError, TypeError) as error:  # raised by a baseline's __post_init__
-        reason = " ".join(str(error).split())
-        raise UserError(f"{where}: {'.'.join(place)}: {reason}") from error
+    except (ValueError, TypeError) as error:  # raised by the class's __post_init__
+        parts = [where, ".".join(place), " ".join(str(error).split())]
+        raise UserError(": ".join(part for part in parts if part)) from error
 
 
 @lru_cache(maxsize=64)

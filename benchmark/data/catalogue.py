@@ -133,6 +133,6 @@ def find(spec: str) -> DataSet:
     else:
         preset, how = settings.PRESETS[name], PLAIN
         kind = settings.read(preset, spec, items)
-        changed = kind.overrides(preset)
+        changed = settings.overrides(kind, preset)
     canonical = f"{name}:{','.join(changed)}" if changed else name
     return DataSet(canonical, descriptions()[name], kind, how)

@@ -4,39 +4,38 @@ import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import zip_longest
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
 from benchmark.core.errors import UserError
 from benchmark.core.files import sha256_bytes
 from benchmark.core.tokens import SPECIALS
-from benchmark.data.settings import Settings
+from benchmark.data.settings import overrides
 from benchmark.data.store import Prepared, Split
 from benchmark.data.vocabulary import PieceVocabulary, Vocabulary, WordVocabulary
 
 VERSION = 1  # raised when equal text and settings would become other token ids
 
 
-class Coding(Settings):
+@dataclass(frozen=True)
+class Coding:
     """How text becomes tokens; the defaults are a corpus's own words."""
 
     vocabulary: Literal["word", "sentencepiece"] = "word"
     size: Annotated[int, Field(ge=0)] = 0  # units beside the specials; 0 for all words
     min_count: Annotated[int, Field(ge=1)] = 1  # rarer words of the training text are unknown
 
-    @model_validator(mode="after")
-    def _goes_together(self) -> Self:
+    def __post_init__(self) -> None:
         if self.vocabulary == "sentencepiece" and not self.size:
             raise ValueError("sentencepiece needs a size; add one such as size=4000")
         if self.vocabulary == "sentencepiece" and self.min_count > 1:
             raise ValueError("min_count goes with vocabulary=word; leave it out")
-        return self
 
     @property
     def changed(self) -> list[str]:
         """The settings that differ from the defaults."""
-        return self.overrides(PLAIN)
+        return overrides(self, PLAIN)
 
     def identity(self, text: str) -> str:
         """Return the sha256 of a text under this coding; ``text`` is the text's own."""

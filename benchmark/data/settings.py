@@ -2,65 +2,63 @@
 
 import json
 from collections.abc import Iterable
-from typing import Annotated, Self, TypeVar
+from dataclasses import asdict, dataclass
+from typing import Annotated, Any, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field
 
-from benchmark.core.errors import UserError, suggest
+from benchmark.core.errors import UserError
 from benchmark.core.files import sha256_bytes
+from benchmark.core.settings import build
 
 GENERATOR_VERSION = 1  # raised when equal settings would generate other sentences
 
+T = TypeVar("T")
 Words = Annotated[int, Field(ge=1, le=100_000)]
 Sentences = Annotated[int, Field(ge=1, le=10_000_000)]
 
 
-class Settings(BaseModel):
-    """Settings with defaults, frozen; an unknown one is refused."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    def overrides(self, default: Self) -> list[str]:
-        """Return what differs from ``default`` as ``key=value``, in alphabetical order."""
-        return [
-            f"{key}={value if isinstance(value, str) else json.dumps(value)}"
-            for key, value in sorted(self.model_dump().items())
-            if value != getattr(default, key)
-        ]
-
-
-S = TypeVar("S", bound=Settings)
-
-
-def read(default: S, spec: str, items: Iterable[str]) -> S:
+def read(default: T, spec: str, items: Iterable[str]) -> T:
     """Return ``default`` with the settings that ``items`` such as ``mix=0.2`` change.
 
     Raises:
         UserError: no ``=``, an unknown key, a key set twice, a value of a wrong type or range.
     """
-    values: dict[str, str] = {}
+    values: dict[str, Any] = {}
     for item in items:
         key, equals, value = (part.strip() for part in item.partition("="))
         if not equals:
             raise UserError(f"{spec}: {key!r} is no setting; write key=value")
         if key in values:
             raise UserError(f"{spec}: {key}: set twice; keep one")
-        values[key] = value
+        values[key] = _value(value)
+    return build(type(default), vars(default) | values, spec)
+
+
+def overrides(settings: object, default: object) -> list[str]:
+    """Return what differs from ``default`` as ``key=value``, in alphabetical order."""
+    return [
+        f"{key}={value if isinstance(value, str) else json.dumps(value)}"
+        for key, value in sorted(vars(settings).items())
+        if value != vars(default)[key]
+    ]
+
+
+def _value(text: str) -> bool | int | float | str:
+    if text in ("true", "false"):
+        return text == "true"
     try:
-        return type(default).model_validate({**default.model_dump(), **values})
-    except ValidationError as error:
-        first = error.errors()[0]
-        key = ".".join(map(str, first["loc"]))
-        if first["type"] == "extra_forbidden":
-            reason = f"{key}: unknown setting; {suggest(key, type(default).model_fields)}"
-        elif first["type"] == "value_error":  # of a rule on several settings
-            reason = first["msg"].removeprefix("Value error, ")
-        else:
-            reason = f"{key}: {values[key]!r}: {first['msg']}"
-        raise UserError(f"{spec}: {reason}") from None
+        return int(text)
+    except ValueError:
+        pass
+    try:
+        return float(text)
+    except ValueError:
+        return text
 
 
-class ExactSettings(Settings):
+@dataclass(frozen=True)
+class ExactSettings:
     """What fixes an exact language and its sample; the defaults are the preset ``exact``."""
 
     classes: Annotated[int, Field(ge=1, le=32_767)] = 16  # C, equally likely; stored as int16
@@ -78,20 +76,18 @@ class ExactSettings(Settings):
     fresh: bool = False  # draw new training sentences for each epoch
     seed: Annotated[int, Field(ge=0, lt=2**63)] = 11  # of the language and of its sample
 
-    @model_validator(mode="after")
-    def _within_the_words(self) -> Self:
+    def __post_init__(self) -> None:
         for key in ("successors", "topical"):
             if getattr(self, key) > self.words:
                 raise ValueError(
                     f"{key}: {getattr(self, key)} exceeds words = {self.words}; "
                     f"use at most {self.words}"
                 )
-        return self
 
     @property
     def identity(self) -> str:
         """Hexadecimal sha256 of the settings and the generator's version; names play no part."""
-        content = {"generator": GENERATOR_VERSION, "settings": self.model_dump()}
+        content = {"generator": GENERATOR_VERSION, "settings": asdict(self)}
         return sha256_bytes(json.dumps(content, sort_keys=True, separators=(",", ":")).encode())
 
 

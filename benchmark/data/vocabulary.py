@@ -14,7 +14,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import takewhile
-from typing import Any, ClassVar, final
+from typing import Any, ClassVar
 
 from benchmark.core.errors import UserError, library
 from benchmark.core.files import sha256_bytes
@@ -56,7 +56,6 @@ class Vocabulary(ABC):
         return [self.words[int(i)] for i in takewhile(lambda i: i != EOS, ids) if i > EOS]
 
 
-@final
 @dataclass(frozen=True)
 class WordVocabulary(Vocabulary):
     """One id a word; words are what single blanks separate.
@@ -119,7 +118,6 @@ class WordVocabulary(Vocabulary):
         return WordVocabulary([*SPECIALS, *words[: size or None]], unknown)
 
 
-@final
 @dataclass(frozen=True)
 class PieceVocabulary(Vocabulary):
     """Pieces of words, and bytes for characters that the training text lacks: any text has ids.

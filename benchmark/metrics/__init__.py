@@ -4,7 +4,7 @@ All are in nats (natural logarithm), per sentence unless they say otherwise. Ten
 device; sums and log-sum-exps are taken in float64.
 """
 
-from benchmark.core.rules import perplexity
+from benchmark.core.measures import perplexity
 from benchmark.metrics.bleu import reconstruction_bleu, scorer
 from benchmark.metrics.information import MutualInformation, batch_mi, coupled_mi, marginal_kl
 from benchmark.metrics.latent import (

@@ -8,8 +8,9 @@ from benchmark.core import sentences
 from benchmark.core.errors import UserError
 from benchmark.core.records import is_done
 from benchmark.report import statistics
-from benchmark.report.paired import REFERENCES, pairs
-from benchmark.report.table import DASH, Cell, Row, Table
+from benchmark.report.differences import pairs
+from benchmark.report.frame import REFERENCES
+from benchmark.report.render import DASH, Cell, Row, Table
 
 if TYPE_CHECKING:
     import numpy as np
@@ -51,7 +52,7 @@ def tables(title: str, group: "pd.DataFrame", arrays: "Arrays") -> list[Table]:
     seeds = sorted(group.loc[group["status"] == "done", "seed"].unique())
     for baseline in REFERENCES:
         rows = []
-        for label, one, other in pairs(group, baseline):
+        for label, _, one, other in pairs(group, baseline):
             cells = [_cell(one, other, seed, arrays) for seed in seeds]
             if any(cell.value is not None for cell in cells):
                 rows.append(Row(label, tuple(cells), ids=tuple(one["id"])))

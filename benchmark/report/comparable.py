@@ -1,65 +1,177 @@
-"""Which records may share a table: one text, precision, settings of evaluation, no words lost.
+"""Which records may share a table, and what a reader must know before comparing its rows.
 
-A word that becomes ``<unk>`` pays nothing for its spelling, so likelihoods under a coding that
-loses words of the test split compare with no other coding's.
+The records of a table are of one text, precision and settings of evaluation. A word that becomes
+``<unk>`` pays nothing for its spelling, so likelihoods under a coding that loses words of the test
+split compare with no other coding's.
 """
 
+import math
+import re
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Any, NamedTuple
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from benchmark.core.records import is_done
+from benchmark.core.settings import EvaluateConfig
+from benchmark.report.frame import frame
+from benchmark.run.presets import CAVEATS
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 Record = dict[str, Any]
 
 
 @dataclass
 class Group:
-    """Lines of one table, its title, and what a reader must know before comparing its figures.
+    """The records of one table: everything that is shown of them is read from here.
 
-    The lines are in the order of the study's rows, then seeds. Where a group holds several codings
-    of one text, their labels tell which.
+    Attributes:
+        title: of the table.
+        lines: of the collected file, in the order of the study's rows, then seeds. Where a group
+            holds several codings of one text, their labels tell which.
+        notes: on how the records were grouped.
+        runs: the lines as a data frame, one row a run; see `benchmark.report.frame.frame`.
+        differences: between the table's rows; see `benchmark.report.differences.differences`. Bold,
+            the tables of differences, the forest plot and the paper's p values are read from it.
     """
 
-    title: str
+    title: str = ""
     lines: list[Record] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+
+    @cached_property
+    def runs(self) -> "pd.DataFrame":
+        return frame(self.lines)
+
+    @cached_property
+    def differences(self) -> "pd.DataFrame":
+        from benchmark.report.differences import differences  # scipy.stats takes a second
+
+        return differences(self.runs)
 
 
 class _Key(NamedTuple):
     """What records of one table share; None is not known, as of a run without a record."""
 
     text: str
-    digest: str | None
     precision: str | None
-    coding: str  # "" where codings compare; else what names this one
+    digest: str | None
     evaluation: str | None  # settings that are not the defaults; what they mean, `frame` heeds
+    coding: str  # "" where codings compare; otherwise what names this one
 
-    def differs(self, name: str, others: "Sequence[_Key]") -> bool:
-        """Whether any of the others is known to have another value."""
-        mine = getattr(self, name)
-        return mine is not None and any(getattr(one, name) not in (mine, None) for one in others)
+
+# Title and note of a table that stands beside another of the same text, by what differs.
+_APART = {
+    "precision": ("{}", "Runs of another precision stand in a table of their own."),
+    "digest": ("text {:.8}", "Another text of this name stands in a table of its own."),
+    "evaluation": (
+        "{}",
+        "Runs measured with other settings, such as another number of importance samples, stand in "
+        "a table of their own.",
+    ),
+}
 
 
 def groups(lines: Sequence[Record]) -> list[Group]:
-    """The tables of a study, in the order of its rows; lines without a row are left out.
+    """Return the tables of a study in the order of its rows; lines without a row are left out.
 
-    A run without a record stands with the records of its row, else with the first of its data set
-    and precision; where there are none of these, with the other such runs.
+    A run without a record stands with the records of its data set and precision, those of its row
+    first; where there are none of these, with the other such runs.
     """
-    named = [line for line in lines if line.get("row") is not None]
-    named = languages_as_seeds(named)
+    named = languages_as_seeds([line for line in lines if line.get("row") is not None])
     named.sort(key=lambda line: (line["row"], line["config"].get("seed", 0)))
-    known: dict[tuple[object, ...], _Key] = {}
+    recorded = [line for line in named if "data" in line]
+    tables: dict[_Key, Group] = {}
     for line in named:
-        if "data" in line:
-            for like in _alike(line):
-                known.setdefault(like, _key(line))
-    found: dict[_Key, Group] = {}
-    for line in named:
-        key = _key(line) if "data" in line else _beside(line, known)
-        found.setdefault(key, Group("")).lines.append(line)
-    _tell(found)
-    return list(found.values())
+        beside = line
+        if "data" not in line:
+            name, precision = _name(line), line["config"].get("precision")
+            beside = min(
+                (one for one in recorded
+                 if _name(one) == name and precision in (None, one["config"]["precision"])),
+                key=lambda one: bool(one["row"] != line["row"]),
+                default=line,
+            )  # fmt: skip
+        tables.setdefault(_key(beside), Group()).lines.append(line)
+    for key, group in tables.items():
+        _describe(key, group, [one for one in tables if one.text == key.text and one != key])
+    return list(tables.values())
+
+
+def _key(line: Record) -> _Key:
+    name, data, precision = _name(line), line.get("data"), line["config"].get("precision")
+    if data is None:
+        return _Key(_text(name), precision, None, None, name)
+    usual = asdict(EvaluateConfig())
+    settings = line["config"].get("evaluate", {}).items()
+    other = ", ".join(f"{key} {value}" for key, value in settings if value != usual.get(key))
+    digest = data.get("text_sha256", data["sha256"])
+    coding = "" if _lossless(line) else data["sha256"]
+    return _Key(_text(name), precision, digest, other or "evaluation by default", coding)
+
+
+def _describe(key: _Key, group: Group, beside: Sequence[_Key]) -> None:
+    """Give a table its title and notes, and its labels their coding where there are several.
+
+    Args:
+        key: of the table.
+        group: the table.
+        beside: keys of the other tables of the same text.
+    """
+    names = list(dict.fromkeys(map(_name, group.lines)))
+    group.title = names[0] if len(names) == 1 else key.text
+    for what, (title, note) in _APART.items():
+        value = getattr(key, what)
+        if value is not None and any(getattr(one, what) not in (value, None) for one in beside):
+            group.title += ", " + title.format(value)
+            group.notes.append(note)
+    if beside and not all(map(_lossless, group.lines)):
+        group.notes.append(
+            "This coding replaces words of the test split by the unknown word, whose spelling "
+            "costs nothing: its likelihoods compare with no other coding's, so it stands apart."
+        )
+    if len(names) > 1:
+        group.notes.append(
+            "Several codings of one text, none of which loses a word of the test split: nats "
+            "per sentence compare. Pieces are scored in one segmentation of a sentence, which "
+            "bounds its NLL from above."
+        )
+        group.lines = [
+            line | {"label": f"{line['label']}, {_name(line)[len(key.text) + 1 :] or 'word'}"}
+            for line in group.lines
+        ]
+    if key.text.endswith(_LANGUAGES):
+        group.notes.append(
+            "Each run is on a language of its own, one run a language: n counts languages, and "
+            "differences are paired by language."
+        )
+    if any(line.get("data", {}).get("segmentation") == "sentencepiece" for line in group.lines):
+        group.notes.append("Perplexities of pieces are given per word, as those of words are.")
+
+
+def _name(line: Record) -> str:
+    return str(line["config"]["data"])
+
+
+def _text(name: str) -> str:
+    """Return a data set's name without the settings of its coding; an exact language's stay."""
+    if name.startswith("text:"):
+        return name.split(",")[0]
+    return name if name.startswith("exact") else name.split(":")[0]
+
+
+def _lossless(line: Record) -> bool:
+    """Tell whether the coding keeps all words of the test split, as far as the line tells."""
+    return bool(line.get("data", {}).get("lossless", {}).get("test", True))
+
+
+# A study that draws several languages ------------------------------------------------------------
+
+_LANGUAGES = ", languages"
+_ALONE = ("sha256", "text_sha256", "entropy", "entropy_se", "information", "information_se")
 
 
 def languages_as_seeds(lines: list[Record]) -> list[Record]:
@@ -68,131 +180,119 @@ def languages_as_seeds(lines: list[Record]) -> list[Record]:
     Differences are then paired by language: the question is whether they hold beyond one draw.
     What is true of one language alone, such as its entropy, leaves the lines.
     """
-    drawn: dict[str, Counter[str]] = defaultdict(Counter)
+    drawn: dict[str, list[int]] = defaultdict(list)
     for line in lines:
-        family, number = _family(_name(line))
+        family, number = _language(_name(line))
         if number is not None and line["row"] == lines[0]["row"]:
-            drawn[family][_name(line)] += 1
-    several = {
-        family for family, runs in drawn.items() if len(runs) > 1 and set(runs.values()) == {1}
-    }
-    return [_as_draw(line) if _family(_name(line))[0] in several else line for line in lines]
-
-
-def _as_draw(line: Record) -> Record:
-    """A run's line with its language's number as its seed."""
-    family, number = _family(_name(line))
-    if number is None:
-        return line
-    changed = line | {"config": line["config"] | {"data": f"{family}, languages", "seed": number}}
-    if "data" in line:
-        alone = ("sha256", "text_sha256", "entropy", "entropy_se", "information", "information_se")
-        kept = {key: value for key, value in line["data"].items() if key not in alone}
-        changed["data"] = kept | {"sha256": family}
+            drawn[family].append(number)
+    several = {name for name, drawn in drawn.items() if 1 < len(drawn) == len(set(drawn))}
+    changed = []
+    for line in lines:
+        family, number = _language(_name(line))
+        if family in several and number is not None:
+            config = line["config"] | {"data": family + _LANGUAGES, "seed": number}
+            line = line | {"config": config}
+            if "data" in line:
+                kept = {key: value for key, value in line["data"].items() if key not in _ALONE}
+                line["data"] = kept | {"sha256": family}
+        changed.append(line)
     return changed
 
 
-def _family(name: str) -> tuple[str, int | None]:
-    """An exact language's name without its seed, and the seed where the name states one."""
-    base, _, text = name.partition(":")
-    settings = text.split(",") if text and base.startswith("exact") else []
-    seeds = [s.removeprefix("seed=") for s in settings if s.startswith("seed=")]
-    if not (seeds and seeds[0].isdigit()):
+def _language(name: str) -> tuple[str, int | None]:
+    """Return an exact language's name without its seed, and the seed if the name states one."""
+    match = re.fullmatch(r"(exact\w*):(|.*,)seed=(\d+)(|,.*)", name)
+    if match is None:
         return name, None
-    rest = ",".join(s for s in settings if not s.startswith("seed="))
-    return f"{base}:{rest}" if rest else base, int(seeds[0])
+    base, before, seed, after = match.groups()
+    others = (before + after.removeprefix(",")).removesuffix(",")
+    return f"{base}:{others}" if others else base, int(seed)
 
 
-def _alike(line: Record) -> tuple[tuple[object, ...], ...]:
-    """What a run shares with those it stands beside, the nearest first."""
-    data = _name(line)
-    of_row, of_precision = (data, "row", line["row"]), (data, line["config"].get("precision"))
-    return of_row, of_precision, (data, None)
+# Notes on the records ----------------------------------------------------------------------------
 
 
-def _beside(line: Record, known: dict[tuple[object, ...], _Key]) -> _Key:
-    """The key of a run without a record."""
-    of_row, of_precision, _ = _alike(line)  # another precision's records are no place for it
-    alone = _Key(_text(_name(line)), None, line["config"].get("precision"), _name(line), None)
-    return known.get(of_row) or known.get(of_precision) or alone
+def notes(lines: Sequence[Record]) -> list[str]:
+    """Return notes on the split, its estimators and the truth, and all `caveats`."""
+    done = [line for line in lines if is_done(line)]
+    return [*_split(done), *_truth(done), *caveats(done)]
 
 
-def _key(line: Record) -> _Key:
-    data = line["data"]
-    return _Key(
-        _text(_name(line)),
-        data.get("text_sha256", data["sha256"]),
-        line["config"]["precision"],
-        "" if _lossless(line) else data["sha256"],
-        _evaluation(line["config"].get("evaluate", {})),
-    )
+def caveats(lines: Sequence[Record]) -> list[str]:
+    """Return what forbids or weakens a comparison: of preset, records, settings and devices."""
+    done = [line for line in lines if is_done(line)]
+    presets = dict.fromkeys(line["config"].get("preset") for line in done)
+    texts = [CAVEATS[name] for name in presets if name in CAVEATS]
+    if older := [line for line in done if line.get("evaluation", 1) < 2]:
+        drawn = all("entropy" in line["data"] for line in older)  # sentences without an order
+        low = "" if drawn else ", often one of the same article, so that it is too low"
+        texts.append(
+            f"{len(older)} of {len(done)} records were measured before evaluation 2. Their z_use, "
+            f"in a column of its own, takes the next sentence of equal length in the file{low}. "
+            "They hold no standard errors of MI and z_use, so the state of their latent is decided "
+            "by the values alone."
+        )
+    if differing := _settings(done):
+        texts.append(
+            f"Rows differ in settings too, not in the method alone: {'; '.join(differing)}."
+        )
+    devices = sorted({str(line["cost"]["device"]) for line in done})
+    if len(devices) > 1:
+        names = ", ".join(devices)
+        texts.append(f"Hours were measured on several devices ({names}): they do not compare.")
+    return texts
 
 
-def _evaluation(settings: Record) -> str:
-    """The settings of evaluation that are not the defaults, "iw_samples 100, bleu False"."""
-    from benchmark.core.settings import EvaluateConfig
+def _split(done: Sequence[Record]) -> Iterator[str]:
+    """Tell how large the test split is, with it the largest MI to be seen, and IW's samples."""
+    for line in done:
+        data = line["data"]
+        size, tokens = data.get("test_sentences"), data.get("test_words", data.get("test_tokens"))
+        if not (size and tokens):
+            continue
+        unit = "words" if data.get("segmentation") == "sentencepiece" else "tokens"
+        length = f"{tokens / size:.3f}"
+        if _name(line).endswith(_LANGUAGES):  # each has its own
+            lengths = [one["data"]["test_tokens"] / size for one in done]
+            length = f"{min(lengths):.1f} to {max(lengths):.1f}"
+        samples = line["config"].get("evaluate", {}).get("iw_samples")
+        text = f"N = {size:,} test sentences of {length} {unit}; MI can show at most ln N = "
+        text += f"{math.log(size):.2f} nats."
+        yield text + (f" IW-NLL by {samples} importance samples." if samples else "")
+        return
 
-    usual = asdict(EvaluateConfig())
-    return ", ".join(f"{k} {v}" for k, v in settings.items() if v != usual.get(k))
 
-
-def _tell(found: dict[_Key, Group]) -> None:
-    """Titles and notes; labels tell their coding where there are several."""
-    for key, group in found.items():
-        names = list(dict.fromkeys(_name(line) for line in group.lines))
-        same = [other for other in found if other.text == key.text and other != key]
-        group.title = names[0] if len(names) == 1 else key.text
-        if key.differs("precision", same):
-            group.title += f", {key.precision}"
-            group.notes.append("Runs of another precision stand in a table of their own.")
-        if key.differs("digest", same):
-            group.title += f", text {str(key.digest)[:8]}"
-            group.notes.append("Another text of this name stands in a table of its own.")
-        if key.differs("evaluation", same):
-            group.title += f", {key.evaluation or 'evaluation by default'}"
-            group.notes.append(
-                "Runs measured with other settings, such as another number of importance samples, "
-                "stand in a table of their own."
+def _truth(done: Sequence[Record]) -> Iterator[str]:
+    """Tell the exact language's entropy and I(x; c) with their Monte Carlo errors."""
+    for data in (line["data"] for line in done):
+        if data.get("entropy") is not None:
+            entropy = f"{data['entropy']:.3f} ± {data['entropy_se']:.3f}"
+            information = f"{data['information']:.3f} ± {data['information_se']:.3f}"
+            yield (
+                f"True entropy {entropy} nats per sentence; I(x; c) {information} nats (± one "
+                "Monte Carlo standard error). `excess`: IW-NLL above the truth on the same "
+                "sentences; `recovered`: nats of the class that a linear probe reads from samples "
+                "of z."
             )
-        if same and not all(_lossless(line) for line in group.lines):
-            group.notes.append(
-                "This coding replaces words of the test split by the unknown word, whose spelling "
-                "costs nothing: its likelihoods compare with no other coding's, so it stands apart."
-            )
-        if len(names) > 1:
-            group.notes.append(
-                "Several codings of one text, none of which loses a word of the test split: nats "
-                "per sentence compare. Pieces are scored in one segmentation of a sentence, which "
-                "bounds its NLL from above."
-            )
-            group.lines = [
-                line | {"label": f"{line['label']}, {_coding(_name(line))}"} for line in group.lines
-            ]
-        if key.text.endswith(", languages"):
-            group.notes.append(
-                "Each run is on a language of its own, one run a language: n counts languages, and "
-                "differences are paired by language."
-            )
-        if any(line.get("data", {}).get("segmentation") == "sentencepiece" for line in group.lines):
-            group.notes.append("Perplexities of pieces are given per word, as those of words are.")
+            return
 
 
-def _lossless(line: Record) -> bool:
-    """Whether the coding keeps all words of the test split, as far as the line tells."""
-    return bool(line.get("data", {}).get("lossless", {}).get("test", True))
+def _settings(done: Sequence[Record]) -> list[str]:
+    """Return each row's settings of network and training that are not those of most rows.
 
-
-def _name(line: Record) -> str:
-    return str(line["config"]["data"])
-
-
-def _coding(name: str) -> str:
-    """The settings of a data set's name, such as ``size=4000,vocabulary=sentencepiece``."""
-    return name[len(_text(name)) + 1 :] or "word"
-
-
-def _text(name: str) -> str:
-    """A data set's name without the settings of its coding; those of an exact language stay."""
-    if name.startswith("text:"):
-        return name.split(",")[0]
-    return name if name.startswith("exact") else name.split(":")[0]
+    A setting that some record does not have, being older, is left out.
+    """
+    rows = {line["label"]: {**line["config"]["model"], **line["config"]["train"]} for line in done}
+    shared = [
+        key for key in next(iter(rows.values()), {}) if all(key in row for row in rows.values())
+    ]
+    usual = {
+        key: Counter(repr(row[key]) for row in rows.values()).most_common(1)[0][0] for key in shared
+    }
+    texts = []
+    for label, row in rows.items():
+        other = [f"{key} {row[key]} (others {usual[key].strip(chr(39))})"
+                 for key in shared if repr(row[key]) != usual[key]]  # fmt: skip
+        if other:
+            texts.append(f"{label}: {', '.join(other)}")
+    return texts

@@ -1,4 +1,4 @@
-"""Collected lines as a data frame: one row a run.
+"""Records as a data frame: one row a run.
 
 Figures are of the test split, in nats per sentence, natural logarithm.
 """
@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from benchmark.core import consistency
+from benchmark.core import consistency, measures
 from benchmark.core.errors import UserError, suggest
 from benchmark.core.records import is_done, read_jsonl
 from benchmark.report import collapse
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 Record = dict[str, Any]
 
+REFERENCES = ("none", "lstm_lm")  # baselines whose first row the others are compared with
 FIRST_WORDS = 4  # positions whose loss stands in the tables
 LAST = ("elbo", "kl", "mi", "z_use", "z_use_next")  # figures that the last weights have too
 
@@ -43,92 +44,127 @@ def read_records(study: str | Path, results: str | Path | None = None) -> "pd.Da
         path = folder / f"{name}.jsonl"
         known = [file.stem for file in folder.glob("*.jsonl")]
         if name not in known:
-            told = suggest(name, known) if known else "`pcbench collect` writes it"
-            raise UserError(f"{path}: no such file; {told}")
+            hint = suggest(name, known) if known else "`pcbench collect` writes it"
+            raise UserError(f"{path}: no such file; {hint}")
     lines = read_jsonl(path)
-    wrong = [one.told(path) for one in consistency.check(lines) if one.wrong]
-    if wrong:
-        raise UserError(wrong[0])
+    for finding in consistency.check(lines):
+        if finding.wrong:
+            raise UserError(finding.told(path))
     done = [line for line in lines if is_done(line) and line.get("row") is not None]
     if not done:
         raise UserError(f"{path}: holds no record of a row of the study; run `pcbench collect`")
-    of = {line["id"]: line for line in done}
-    table = frame(done).drop(columns=["status", "error"]).reset_index(drop=True)
-    table.insert(6, "precision", [of[i]["config"]["precision"] for i in table["id"]])
-    table.insert(7, "evaluation", [of[i].get("evaluation", 1) for i in table["id"]])
-    table.insert(8, "commit", [of[i]["provenance"]["commit"] for i in table["id"]])
-    return table
+    return frame(done).drop(columns=["status", "error", "place", "record"]).reset_index(drop=True)
 
 
 def frame(lines: Sequence[Record]) -> "pd.DataFrame":
-    """One row a run of the study, with or without a record; metrics of the test split.
+    """Return one row a run of the study, with or without a record, sorted by row and seed.
 
-    Columns: id, status, data, baseline, label, row, seed, error; ``method`` and ``settings``,
-    tables of what the row's runs share; the metrics (``elbo`` is minus
-    ``neg_elbo``), iw_upper_bound; ``state`` at each threshold of `collapse`, and that of each half
-    at the first; first_words; ``last_`` metrics; best_step, steps; encoder, decoder (updates),
-    seconds. ``z_use`` of records made before evaluation 2 is another quantity, ``z_use_next``.
+    Columns:
+        id, label, row, data, baseline, seed, precision, evaluation, commit, status, error.
+        role: "none" or "lstm_lm" of a data set's first row of that baseline, which the others are
+            compared with; "end" of an end point without likelihood, such as the auto-encoder; "".
+        place: of the row in the study; of a second coding's rows after all those of the first.
+        record: the run's line.
+        method, settings: tables of what the row's runs share.
+        The metrics of the test split (``elbo`` is minus ``neg_elbo``). ``z_use`` of records made
+            before evaluation 2 is another quantity, ``z_use_next``.
+        state, and state_0.03 and so on at other thresholds, mi_state, z_use_state: of `collapse`.
+        first_words; ``last_`` metrics; best_step, steps; encoder, decoder (updates); seconds.
     """
     import pandas as pd
 
-    rows = []
-    for line in lines:
-        row = {key: line.get(key) for key in ("id", "label", "row", "error")}
-        row |= {"status": line.get("status", "done")}
-        row |= {key: line.get("config", {}).get(key) for key in ("data", "baseline", "seed")}
-        if row["status"] == "done":
-            of = line["config"]
-            row["method"] = {"baseline": of.get("baseline"), **of.get("params", {})}
-            row["settings"] = {**of.get("model", {}), **of.get("train", {})}
-            test = figures(line, "test")
-            row |= {k: v for k, v in test.items() if v is None or isinstance(v, int | float)}
-            if test.get("mi") is None:  # no latent variable: a dash, not a KL of 0
-                row["kl"] = None
-            row |= _per_word(line["data"], test)
-            row |= {"elbo": -test["neg_elbo"], "seconds": line["cost"]["seconds"]}
-            row |= {"first_words": _first_words(line["loss_by_position"])}
-            for threshold in (collapse.THRESHOLD, *collapse.OTHER_THRESHOLDS):
-                state = collapse.state(line["metrics"]["test"], threshold)
-                row["state" if threshold == collapse.THRESHOLD else f"state_{threshold}"] = state
-            for half in collapse.HALVES:
-                row[f"{half}_state"] = collapse.half(line["metrics"]["test"], half)
-            last = figures(line, "last")
-            last |= {"elbo": -last["neg_elbo"], "kl": None if row["kl"] is None else last["kl"]}
-            row |= {f"last_{name}": last.get(name) for name in LAST}
-            row |= {name: line.get(name) for name in ("best_step", "steps")}
-            row |= {name: line["updates"][name] for name in ("encoder", "decoder")}
-        rows.append(row)
-    table = pd.DataFrame(rows)
-    return table[table["row"].notna()].sort_values(["row", "seed"], kind="stable")
+    table = pd.DataFrame([_row(line) for line in lines if line.get("row") is not None])
+    table = table.sort_values(["row", "seed"], kind="stable")
+    codings = pd.factorize(table["data"])[0]
+    table["place"] = table["row"] + (table["row"].max() + 1) * codings
+    table["role"] = ""
+    for reference in REFERENCES:
+        runs = table[(table["status"] == "done") & (table["baseline"] == reference)]
+        first = runs.groupby("data")["row"].transform("min")
+        table.loc[runs.index[runs["row"] == first], "role"] = reference
+    if {"mi", "iw_nll"} <= set(table):
+        latent, likelihood = table["mi"].notna(), table["iw_nll"].notna()
+        if (latent & likelihood).any():
+            table.loc[latent & ~likelihood & (table["role"] == ""), "role"] = "end"
+    return table
+
+
+def _row(line: Record) -> Record:
+    """Return the columns of a run that it has by itself."""
+    config = line.get("config", {})
+    row = {key: line.get(key) for key in ("id", "label", "row")}
+    row |= {key: config.get(key) for key in ("data", "baseline", "seed", "precision")}
+    row |= {
+        "evaluation": line.get("evaluation", 1),
+        "commit": line.get("provenance", {}).get("commit"),
+        "status": line.get("status", "done"),
+        "error": line.get("error"),
+        "record": line,
+    }
+    if not is_done(line):
+        return row
+    row["method"] = {"baseline": config.get("baseline"), **config.get("params", {})}
+    row["settings"] = {**config.get("model", {}), **config.get("train", {})}
+    test, last = figures(line, "test"), figures(line, "last")
+    row |= {k: v for k, v in test.items() if v is None or isinstance(v, int | float)}
+    if line["data"].get("segmentation") == "sentencepiece":
+        row |= _per_word(line["data"], test)
+    row |= {"elbo": -test["neg_elbo"], "first_words": _first_words(line["loss_by_position"])}
+    last["elbo"] = -last["neg_elbo"]
+    if test.get("mi") is None:  # no latent variable: a dash, not a KL of 0
+        row["kl"] = last["kl"] = None
+    figures_of_state = line["metrics"]["test"]
+    row["state"] = collapse.state(figures_of_state)
+    for threshold in collapse.OTHER_THRESHOLDS:
+        row[f"state_{threshold}"] = collapse.state(figures_of_state, threshold)
+    for half in collapse.HALVES:
+        row[f"{half}_state"] = collapse.half(figures_of_state, half)
+    row |= {f"last_{name}": last.get(name) for name in LAST}
+    row |= {name: line.get(name) for name in ("best_step", "steps")}
+    row |= {name: line["updates"][name] for name in ("encoder", "decoder")}
+    return row | {"seconds": line["cost"]["seconds"]}
 
 
 def figures(line: Record, split: str) -> Record:
-    """Metrics of a split, each under the name of what it is.
+    """Return the metrics of a split, each under the name of what it is.
 
     Until evaluation 2 the stranger of ``z_use`` was the next sentence of equal length, in text in
     document order one of the same article: another quantity, ``z_use_next``.
     """
-    found = dict(line["metrics"][split])
+    metrics = dict(line["metrics"][split])
     if line.get("evaluation", 1) < 2:
-        found["z_use_next"] = found.pop("z_use", None)
-    return found
+        metrics["z_use_next"] = metrics.pop("z_use", None)
+    return metrics
 
 
 def _per_word(data: Record, test: Record) -> Record:
-    """Perplexities of pieces, a word: exp(nats / words), each sentence's end a word."""
-    if data.get("segmentation") != "sentencepiece":
-        return {}
+    """Return perplexities of pieces, a word: exp(nats / words), each sentence's end a word."""
     words = data["test_words"] / data["test_sentences"]
-    pairs = (("ppl_elbo", "neg_elbo"), ("ppl_iw", "iw_nll"))
-    nats = {name: test.get(of) for name, of in pairs}
+    nats = {"ppl_elbo": test.get("neg_elbo"), "ppl_iw": test.get("iw_nll")}
     return {  # e^700 still fits a float
-        name: None if n is None or n / words > 700 else math.exp(n / words)
-        for name, n in nats.items()
+        name: None if value is None or value / words > 700 else math.exp(value / words)
+        for name, value in nats.items()
     }
 
 
 def _first_words(positions: Sequence[Sequence[float]] | None) -> float | None:
-    """Reconstruction loss a token over a sentence's first words, nats."""
+    """Return the reconstruction loss a token over a sentence's first words, nats."""
     first = (positions or [])[:FIRST_WORDS]
     tokens = sum(number for _, number in first)
     return math.fsum(mean * number for mean, number in first) / tokens if tokens else None
+
+
+def bound(runs: "pd.DataFrame", metric: str, column: str = "") -> int:
+    """Return 1 where a metric bounds the truth from below for some run, -1 from above, else 0.
+
+    Args:
+        runs: of a row, of `frame`.
+        metric: decides which bound there can be.
+        column: of its figures, such as "last_mi"; by default the metric's name.
+    """
+    if metric not in ("mi", *measures.UPPER):
+        return 0
+    few = runs[[name for name in ("mi_cap", "iw_upper_bound") if name in runs]]
+    signs = (measures.bound(run, metric) for run in
+             few.assign(**{metric: runs.get(column or metric)}).to_dict("records"))  # fmt: skip
+    return next(filter(None, signs), 0)

@@ -13,7 +13,7 @@ import re
 import shlex
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,11 +21,12 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from benchmark.core.consistency import Finding
-from benchmark.core.records import METRICS, is_done
+from benchmark.core.measures import METRICS
+from benchmark.core.records import is_done
 from benchmark.report import comparable
 from benchmark.report.frame import figures
-from benchmark.report.table import Table
-from benchmark.report.tables import LEGEND, remarks
+from benchmark.report.render import LEGEND, Table
+from benchmark.report.tables import remarks
 
 Record = dict[str, Any]
 
@@ -36,22 +37,15 @@ _METHOD = ("baseline", "params.")  # settings that make up the method
 _UNPRINTABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
 
 
-@dataclass(frozen=True)
-class Origin:
-    """What a page is made of, as seen from the folder in which it is made."""
-
-    file: str  # of the study
-    results: str  # folder of the collected records
-    command: str  # that makes the page
-
-
 def page(
     study: str,
     tables: Sequence[Table],
     lines: Sequence[Record],
     images: Mapping[str, bytes],
     findings: Sequence[Finding],
-    origin: Origin | None = None,
+    file: str = "",
+    results: str = "results",
+    command: str = "",
 ) -> str:
     """Return the page of a study.
 
@@ -61,9 +55,10 @@ def page(
         lines: of the collected file.
         images: PNG files of figures, by title.
         findings: of `consistency.check`.
-        origin: by default, what the repository keeps.
+        file: of the study, as seen from the folder in which the page is made.
+        results: the folder of the collected file.
+        command: that makes the page.
     """
-    origin = origin or Origin(f"paper/{study}.toml", "results", f"pcbench report {study}")
     findings = [*findings, *(Finding(None, text, False) for text in remarks(lines))]
     environment = Environment(
         loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined,
@@ -72,6 +67,7 @@ def page(
     environment.filters |= {
         "anchor": lambda name: re.sub(r"\s", "_", _printable(name)),
         "base64": _base64,
+        "command": partial(_command, file=file or f"paper/{study}.toml", results=results),
         "digest": lambda text: _base64(hashlib.sha256(text.encode()).digest()),
         "figure": _figure,
         "finite": lambda value: value is not None and math.isfinite(value),
@@ -81,10 +77,11 @@ def page(
         # Width and height of a PNG: stated, so that nothing moves when the image is drawn.
         "size": lambda png: [int.from_bytes(png[i : i + 4], "big") for i in (16, 20)],
     }
-    shown, sections = _sections(tables, lines, origin)
+    shown, sections = _sections(tables, lines)
     text = environment.get_template("page.html.jinja").render(
-        study=study, origin=origin, legend=LEGEND, lines=lines, images=images,
-        sections=sections, shown=shown, gallery=_gallery(lines),
+        study=study, command=command or f"pcbench report {study}", lines=lines, images=images,
+        source=f"{results}/{study}.jsonl", legend=LEGEND, sections=sections, shown=shown,
+        gallery=_gallery(lines),
         wrong=[finding for finding in findings if finding.wrong],
         known=[finding for finding in findings if not finding.wrong],
         done=sum(map(is_done, lines)),
@@ -114,9 +111,7 @@ def _figure(value: object) -> str:
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
-def _sections(
-    tables: Sequence[Table], lines: Sequence[Record], origin: Origin
-) -> tuple[set[str], list[Record]]:
+def _sections(tables: Sequence[Table], lines: Sequence[Record]) -> tuple[set[str], list[Record]]:
     """Return the ids of all runs that the page shows, and each table with its rows' panels.
 
     A run is shown once, in the first row that has it; other rows link to it.
@@ -136,7 +131,7 @@ def _sections(
             links = [name for name in row.ids if name in shown]
             new = [run for run in of_row if run["id"] not in shown]
             shown |= {run["id"] for run in new}
-            rows.append((row, _panel(new, usual, origin) if new else None, links))
+            rows.append((row, _panel(new, usual) if new else None, links))
         sections.append({"table": table, "rows": rows})
     return shown, sections
 
@@ -153,13 +148,12 @@ def _settings(line: Record) -> dict[str, str]:
     return {name: json.dumps(found[name], ensure_ascii=False) for name in names}
 
 
-def _panel(runs: Sequence[Record], usual: set[tuple[str, str]], origin: Origin) -> Record:
+def _panel(runs: Sequence[Record], usual: set[tuple[str, str]]) -> Record:
     """Return what the panel of a row shows of its runs, with or without a record.
 
     Args:
         runs: lines of the collected file.
         usual: the settings that most rows of the table share, and their values.
-        origin: for the commands.
     """
     done = [run for run in runs if is_done(run)]
     settings = _settings(done[0]) if done else {}
@@ -175,23 +169,23 @@ def _panel(runs: Sequence[Record], usual: set[tuple[str, str]], origin: Origin) 
         if name.startswith(_METHOD) or (name, value) not in usual
     }
     return {
-        "runs": [run | {"command": _command(run, origin)} for run in runs],
+        "runs": runs,
         "settings": settings,
         "unusual": unusual,
         "metrics": {name: [test.get(name) for test in tests] for name in ordered},
     }
 
 
-def _command(line: Record, origin: Origin) -> str:
+def _command(line: Record, file: str, results: str) -> str:
     """Return the command that trains a run; a finished one again, which `pcbench run` refuses."""
     if not is_done(line):
-        return shlex.join(["pcbench", "run", origin.file, "--id", line["id"]])
+        return shlex.join(["pcbench", "run", file, "--id", line["id"]])
     words = ["pcbench", "reproduce", line["id"]]
-    words += ["--results", origin.results] if origin.results != "results" else []
-    data, file = line["config"]["data"], line["config"].get("file")
+    words += ["--results", results] if results != "results" else []
+    data, outside = line["config"]["data"], line["config"].get("file")
     if data.startswith("text:"):  # the record keeps no path
         words += ["--text", data.removeprefix("text:").partition(",")[0]]
-    words += ["--file", str(Path(origin.file).parent / file)] if file else []
+    words += ["--file", str(Path(file).parent / outside)] if outside else []
     return shlex.join(words)
 
 

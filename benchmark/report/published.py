@@ -11,8 +11,8 @@ from benchmark.core.records import is_done
 from benchmark.core.settings import ModelConfig, TrainConfig
 from benchmark.report.literature import FILE, Value, read
 from benchmark.report.literature import rows as printed_rows
+from benchmark.report.render import Cell, Row, Table
 from benchmark.report.statistics import shown, summarise
-from benchmark.report.table import Cell, Row, Table
 from benchmark.run.presets import PRESETS
 
 Record = dict[str, Any]

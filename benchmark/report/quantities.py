@@ -30,7 +30,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from benchmark.core.errors import UserError, suggest
-from benchmark.core.measures import MEASURES, bound
+from benchmark.core.measures import MEASURES
 from benchmark.core.records import is_done, read_jsonl
 from benchmark.core.settings import SECTIONS
 from benchmark.data.public import CORPORA
@@ -38,10 +38,9 @@ from benchmark.data.settings import PRESETS as LANGUAGES
 from benchmark.model import registry
 from benchmark.model.polyline import TOLERANCE
 from benchmark.report.collapse import STATES
-from benchmark.report.comparable import languages_as_seeds
-from benchmark.report.frame import FIRST_WORDS, frame
+from benchmark.report.comparable import Group, languages_as_seeds
+from benchmark.report.frame import FIRST_WORDS, bound
 from benchmark.report.literature import Misprint, Value, read
-from benchmark.report.paired import Compared, against, each_other
 from benchmark.report.statistics import summarise
 from benchmark.run.presets import PRESETS
 
@@ -89,7 +88,7 @@ class Quantities:
         self.paper, self.results = paper, results
         self.studies = sorted(path.stem for path in paper.glob("*.toml"))
         self.stated, self.done = cache(self._stated), cache(self._done)
-        self.runs, self.compared = cache(self._runs), cache(self._compared)
+        self.group = cache(self._group)
         self.kinds: dict[str, Callable[[str], Any]] = {
             "study": self._of_study, "data": self._of_data, "language": _of_language,
             "preset": _of_preset, "corpus": _of_corpus, "code": _of_code, "count": self._of_count,
@@ -132,15 +131,8 @@ class Quantities:
             [line for line in lines if is_done(line) and line.get("row") is not None]
         )
 
-    def _runs(self, study: str, data: str) -> "pd.DataFrame":
-        lines = [line for line in self.done(study) if line["config"]["data"] == data]
-        by_id = {line["id"]: line for line in lines}
-        table = frame(lines)
-        return table.assign(record=table["id"].map(by_id.get))
-
-    def _compared(self, study: str, data: str, other: str) -> dict[str, Compared]:
-        runs = self.runs(study, data)
-        return {one.label: one for one in against(runs, other) or each_other(runs)}
+    def _group(self, study: str, data: str) -> Group:
+        return Group(lines=[one for one in self.done(study) if one["config"]["data"] == data])
 
     def _of_count(self, what: str) -> int:
         return {"baselines": len(registry.names()), "studies": len(self.studies)}[what]
@@ -193,16 +185,15 @@ class Quantities:
         first, *others = re.split(r" ([+-]) ", row)
         signs = [1, *(1 if sign == "+" else -1 for sign in others[::2])]
         terms = list(zip(signs, [first, *others[1::2]], strict=True))
+        group, labels = self.group(study, data), [label for _, label in terms]
         if rank == ["holm"]:
-            # As in the tables: adjusted over all rows minus the second one, or over all pairs.
-            other = others[1]
-            compared = self.compared(study, data, other)
-            labels = (first, f"{first} − {other}", f"{other} − {first}")
-            tests = [compared[label].metrics[metric] for label in labels if label in compared]
-            if not tests or tests[0].p is None:
+            table = group.differences
+            both = table["label"].isin(labels) & table["other"].isin(labels)
+            p = table[both & (table["metric"] == metric)]["p"].dropna()
+            if len(labels) != 2 or p.empty:
                 raise LookupError("no test was made")
-            return rounded(tests[0].p, 3)
-        runs = self.runs(study, data)
+            return rounded(p.iloc[0], 3)
+        runs = group.runs
         of = {label: runs[runs["label"] == label].set_index("seed") for _, label in terms}
         # Seeds that a term lacks are dropped: a difference is of pairs.
         columns = [sign * _column(of[label], metric) for sign, label in terms]
@@ -219,11 +210,7 @@ class Quantities:
             numbers = {"mean": summary.mean, "half": half or 0.0, "low": low, "high": high,
                        "min": summary.low, "max": summary.high}  # fmt: skip
             return whole(summary.n) if rank == ["n"] else rounded(numbers[rank[0]], digits)
-        bounds = {
-            sign * bound(run, metric)
-            for sign, label in terms
-            for run in of[label].to_dict("records")
-        } - {0}
+        bounds = {sign * bound(of[label], metric) for sign, label in terms} - {0}
         if len(bounds) > 1:
             raise LookupError("the difference of two bounds is none")
         mean = f"{round(summary.mean, digits) + 0.0:{'+' if others else ''}.{digits}f}"

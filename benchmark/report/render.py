@@ -1,19 +1,105 @@
-"""Tables as text: Markdown to read, LaTeX for the paper, CSV for programs."""
+"""A table as data, and as text: Markdown to read, LaTeX for the paper, CSV for programs."""
 
 import csv as _csv
 import io
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 
-from benchmark.report.table import Row, Table, brief
-from benchmark.report.tables import LEGEND
+from benchmark.report import collapse
+from benchmark.report.frame import FIRST_WORDS
 
+LEGEND = (
+    "Test split, nats per sentence (natural logarithm); perplexities per token. ELBO is the bound "
+    "itself: higher is better. Over seeds: mean ± half the width of Student's 95 % interval (n ≥ "
+    "3), the range (n = 2), or the value (n = 1; SE is its own standard error over sentences). "
+    "≥: MI above ln N − 3 is a lower bound. ≤: more importance samples would still lower it. "
+    "–: there is no such figure. z_use: what reconstruction loses with the latent of a stranger, "
+    "a sentence of equal length drawn at random. "
+    f"AU: active units, threshold 0.01. First words: loss of the first {FIRST_WORDS} tokens of a "
+    f"sentence, nats per token. Alive: MI or z_use exceeds {collapse.THRESHOLD} nats by more than "
+    f"{collapse.ERRORS} of its standard errors over sentences; collapsed: the upper ends of both "
+    "lie below it; undecided: neither (numbers of seeds, also at other thresholds). MI is what the "
+    "encoder writes into z, z_use what the decoder reads from it: a model alive by MI alone is "
+    "not shown to use its latent. IW-NLL of "
+    "`lstm_lm` is its exact NLL. Bold: IW-NLL below that of `none`, paired by seed, p < 0.05 after "
+    "Holm's adjustment for the rows of the table; nothing else is ever bold. Primary outcomes, "
+    "fixed beforehand: IW-NLL minus that of `lstm_lm`, MI, and the share of seeds alive."
+)
+DASH = "–"
+# What a README or the width of a page has room for.
+_BRIEF = (
+    "ELBO", "KL", "MI", "z_use", "z_use (next)", "IW-NLL", "excess", "recovered",
+    "alive / undecided / collapsed",
+)  # fmt: skip
+_BRIEF_PAIRED = ("MI", "p (MI)", "IW-NLL", "p (IW-NLL)", "n")
 _LATEX = {
     "\\": r"\textbackslash{}", "{": r"\{", "}": r"\}", "_": r"\_", "%": r"\%", "&": r"\&",
     "#": r"\#", "$": r"\$", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "−": "$-$",
     "±": r"$\pm$", "≥": r"$\ge$", "≤": r"$\le$", "–": "--", "×": r"$\times$", "<": "$<$",
     ">": "$>$", "|": "$|$", '"': r"\textquotedbl{}", "--": "-{}-",
 }  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Cell:
+    """``text`` as printed; ``value`` sorts; a mean also tells ``half`` its interval and ``n``."""
+
+    text: str
+    value: float | None = None
+    bold: bool = False
+    half: float | None = None
+    n: int | None = None
+
+
+@dataclass(frozen=True)
+class Row:
+    """A row: ``mark`` is the number of its footnote, ``ids`` are those of its runs."""
+
+    label: str
+    cells: tuple[Cell, ...]
+    mark: int | None = None
+    ids: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Table:
+    """``name`` is unique in the study; ``columns`` are titles without that of the labels.
+
+    ``kind``: "main", "steps", "paired", "sentences" or "published".
+    """
+
+    name: str
+    title: str
+    notes: tuple[str, ...]
+    columns: tuple[str, ...]
+    rows: tuple[Row, ...]
+    footnotes: tuple[str, ...] = ()
+    kind: str = "main"
+
+
+def brief(table: Table) -> Table:
+    """The most telling columns of a main table or one of differences; all of another."""
+    if table.kind not in ("main", "paired"):
+        return table
+    wanted = _BRIEF if table.kind == "main" else _BRIEF_PAIRED
+    titles = [title.removesuffix(" (primary)") for title in table.columns]
+    kept = [i for i, title in enumerate(titles) if title in wanted]
+    return replace(
+        table,
+        columns=tuple(table.columns[i] for i in kept),
+        rows=tuple(replace(row, cells=tuple(row.cells[i] for i in kept)) for row in table.rows),
+    )
+
+
+def slug(title: str, taken: Iterable[str]) -> str:
+    """A name of letters, digits, ``_`` and ``-``, other than those taken."""
+    base = re.sub(r"[^A-Za-z0-9_]+", "-", title).strip("-") or "data"
+    known, number, name = set(taken), 1, base
+    while name in known:
+        number += 1
+        name = f"{base}-{number}"
+    return name
 
 
 def markdown(study: str, tables: Sequence[Table], remarks: Sequence[str] = ()) -> str:

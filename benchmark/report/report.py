@@ -13,9 +13,8 @@ from benchmark.core.errors import UserError
 from benchmark.core.files import check_writable, plain, write_atomic
 from benchmark.core.records import read_jsonl
 from benchmark.report import checkpoints, render, tables, terminal
-from benchmark.report.comparable import groups
-from benchmark.report.notes import caveats
-from benchmark.report.table import Table
+from benchmark.report.comparable import Group, caveats, groups
+from benchmark.report.render import Table
 from benchmark.report.verdict import verdict
 
 if TYPE_CHECKING:
@@ -39,11 +38,11 @@ class Places:
 
 
 def places(name: str, results: Path, out: Path | None = None) -> Places:
-    """Where a study's report goes when nobody says otherwise.
+    """Return where a study's report goes by default.
 
     The repository's records have theirs in ``paper/tables`` and ``paper/figures``, others in
-    ``tables`` and ``figures`` beside them. The page is beside the records, but in ``out`` where
-    that is given: records may be read-only.
+    ``tables`` and ``figures`` beside them. The page is beside the records, but in ``out`` if that
+    is given: records may be read-only.
     """
     home = TABLES if results.absolute() == RESULTS.absolute() else results / "tables"
     folder = out or home
@@ -62,7 +61,8 @@ class Report:
         path: its collected file.
         lines: of that file.
         findings: of `consistency.check`.
-        built: its tables.
+        groups: the lines by table, from which tables, figures and verdict are made.
+        built: the tables.
     """
 
     name: str
@@ -70,34 +70,30 @@ class Report:
     path: Path
     lines: list[Record]
     findings: list[Finding]
+    groups: list[Group]
     built: list[Table]
 
     @cached_property
     def markdown(self) -> str:
         """The tables and the remarks on the records."""
-        told = [one for one in self.findings if not one.wrong]
-        remarks = [f"{one.id}: {one.text}" if one.id else one.text for one in told]
+        known = [one for one in self.findings if not one.wrong]
+        remarks = [f"{one.id}: {one.text}" if one.id else one.text for one in known]
         return render.markdown(self.name, self.built, tables.remarks(self.lines) + remarks)
 
     @cached_property
     def pictures(self) -> "list[Picture]":
         """The figures' titles and numbers; nothing is drawn."""
-        from benchmark.report import figures
+        from benchmark.report import figures  # matplotlib takes a second
 
-        return list(figures.pictures(self.name, self.lines))
+        return list(figures.pictures(self.name, self.groups))
 
     @property
     def wrong(self) -> list[str]:
         """What cannot be, with file and line."""
         return [one.told(self.path) for one in self.findings if one.wrong]
 
-    @property
-    def shown(self) -> str:
-        """For a person to read, in plain text."""
-        return self.told()
-
     def told(self, colour: bool = False, full: bool = False, quiet: bool = False) -> str:
-        """What a person shall read: of wrong records only what is wrong.
+        """Return what a person shall read: of wrong records only what is wrong.
 
         Args:
             colour: whether the output shows colours.
@@ -109,36 +105,28 @@ class Report:
             return f"{self.markdown}\n{wrong}" if wrong else self.markdown
         if wrong or quiet:
             return wrong or "".join(f"{one}\n" for one in terminal.remarks(self.findings))
-        found = caveats([line for group in groups(self.lines) for line in group.lines])
-        return terminal.text(verdict(self.lines), self.built, found, self.findings, colour)
+        doubts = caveats([line for group in self.groups for line in group.lines])
+        return terminal.text(verdict(self.groups), self.built, doubts, self.findings, colour)
 
     def texts(self, to: Places) -> dict[Path, str]:
-        """Content of each file that belongs in version control, but for images."""
-        found = {
+        """Return the content of each file that belongs in version control, but for images."""
+        contents = {
             to.tables / f"{self.name}.md": self.markdown,
             to.tables / f"{self.name}.tex": render.latex(self.name, self.built),
             to.tables / f"{self.name}.csv": render.csv(self.built),
         }
         if to.figures is not None:
-            found |= {to.figures / f"{one.name}.csv": one.csv for one in self.pictures}
-        return found
+            contents |= {to.figures / f"{one.name}.csv": one.csv for one in self.pictures}
+        return contents
 
     def write(self, to: Places) -> list[Path]:
-        """Write everything, unless a record is wrong.
-
-        Returns:
-            The files written.
-
-        Raises:
-            UserError: a folder cannot be written.
-        """
+        """Write everything, unless a record is wrong, and return the files."""
         if self.wrong:
             return []
-        check_writable(to.tables, "--out")
-        if to.figures is not None:
-            check_writable(to.figures, "--figures")
-        if to.page is not None:
-            check_writable(to.page.parent, "--page")
+        page = to.page.parent if to.page else None
+        for folder, option in ((to.tables, "--out"), (to.figures, "--figures"), (page, "--page")):
+            if folder is not None:
+                check_writable(folder, option)
         contents = {path: text.encode() for path, text in self.texts(to).items()}
         images: dict[str, bytes] = {}
         if to.figures is not None:
@@ -147,20 +135,15 @@ class Report:
                 contents[to.figures / f"{picture.name}.png"] = images[picture.title] = png
                 contents[to.figures / f"{picture.name}.pdf"] = pdf
         if to.page is not None:
-            contents[to.page] = self.page(images, to).encode()
+            contents[to.page] = self._page(images, to).encode()
         for path, content in contents.items():
             write_atomic(path, content)
         return list(contents)
 
-    def page(self, images: dict[str, bytes], to: Places) -> str:
-        """The HTML page, with figures by title."""
-        from benchmark.report.page import Origin, page
+    def _page(self, images: dict[str, bytes], to: Places) -> str:
+        """Return the HTML page with figures by title, and the command that makes it."""
+        from benchmark.report.page import page
 
-        origin = Origin(self.file, str(self.path.parent), self._command(to))
-        return page(self.name, self.built, self.lines, images, self.findings, origin)
-
-    def _command(self, to: Places) -> str:
-        """The command that writes there."""
         results = self.path.parent
         words = ["pcbench", "report", self.file]
         words += ["--results", str(results)] if results != RESULTS else []
@@ -173,62 +156,55 @@ class Report:
             words += ["--figures", str(to.figures)]
         if to.page is not None and (to.page != usual.page or to.figures is None):
             words += ["--page", str(to.page)]
-        return shlex.join(words)
+        origin = self.file, str(results), shlex.join(words)
+        return page(self.name, self.built, self.lines, images, self.findings, *origin)
 
     def differing(self, to: Places, readme: Path | None = None) -> list[str]:
-        """Files that are not what the records say, "paper/tables/a.md: not what ... says".
+        """Return which files are not what the records say, "paper/tables/a.md: not what ...".
 
         Only text is compared, of figures their numbers: images differ between versions of the
         library that draws them.
         """
-        found = []
+        problems = []
         for path, text in self.texts(to).items():
             if not path.exists():
-                found.append(f"{path}: is missing")
+                problems.append(f"{path}: is missing")
             elif path.read_bytes() != text.encode():
-                found.append(f"{path}: is not what {self.path} says")
+                problems.append(f"{path}: is not what {self.path} says")
         if to.figures is not None:
             from benchmark.report import figures
 
             names = {one.name for one in self.pictures}
-            found += [f"{path}: is of no figure of {self.path}; remove it and its images"
-                      for path in figures.leftover(self.name, to.figures, names)]  # fmt: skip
-        return found + ([] if readme is None else self.unlike(readme))
+            problems += [f"{path}: is of no figure of {self.path}; remove it and its images"
+                         for path in figures.leftover(self.name, to.figures, names)]  # fmt: skip
+        return problems + ([] if readme is None else self.unlike(readme))
 
     def unlike(self, page: Path) -> list[str]:
-        """Whether the tables between a page's markers are others, as `differing` tells it."""
-        before, after = self._filled(page)
-        return [] if before == after else [f"{page}: its table is not what {self.path} says"]
+        """Return whether the tables between a page's markers differ, as `differing` says it."""
+        same = page.read_text(encoding="utf-8") == self._filled(page)
+        return [] if same else [f"{page}: its table is not what {self.path} says"]
 
     def fill(self, page: Path) -> None:
         """Put the short tables between the study's markers in a page, unless a record is wrong.
 
         The markers are ``<!-- results:NAME -->`` and ``<!-- /results:NAME -->``.
-
-        Raises:
-            UserError: the page cannot be read or written, or lacks the markers.
         """
         if not self.wrong:
-            write_atomic(page, self._filled(page)[1].encode())
+            write_atomic(page, self._filled(page).encode())
 
-    def _filled(self, page: Path) -> tuple[str, str]:
-        """A page's text as it is, and with its tables anew."""
+    def _filled(self, page: Path) -> str:
         start, end = f"<!-- results:{self.name} -->", f"<!-- /results:{self.name} -->"
-        try:
-            before = page.read_text(encoding="utf-8")
-        except OSError as error:
-            raise UserError(f"{page}: cannot be read ({error.strerror})") from error
-        head, opened, rest = before.partition(start)
+        head, opened, rest = page.read_text(encoding="utf-8").partition(start)
         _, closed, tail = rest.partition(end)
         if not (opened and closed):
             raise UserError(
                 f"{page}: lacks the lines {start} and {end}; add them where the table goes"
             )
-        return before, f"{head}{start}\n{render.short(self.built)}\n{end}{tail}"
+        return f"{head}{start}\n{render.short(self.built)}\n{end}{tail}"
 
 
 def read(study: str, results: Path) -> Report:
-    """The report of a collected study.
+    """Return the report of a collected study.
 
     Args:
         study: a study file or its name.
@@ -248,18 +224,18 @@ def read(study: str, results: Path) -> Report:
     if not lines:
         raise UserError(f"{path}: holds no run; run `pcbench collect {file}` again")
     arrays = checkpoints.load(sentences.path_of(results, name), lines)
-    built = tables.build(lines, arrays)
-    return Report(name, file, path, lines, consistency.check(lines, _seeds(study)), built)
+    by_table = groups(lines)
+    built = tables.build(by_table, arrays)
+    return Report(name, file, path, lines, consistency.check(lines, _seeds(file)), by_table, built)
 
 
-def _seeds(study: str) -> list[int] | None:
-    """The seeds that a study's file states; None where only its name is known.
+def _seeds(file: str) -> list[int] | None:
+    """Return the seeds that a study's file states; None if it is not there or damaged.
 
-    A name alone is that of a file in ``paper/``. What is wrong with the file, sweeping tells.
+    What is wrong with the file is reported by the commands that train its runs.
     """
-    path = Path(study) if study.endswith(".toml") else Path("paper", f"{study}.toml")
     try:
-        seeds = tomllib.loads(path.read_text(encoding="utf-8"))["study"]["seeds"]
+        seeds = tomllib.loads(Path(file).read_text(encoding="utf-8"))["study"]["seeds"]
     except (OSError, ValueError, KeyError, TypeError):
         return None
     return seeds if isinstance(seeds, list) and all(type(s) is int for s in seeds) else None

@@ -1,57 +1,56 @@
-"""The tables of a study: for each group of records that compare, rows, differences, sentences.
+"""The tables of a study: for each group of records that compare, rows, differences, two steps.
 
 `benchmark.report.render` writes them as Markdown, LaTeX and CSV.
 """
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from benchmark.report import checkpoints, collapse, comparable, paired, published, steps
-from benchmark.report.frame import FIRST_WORDS, frame
-from benchmark.report.notes import notes
-from benchmark.report.overview import overview
-from benchmark.report.table import Table, slug
+from benchmark.core.measures import MEASURES, SIGNS
+from benchmark.report import checkpoints, collapse, published
+from benchmark.report.comparable import Group, notes
+from benchmark.report.differences import METRICS, MOST_PAIRS, pairs
+from benchmark.report.frame import LAST, REFERENCES, bound
+from benchmark.report.render import DASH, Cell, Row, Table, slug
+from benchmark.report.statistics import LEAST_T, shown, summarise
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 Record = dict[str, Any]
 
-LEGEND = (
-    "Test split, nats per sentence (natural logarithm); perplexities per token. ELBO is the bound "
-    "itself: higher is better. Over seeds: mean ± half the width of Student's 95 % interval (n ≥ "
-    "3), the range (n = 2), or the value (n = 1; SE is its own standard error over sentences). "
-    "≥: MI above ln N − 3 is a lower bound. ≤: more importance samples would still lower it. "
-    "–: there is no such figure. z_use: what reconstruction loses with the latent of a stranger, "
-    "a sentence of equal length drawn at random. "
-    f"AU: active units, threshold 0.01. First words: loss of the first {FIRST_WORDS} tokens of a "
-    f"sentence, nats per token. Alive: MI or z_use exceeds {collapse.THRESHOLD} nats by more than "
-    f"{collapse.ERRORS} of its standard errors over sentences; collapsed: the upper ends of both "
-    "lie below it; undecided: neither (numbers of seeds, also at other thresholds). MI is what the "
-    "encoder writes into z, z_use what the decoder reads from it: a model alive by MI alone is "
-    "not shown to use its latent. IW-NLL of "
-    "`lstm_lm` is its exact NLL. Bold: IW-NLL below that of `none`, paired by seed, p < 0.05 after "
-    "Holm's adjustment for the rows of the table; nothing else is ever bold. Primary outcomes, "
-    "fixed beforehand: IW-NLL minus that of `lstm_lm`, MI, and the share of seeds alive."
+MAIN = (
+    "elbo", "kl", "mi", "rec", "iw_nll", "ppl_elbo", "ppl_iw", "z_use", "z_use_next", "au",
+    "marginal_kl", "first_words", "bleu", "excess", "recovered", "recovered_mean",
+)  # fmt: skip
+PRIMARY = {"none": "mi", "lstm_lm": "iw_nll"}  # outcome of each reference, fixed beforehand
+_STATES = ("state", *(f"state_{threshold}" for threshold in collapse.OTHER_THRESHOLDS))
+_ENDS = (
+    "alive / undecided / collapsed",
+    "alive by MI, by z_use",
+    *(f"at {threshold} nats" for threshold in collapse.OTHER_THRESHOLDS),
+    "updates (encoder / decoder)",
+    "hours a run",
 )
 
 
-def build(lines: Sequence[Record], arrays: "checkpoints.Arrays | None" = None) -> list[Table]:
-    """All tables of a study in reading order.
+def build(groups: Sequence[Group], arrays: "checkpoints.Arrays | None" = None) -> list[Table]:
+    """Return all tables of a study in reading order.
 
     Args:
-        lines: of its collected file.
+        groups: of `benchmark.report.comparable.groups`.
         arrays: its sentences, of `benchmark.report.checkpoints.load`.
     """
     found: list[Table] = []
-    for group in comparable.groups(lines):
-        runs = frame(group.lines)
-        better = paired.better(paired.against(runs, "none"))
-        told = [*group.notes, *notes(group.lines), *paired.uncompared(runs)]
+    for group in groups:
         base = slug(group.title, (table.name for table in found))
-        found.append(overview(base, group.title, told, runs, better))
+        found.append(replace(_main(group), name=base))
         for table in (
-            *paired.tables(group.title, runs),
-            *steps.tables(group.title, runs),
-            *checkpoints.tables(group.title, runs, arrays or {}),
+            *_paired(group),
+            *_steps(group),
+            *checkpoints.tables(group.title, group.runs, arrays or {}),
             *published.tables(group.title, group.lines),
         ):
             name = slug(f"{base}-{table.name}", (one.name for one in found))
@@ -60,7 +59,257 @@ def build(lines: Sequence[Record], arrays: "checkpoints.Arrays | None" = None) -
 
 
 def remarks(lines: Sequence[Record]) -> list[str]:
-    """What must be said below all tables of a study."""
+    """Return what must be said below all tables of a study."""
     stray = sum(line.get("row") is None for line in lines)
     text = f"{stray} records belong to runs that the study no longer names; not shown."
     return [text] if stray else []
+
+
+def _known(runs: "pd.DataFrame", metric: str) -> bool:
+    """Tell whether some run has a figure."""
+    return metric in runs and bool(runs[metric].notna().any())
+
+
+def _sign(runs: "pd.DataFrame", metric: str, column: str = "") -> str:
+    """Return "≥ " or "≤ " before a figure that is a bound, otherwise nothing."""
+    return f"{SIGNS[bound(runs, metric, column)]} ".lstrip()
+
+
+# The main table ----------------------------------------------------------------------------------
+
+
+def _main(group: Group) -> Table:
+    """Return a row a label, summarised over seeds; footnotes tell which runs have no record."""
+    runs = group.runs
+    hidden = {name for name in MAIN if MEASURES[name].exact and not _known(runs, "excess")}
+    if not _known(runs, "z_use_next"):
+        hidden.add("z_use_next")
+    elif not _known(runs, "z_use"):  # all records are older
+        hidden.add("z_use")
+    if runs["data"].nunique() > 1:  # the first tokens of two codings are not the same words
+        hidden.add("first_words")
+    metrics = [name for name in MAIN if name not in hidden]
+    likelihoods = group.differences.query("reference == 'none' and metric == 'iw_nll'")
+    better = set(likelihoods[likelihoods["significant"] & (likelihoods["mean"] < 0)]["label"])
+    rows: list[Row] = []
+    footnotes: list[str] = []
+    for label, row in runs.groupby("label", sort=False):
+        done, mark = row[row["status"] == "done"], None
+        if len(done) < len(row):
+            lack = _lacking(row)
+            footnotes += [lack] if lack not in footnotes else []
+            mark = footnotes.index(lack) + 1
+        cells = [_figure(done, metric) for metric in metrics]
+        if label in better:
+            place = metrics.index("iw_nll")
+            cells[place] = replace(cells[place], bold=True)
+        rows.append(Row(str(label), (*cells, *_ends(done)), mark, tuple(row["id"])))
+    titles = (*(MEASURES[name].title for name in metrics), *_ENDS)
+    told = (*group.notes, *notes(group.lines), *_uncompared(runs))
+    return Table("", group.title, told, titles, tuple(rows), tuple(footnotes))
+
+
+def _figure(done: "pd.DataFrame", metric: str) -> Cell:
+    """Summarise a metric; a dash unless every run has it.
+
+    A single run's figure comes with its own standard error where its record has one.
+    """
+    unknown = not len(done) or metric not in done or done[metric].isna().any()
+    # KL - MI: of a bound, or of an auto-encoder's KL, it says nothing.
+    if unknown or (
+        metric == "marginal_kl" and (bound(done, "mi") or (done["baseline"] == "autoencoder").any())
+    ):
+        return Cell(DASH)
+    digits, summary = MEASURES[metric].digits, summarise([float(value) for value in done[metric]])
+    text = _sign(done, metric) + shown(summary, digits)
+    error = done.get(f"{metric}_se")
+    if len(done) == 1 and error is not None and error.notna().all():
+        text += f" (SE {error.iloc[0]:.{digits}f})"
+    return Cell(text, summary.mean, half=summary.half, n=summary.n)
+
+
+def _ends(done: "pd.DataFrame") -> list[Cell]:
+    """Return the cells of `_ENDS`: states of the latent, updates and hours."""
+    n = len(done)
+    if not n:
+        return [Cell(DASH)] * len(_ENDS)
+    counted = []
+    for name in _STATES:
+        counts = states(done, name)
+        text = DASH if counts is None else " / ".join(map(str, counts))
+        counted.append(Cell(text, None if counts is None else counts[0], n=n))
+    halves = [states(done, f"{half}_state") for half in collapse.HALVES]
+    alive = ", ".join(DASH if counts is None else str(counts[0]) for counts in halves)
+    updates = [float(done[name].mean()) for name in ("encoder", "decoder")]
+    hours = float(done["seconds"].mean()) / 3600
+    return [
+        counted[0],
+        Cell(DASH if None in halves else alive, n=n),
+        *counted[1:],
+        Cell(" / ".join(f"{number:,.0f}" for number in updates), math.fsum(updates), n=n),
+        Cell(f"{hours:.3f}" if hours >= 5e-4 else "< 0.001", hours, n=n),
+    ]
+
+
+def states(done: "pd.DataFrame", name: str = "state") -> tuple[int, int, int] | None:
+    """Count the seeds that are alive, undecided and collapsed; None where that is not known.
+
+    States that rest on two kinds of z_use are not added up.
+    """
+    mixed = _known(done, "z_use") and _known(done, "z_use_next")
+    if mixed or done[name].isna().any():
+        return None
+    alive, undecided, collapsed = (int((done[name] == one).sum()) for one in collapse.STATES)
+    return alive, undecided, collapsed
+
+
+def _lacking(runs: "pd.DataFrame") -> str:
+    """Tell how many runs have no record, and why; in few words, so that rows can share it."""
+    absent = runs[runs["status"] != "done"]
+    counts = ", ".join(f"{n} {status}" for status, n in absent["status"].value_counts().items())
+    errors = "".join(f"; {error}" for error in absent["error"].dropna().unique())
+    return f"{len(absent)} of {len(runs)} runs without a record ({counts}){errors}."
+
+
+def _uncompared(runs: "pd.DataFrame") -> list[str]:
+    """Tell why no differences are shown, if there is no reference and the pairs are too many."""
+    if runs["role"].isin(REFERENCES).any() or (count := len(pairs(runs))) <= MOST_PAIRS:
+        return []
+    rows = runs[runs["status"] == "done"]["label"].nunique()
+    return [
+        "No differences between rows are shown: none is of `none` or `lstm_lm`, and "
+        f"{rows} rows make {count} pairs that differ in one thing alone (at most {MOST_PAIRS} are "
+        "shown)."
+    ]
+
+
+# Differences -------------------------------------------------------------------------------------
+
+
+def _paired(group: Group) -> list[Table]:
+    """Return a table for each reference, or one of every pair of rows.
+
+    Their names say whose differences: "minus-none", "minus-lstm_lm", "pairs".
+    """
+    found = []
+    for reference in group.differences["reference"].unique():
+        part = group.differences[group.differences["reference"] == reference]
+        if reference:
+            name, title = f"minus-{reference}", f"differences to `{reference}`"
+            what = f"Row minus `{reference}`"
+        else:
+            name, title = "pairs", "differences between rows"
+            rows = group.runs[group.runs["status"] == "done"]["label"].nunique()
+            every = len(part) == len(METRICS) * math.comb(rows, 2)
+            which = "Every pair of rows" if every else "Rows that differ in method or settings"
+            what = f"{which}{'' if every else ' alone'}, as none is of `none` or `lstm_lm`"
+        columns: dict[str, list[Cell]] = {}
+        for metric in METRICS:
+            lines = part[part["metric"] == metric]
+            title_of = MEASURES[metric].title
+            if lines["summary"].notna().any():
+                primary = " (primary)" if PRIMARY.get(reference) == metric else ""
+                columns[title_of + primary] = [
+                    _difference(line) for line in lines.to_dict("records")
+                ]
+            if lines["p"].notna().any():
+                columns[f"p ({title_of})"] = [_p(line) for line in lines.to_dict("records")]
+        lines = part[part["metric"] == METRICS[0]]
+        columns["n"] = [Cell(str(len(seeds)), len(seeds)) for seeds in lines["seeds"]]
+        labels = lines["label"] if reference else lines["label"] + " − " + lines["other"]
+        rows_of = [
+            Row(label, cells, ids=ids)
+            for label, cells, ids in zip(
+                labels, zip(*columns.values(), strict=True), lines["ids"], strict=True
+            )
+        ]
+        found.append(
+            Table(name, f"{group.title}: {title}", (_explained(what, part),), tuple(columns),
+                  tuple(rows_of), kind="paired")
+        )  # fmt: skip
+    return found
+
+
+def _difference(line: Mapping[Any, Any]) -> Cell:
+    summary = line["summary"]
+    if summary is None:
+        return Cell(DASH)
+    sign = f"{SIGNS[line['bound']]} ".lstrip()
+    return Cell(sign + shown(summary), summary.mean, half=summary.half, n=summary.n)
+
+
+def _p(line: Mapping[Any, Any]) -> Cell:
+    """Return the adjusted p value; in brackets that of the sign-flip test."""
+    if math.isnan(line["p"]):
+        return Cell(DASH)
+    texts = [f"{p:.3f}" if p >= 5e-4 else "< 0.001"
+             for p in (line["p"], line["summary"].sign_p) if p is not None]  # fmt: skip
+    return Cell(" [".join(texts) + "]" * (len(texts) - 1), line["p"], n=line["summary"].n)
+
+
+def _explained(what: str, part: "pd.DataFrame") -> str:
+    """Tell what a table of differences shows, and which tests it holds."""
+    tested = bool(part["p"].notna().any())
+    text = f"{what}, paired by the n seeds that both have."
+    if tested:
+        text += " p: paired t test, adjusted by Holm for the rows of the column."
+    if part["bound"].any():
+        text += " ≥, ≤: the difference of a bound is a bound"
+        text += ", and p is of the bounds." if tested else "."
+    if part[part["metric"] == "recovered"]["summary"].notna().any():
+        text += " Differences in `excess` are those of IW-NLL: the sentences are the same."
+    flipped = sorted({s.n for s in part["summary"].dropna() if s.sign_p is not None})
+    if flipped:
+        least = "; ".join(f"n = {n}: {2 / 2**n:.2g}" for n in flipped)
+        text += (
+            f" In brackets the exact sign-flip test, not adjusted; the least it can be: {least}."
+        )
+    return text
+
+
+# The chosen and the last step --------------------------------------------------------------------
+
+
+def _steps(group: Group) -> list[Table]:
+    """Return the figures of two fixed points: the step that validation chose, and the last step.
+
+    Validation is flat near its best: the epochs within a tenth of a nat of it can differ in MI by
+    half. The chosen step's MI is partly drawn by that noise, so the last step's stands beside it.
+    """
+    done = group.runs[group.runs["status"] == "done"]
+    if not len(done):
+        return []
+    metrics = [name for name in LAST if _known(done, name) and _known(done, f"last_{name}")]
+    rows = []
+    for label, runs in done.groupby("label", sort=False):
+        share = float((runs["best_step"] / runs["steps"].astype(float)).mean(skipna=False))
+        known = not math.isnan(share)
+        cells = [Cell(f"{100 * share:.0f} %", share, n=len(runs)) if known else Cell(DASH)]
+        for metric in metrics:
+            cells += _chosen_and_last(runs, metric)
+        rows.append(Row(str(label), tuple(cells), ids=tuple(runs["id"])))
+    titles = [MEASURES[metric].title for metric in metrics]
+    columns = [f"{title}, {which}" for title in titles for which in ("chosen", "last")]
+    note = (
+        "Test split: the weights that validation chose, and the last ones. Chosen at: the step, as "
+        "a share of training, mean over seeds. *: the two means differ by more than one standard "
+        "deviation of the chosen one over seeds (n ≥ 3). The last ELBO is of one draw of z a "
+        "sentence, the chosen one of the importance draws."
+    )
+    return [Table("steps", f"{group.title}: chosen and last step", (note,),
+                  ("chosen at", *columns), tuple(rows), kind="steps")]  # fmt: skip
+
+
+def _chosen_and_last(runs: "pd.DataFrame", metric: str) -> list[Cell]:
+    names = (metric, f"last_{metric}")
+    if runs[list(names)].isna().any(axis=None):
+        return [Cell(DASH), Cell(DASH)]
+    chosen, last = (summarise([float(value) for value in runs[name]]) for name in names)
+    spread = float(runs[metric].astype(float).std())  # nan for a single seed
+    apart = chosen.n >= LEAST_T and abs(last.mean - chosen.mean) > spread
+    texts = [_sign(runs, metric, name) + shown(one)
+             for name, one in zip(names, (chosen, last), strict=True)]  # fmt: skip
+    return [
+        Cell(texts[0], chosen.mean, half=chosen.half, n=chosen.n),
+        Cell(texts[1] + " *" * apart, last.mean, half=last.half, n=last.n),
+    ]

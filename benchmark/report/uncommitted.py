@@ -5,13 +5,13 @@ import subprocess
 from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 from benchmark.core import records
-from benchmark.core.records import Record
 from benchmark.sweep import plan
 
 
-def remarks(study: str, path: Path, lines: Iterable[Record]) -> list[str]:
+def remarks(study: str, path: Path, lines: Iterable[Any]) -> list[str]:
     """Return how many records are as in git's last commit, and which methods changed since.
 
     Args:
@@ -20,9 +20,7 @@ def remarks(study: str, path: Path, lines: Iterable[Record]) -> list[str]:
         lines: of that file.
     """
     done = [line for line in lines if records.is_done(line)]
-    changed = Counter(line["config"]["baseline"] for line in done if plan.method_changed(line))
-    rows = [(line["config"]["baseline"], line["label"]) for line in done if "label" in line]
-    stale = plan.edits(changed, f"pcbench sweep {study} --redo", rows)
+    stale = plan.edits(filter(plan.method_changed, done), f"pcbench sweep {study} --redo")
     try:
         shown = subprocess.run(
             ["git", "-C", str(path.absolute().parent), "show", f"HEAD:./{path.name}"],

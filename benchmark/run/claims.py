@@ -157,8 +157,8 @@ def _alive(path: Path, now: float, stale: float) -> bool:
         os.kill(content["pid"], 0)
     except ProcessLookupError:
         return False
-    except PermissionError:
-        return True
+    except PermissionError:  # another user's process
+        pass
     return True
 
 

@@ -38,7 +38,8 @@ def _data_set(spec: str) -> str:
     try:
         corpora.check(spec)
     except UserError as error:
-        raise ValueError(str(error)) from error
+        # The name of a folder may hold bytes that are no UTF-8, which pydantic's messages may not.
+        raise ValueError(str(error).encode("utf-8", "backslashreplace").decode()) from error
     return spec
 
 
@@ -48,8 +49,7 @@ def _preset(name: str) -> str:
     return name
 
 
-# The name of a folder or file may hold bytes that are no UTF-8, which pydantic's own str refuses.
-Text = InstanceOf[str]
+Text = InstanceOf[str]  # unlike str, also one with such bytes
 DataSet = Annotated[Text, AfterValidator(_data_set)]
 Preset = Annotated[str, AfterValidator(_preset)]
 Seed = Annotated[int, Field(ge=0)]

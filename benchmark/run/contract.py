@@ -1,16 +1,22 @@
 """What each hook of a method must return: checked before a run's first step, and by the tests.
 
 A method that breaks the contract trains all the same, on something else: a penalty of (B, Z) is
-averaged over dimensions, which looks like a cure of collapse. The check has a method, a model,
-sentences and random numbers of its own, and leaves nothing behind.
+averaged over dimensions, which looks like a cure of collapse. A method that keeps state outside
+``run.memory``, or draws from a global generator, is another run after a kill: no checkpoint holds
+either. The check has a method, a model, sentences and random numbers of its own, and leaves nothing
+behind.
 """
 
 import copy
 import dataclasses
 import inspect
 import math
-from contextlib import AbstractContextManager
-from itertools import pairwise
+import pickle
+import random
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cached_property
+from itertools import pairwise, product
 from typing import Any, NoReturn
 
 import numpy as np
@@ -27,10 +33,14 @@ from benchmark.model.vae import Output, TextVAE, build
 from benchmark.run.config import RunConfig
 from benchmark.run.failures import blamed, check_loss, file_of, reason
 from benchmark.run.training import Training
-from benchmark.run.watched import undisturbed, watched
 
 PUBLIC = {name: value for name, value in vars(Baseline).items() if not name.startswith("_")}
 HOOKS = {name: value for name, value in PUBLIC.items() if inspect.isfunction(value)}
+SOURCES = {  # where a hook takes its random numbers from; the others take them from run.noise
+    "inputs": "its argument `generator`",
+    "build": "torch's generator, which is seeded around it",
+    "forward": "the `noise` of TextVAE.forward",
+}
 
 
 def check(config: RunConfig, corpus: Corpus, device: torch.device) -> None:
@@ -38,13 +48,19 @@ def check(config: RunConfig, corpus: Corpus, device: torch.device) -> None:
     config = copy.deepcopy(config)
     sizes = np.unique(corpus.splits["train"].lengths, return_counts=True)[1]
     steps = config.train.epochs * int(np.ceil(sizes / config.train.batch_size).sum())
-    with undisturbed(device), blamed(config):
-        contract = Contract(config, device)
-        contract.check_names()
-        contract.check_weight(steps)
-        contract.check_selection()
-        contract.check_penalty()
-        contract.check_step(corpus)
+    python, arrays = random.getstate(), np.random.get_state()
+    cards = [device] if device.type == "cuda" else []
+    try:
+        with torch.random.fork_rng(devices=cards), blamed(config):
+            contract = Contract(config, device)
+            contract.check_names()
+            contract.check_weight(steps)
+            contract.check_selection()
+            contract.check_penalty()
+            contract.check_step(corpus)
+    finally:
+        random.setstate(python)
+        np.random.set_state(arrays)
 
 
 class Contract:
@@ -52,6 +68,7 @@ class Contract:
 
     def __init__(self, config: RunConfig, device: torch.device) -> None:
         self.config, self.method, self.device = config, config.method(), device
+        self.where = registry.shown(file_of(config))
         self.latent = config.model.latent if self.method.latent else 0
         self.sentences = 4 if self.latent == 3 else 3  # so that no shape is right by coincidence
 
@@ -76,12 +93,9 @@ class Contract:
                 kind = type(PUBLIC[name]).__name__
                 self._refuse(f"{name} is no hyper-parameter; write {name}: ClassVar[{kind}] = ...")
             elif not name.startswith("_") and name not in {*fields, *PUBLIC}:
-                mend = f"a helper is _{name}"
-                if not callable(value):
-                    mend = (
-                        f"a hyper-parameter has a type, {name}: float = ..., a constant is _{name}"
-                    )
-                self._refuse(f"{name} is no hook; {suggest(name, PUBLIC)} ({mend})")
+                hint = f"a hyper-parameter has a type, {name}: float = ..., a constant is _{name}"
+                hint = f"a helper is _{name}" if callable(value) else hint
+                self._refuse(f"{name} is no hook; {suggest(name, PUBLIC)} ({hint})")
 
     def check_weight(self, total: int) -> None:
         """A number of at least 0 at each of some steps, the same whenever it is asked for."""
@@ -115,7 +129,7 @@ class Contract:
         kl = torch.rand(shape, generator=torch.Generator().manual_seed(0)).to(self.device)
         counts = torch.full((size,), self.latent == 0)
         # What is free costs nothing, and a maximum hides what is below: various KLs.
-        for scale, shift in [(s, row) for s in (0.01, 1.0, 100.0, 1e4) for row in range(size)]:
+        for scale, shift in product((0.01, 1.0, 100.0, 1e4), range(size)):
             given = (kl * scale).roll(shift, 0).requires_grad_()
             with self._watched("penalty"):
                 paid: object = self.method.penalty(given * 1)
@@ -142,24 +156,34 @@ class Contract:
 
     def check_step(self, corpus: Corpus) -> None:
         """The model, what its decoder reads, and its loss, on a few sentences."""
+        vocabulary = len(corpus.vocabulary)
+        self._check_parts(vocabulary)
         words = np.arange(4 * self.sentences).reshape(self.sentences, 4)
-        split = Split.of((words % max(1, len(corpus.vocabulary) - 3) + 3).tolist())
+        split = Split.of((words % max(1, vocabulary - 3) + 3).tolist())
         splits = dict.fromkeys(corpus.splits, split)
         small = dataclasses.replace(corpus, splits=splits, language=None)
-        run = _Trial(self, small)
+        run = Training(self.config, small, self.device)
         batch = torch.from_numpy(split.tokens.reshape(self.sentences, -1)).long().to(self.device)
-        # A batch of one as well: the last one of a length may be.
-        losses = [self._loss(run, some) for some in (batch, batch.repeat(2, 1), batch[:1])]
-        if losses[0] is None or losses[1] is None:
-            return
-        if losses[0] > 0 and 1.8 < losses[1] / losses[0] < 2.2:
+        once, twice = self._loss(run, batch), self._loss(run, batch.repeat(2, 1))
+        self._loss(run, batch[:1])  # the last batch of a length may be a single sentence
+        if once and twice and once > 0 and 1.8 < twice / once < 2.2:
             self._refuse(
-                f"objective returned {losses[0]:.4g} for a batch and {losses[1]:.4g} where it "
-                "stands twice; take the mean over sentences"
+                f"objective returned {once:.4g} for a batch and {twice:.4g} where it stands twice; "
+                "take the mean over sentences"
             )
 
-    def _loss(self, run: "_Trial", batch: Tensor) -> float | None:
-        """The loss of a batch; None where it may need what ``before_step`` would have left."""
+    def _check_parts(self, vocabulary: int) -> None:
+        init = generator(self.config.seed, "init")
+        with self._watched("build"):
+            model: object = build(self.config.model, self.method, vocabulary, init)
+        if not isinstance(model, TextVAE):
+            self._refuse(f"build returned {_described(model)}; return the model, a TextVAE")
+        for part in ("encoder", "posterior", "decoder") if self.latent else ("decoder",):
+            if not isinstance(getattr(model, part, None), nn.Module):
+                self._refuse(f"build returned a model without {part}; replace it or leave it")
+
+    def _loss(self, run: Training, batch: Tensor) -> float | None:
+        """Check the loss of a batch; None where it may need what ``before_step`` leaves."""
         run.batch = batch
         with run.autocast():
             out = self._output(run, self._inputs(run))
@@ -174,28 +198,16 @@ class Contract:
         if not isinstance(loss, Tensor) or loss.shape != () or not loss.is_floating_point():
             self._refuse(f"{shown}; wanted a scalar tensor, (): the mean over sentences")
         check_loss(self.config, run, out, loss)
-        learns = [value for value in run.model.parameters() if value.requires_grad]
+        trained = [value for value in run.model.parameters() if value.requires_grad]
         if not loss.requires_grad or not any(
-            slope is not None for slope in torch.autograd.grad(loss, learns, allow_unused=True)
+            slope is not None for slope in torch.autograd.grad(loss, trained, allow_unused=True)
         ):
             parts = ", ".join(name for name, _ in run.model.named_children())
             self._refuse(f"objective returned a loss without a gradient for any of {parts}")
         return float(loss.detach())
 
-    def build(self, words: int) -> TextVAE:
-        """The method's model, with its parts."""
-        init = generator(self.config.seed, "init")
-        with self._watched("build"):
-            model: object = build(self.config.model, self.method, words, init)
-        if not isinstance(model, TextVAE):
-            self._refuse(f"build returned {_described(model)}; return the model, a TextVAE")
-        for part in ("encoder", "posterior", "decoder") if self.latent else ("decoder",):
-            if not isinstance(getattr(model, part, None), nn.Module):
-                self._refuse(f"build returned a model without {part}; replace it or leave it")
-        return model
-
     def _inputs(self, run: Training) -> Tensor:
-        """What the decoder shall read."""
+        """Check and return what the decoder is to read."""
         given, before = run.batch[:, :-1], run.batch.clone()
         with self._watched("inputs"):
             words: object = self.method.inputs(given, run.noise)
@@ -204,16 +216,16 @@ class Contract:
             self._refuse(f"{shown}; wanted word ids, {tuple(given.shape)} as given")
         if words.dtype not in (torch.int64, torch.int32):
             self._refuse(f"{shown} of {words.dtype}; wanted word ids, {given.dtype}")
-        last = len(run.corpus.vocabulary) - 1
-        if int(words.min()) < 0 or int(words.max()) > last:
-            ids = f"{int(words.min())} to {int(words.max())}"
-            self._refuse(f"inputs returned the word ids {ids}; the vocabulary has 0 to {last}")
+        first, last, most = int(words.min()), int(words.max()), len(run.corpus.vocabulary) - 1
+        if first < 0 or last > most:
+            ids = f"{first} to {last}"
+            self._refuse(f"inputs returned the word ids {ids}; the vocabulary has 0 to {most}")
         if not torch.equal(run.batch, before):
             self._refuse("inputs changes its tokens in place; change tokens.clone()")
         return words
 
     def _output(self, run: Training, words: Tensor) -> Output:
-        """The model at work, as it is trained and as it will be measured."""
+        """Check the model at work, as it is trained and as it will be measured."""
         model, batch = run.model, run.batch
         try:
             with self._watched("forward"):
@@ -235,9 +247,44 @@ class Contract:
                 self._refuse(f"build returned a model with {shown}; wanted {shape}, finite")
         return out
 
-    def _watched(self, hook: str) -> AbstractContextManager[None]:
-        where = registry.shown(file_of(self.config))
-        return watched(where, self.method, hook, self.device)
+    @contextmanager
+    def _watched(self, hook: str) -> Iterator[None]:
+        """Refuse a hook that changes the method, its class or a global generator."""
+        state, drawn = self._state(), self._drawn()
+        yield
+        name = "the model that build returns" if hook == "forward" else hook
+        for key, value in self._state().items():
+            if state.get(key) != value:
+                self._refuse(
+                    f"{name} changes {key} of the method, which no checkpoint holds; what must "
+                    "survive a step lives in run.memory"
+                )
+        for key, states in self._drawn().items():
+            if drawn[key] != states and (hook, key) != ("build", "torch"):
+                self._refuse(
+                    f"{name} uses the global generator of {key}, which no seed of the run sets and "
+                    f"no checkpoint holds; draw from {SOURCES.get(hook, 'run.noise')}"
+                )
+
+    def _state(self) -> dict[str, str]:
+        """Return what the method and its class hold, but for what is computed from it once."""
+        cls = type(self.method)
+        values = {name: value for name, value in vars(cls).items() if not name.startswith("__")}
+        values |= {f.name: getattr(self.method, f.name) for f in dataclasses.fields(self.method)}
+        values |= getattr(self.method, "__dict__", {})
+        cached = {name for name, value in vars(cls).items() if isinstance(value, cached_property)}
+        return {name: repr(value) for name, value in values.items() if name not in cached}
+
+    def _drawn(self) -> dict[str, bytes]:
+        """Return the states of all global generators, by library."""
+        states = {
+            "torch": torch.get_rng_state().numpy().tobytes(),
+            "random": pickle.dumps(random.getstate()),
+            "numpy": pickle.dumps(np.random.get_state()),
+        }
+        if self.device.type == "cuda":
+            states["torch"] += torch.cuda.get_rng_state(self.device).numpy().tobytes()
+        return states
 
     def _number(self, value: object, call: str) -> float:
         try:
@@ -249,22 +296,11 @@ class Contract:
         return weight
 
     def _refuse(self, text: str) -> NoReturn:
-        raise UserError(f"{registry.shown(file_of(self.config))}: {text}") from None
-
-
-class _Trial(Training):
-    """A run that is never trained: what hooks see of one."""
-
-    def __init__(self, contract: Contract, corpus: Corpus) -> None:
-        self.contract = contract
-        super().__init__(contract.config, corpus, contract.device)
-
-    def fresh_model(self) -> TextVAE:
-        return self.contract.build(len(self.corpus.vocabulary)).to(self.device)
+        raise UserError(f"{self.where}: {text}") from None
 
 
 def _described(value: object) -> str:
-    """A value in a few words: the shape of a tensor."""
+    """Return a value in a few words: of a tensor the shape."""
     if isinstance(value, Tensor):
         return str(tuple(value.shape))
     return " ".join(repr(value).split())[:60]

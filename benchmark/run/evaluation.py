@@ -27,6 +27,7 @@ MAX_CHUNK = {"cpu": 4096, "cuda": 2**16}  # tokens decoded at once
 Metrics = dict[str, Any]
 Parts = dict[str, NDArray[Any]]  # what one bucket gives; rows are its sentences
 Step = Callable[[int, Callable[[], Parts]], Parts]  # (bucket's number, work) -> its parts
+AT_ONCE: Step = lambda number, work: work()  # noqa: E731
 
 
 @torch.no_grad()
@@ -96,11 +97,6 @@ def measure_bucket(
     return out
 
 
-def at_once(number: int, work: Callable[[], Parts]) -> Parts:
-    """Measure a bucket without looking for what an earlier process measured."""
-    return work()
-
-
 def evaluate(
     model: TextVAE,
     corpus: Corpus,
@@ -108,7 +104,7 @@ def evaluate(
     samples: int,
     greedy: int,
     prior: bool = True,
-    step: Step = at_once,
+    step: Step = AT_ONCE,
 ) -> tuple[Metrics, dict[str, Any]]:
     """Return all figures of one model on one split.
 
@@ -201,7 +197,7 @@ def _vae(split: Measured, encoded: Encoded, parts: list[Parts]) -> Scores:
 
 
 def evaluate_test(
-    model: TextVAE, corpus: Corpus, config: RunConfig, test: Measured, step: Step = at_once
+    model: TextVAE, corpus: Corpus, config: RunConfig, test: Measured, step: Step = AT_ONCE
 ) -> tuple[Metrics, dict[str, Any]]:
     """Evaluate a model on the test split by a run's settings, with `recovery`."""
     settings = config.evaluate

@@ -20,6 +20,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from benchmark.core import records
 from benchmark.core.errors import UserError
 from benchmark.model import registry
 from benchmark.model.baseline import Run
@@ -51,7 +52,7 @@ def count(folder: Path) -> int:
 
 def given_up(folder: Path) -> bool:
     """Return whether the run is left alone: it failed three times and has no record."""
-    return count(folder) >= LIMIT and not (folder / "record.json").exists()
+    return count(folder) >= LIMIT and not records.finished(folder)
 
 
 def mark(folder: Path) -> tuple[int, ...]:

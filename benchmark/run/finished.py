@@ -1,23 +1,32 @@
-"""Finished runs: load the weights of one, measure it again, or let it write."""
+"""Finished runs in memory: measured again, or in terms of text (encode, write, score)."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
 
 from benchmark import data as corpora
 from benchmark import metrics
 from benchmark.core import ids, records
 from benchmark.core.errors import UserError
 from benchmark.core.seeds import generator
+from benchmark.data import Vocabulary
+from benchmark.data.corpus import Corpus, Split
 from benchmark.model import checkpoint
 from benchmark.model.device import open_device
-from benchmark.model.vae import build
+from benchmark.model.vae import TextVAE, build
+from benchmark.run import samples
 from benchmark.run.config import RunConfig
-from benchmark.run.encoding import Measured
-from benchmark.run.evaluation import evaluate, recovery
-from benchmark.run.loaded import LoadedRun
-from benchmark.run.samples import Samples, draw
+from benchmark.run.encoding import Measured, encode
+from benchmark.run.evaluation import evaluate, evaluate_test
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 def load_run(
@@ -25,14 +34,14 @@ def load_run(
     runs: str | Path | None = None,
     data_root: str | Path | None = None,
     device: str = "cpu",
-) -> LoadedRun:
+) -> "LoadedRun":
     """Load the best weights of a finished run, with its vocabulary and config.
 
     Args:
         run_id: the id, the beginning of one that no other run of ``runs`` has, or the run's folder.
         runs: by default ``$PCBENCH_RUNS`` or results/runs.
         data_root: of prepared data; by default ``$PCBENCH_DATA`` or .data.
-        device: where the model shall be.
+        device: where to put the model.
 
     Raises:
         UserError: no such run or several, one that is not finished, its weights were not kept, or
@@ -51,7 +60,7 @@ def load_run(
             f"{folder}: its config.json gives the id {config.id}; the code, a baseline's file or "
             "the config changed since: load the run with the commit that its record names"
         )
-    if not (folder / "record.json").exists():
+    if not records.finished(folder):
         raise UserError(f"{folder}: the run is not finished; the command that began it goes on")
     if not (folder / "best.pt").exists():
         raise UserError(
@@ -59,77 +68,218 @@ def load_run(
         )
     place = open_device(device, config.precision)
     corpus = corpora.load(config.data, Path(data_root or corpora.default_root()))
-    start = generator(config.seed, "init")
-    model = build(config.model, config.method(), len(corpus.vocabulary), start)
+    initial = generator(config.seed, "init")
+    model = build(config.model, config.method(), len(corpus.vocabulary), initial)
     model.load_state_dict(checkpoint.load(folder / "best.pt")["weights"])
-    record = records.read(folder / "record.json")
+    record = records.read(folder / records.FILE)
     return LoadedRun(model.to(place).eval(), corpus.vocabulary, config, corpus, record)
 
 
-def evaluate_run(
-    run_id: str | Path,
-    runs: str | Path | None = None,
-    data_root: str | Path | None = None,
-    device: str = "cpu",
-) -> dict[str, Any]:
-    """Measure the best weights of a finished run on the test split, with today's code.
+@dataclass(repr=False)
+class LoadedRun:
+    """A finished run, ready to use.
 
-    Nothing is written: the record stays what the run found.
-
-    Args:
-        run_id: see `load_run`.
-        runs: see `load_run`.
-        data_root: see `load_run`.
-        device: where to measure.
-
-    Raises:
-        UserError: see `load_run`; or there is no sacrebleu for BLEU.
+    A text is one sentence, its words separated by blanks. Words outside the vocabulary become
+    ``<unk>``; the generated language has none and takes its words alone; sentencepiece cuts any
+    text. What comes back has the order of what was given. All methods raise UserError for bad
+    input: no text, a word that the vocabulary lacks, or a number out of range.
     """
-    run = load_run(run_id, runs, data_root, device)
-    test = Measured("test", run.corpus.splits["test"], run.config.seed, run.device)
-    return measure_test(run, test)[0]
 
+    model: TextVAE
+    vocabulary: Vocabulary
+    config: RunConfig
+    corpus: Corpus
+    record: dict[str, Any]
 
-def measure_test(run: LoadedRun, test: Measured) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Measure a run on the test split by its settings: `evaluation.evaluate`, with `recovery`.
+    def __repr__(self) -> str:
+        of, test = self.config, self.record["metrics"]["test"]
+        shown = [f"{k.upper()} {test[k]:.2f}" for k in ("kl", "mi") if test.get("mi") is not None]
+        figures = f"{', '.join(shown)} nats" if shown else "no latent variable"
+        return f"<LoadedRun {of.id}: {of.baseline} on {of.data}, {figures}>"
 
-    Raises:
-        UserError: there is no sacrebleu for BLEU.
-    """
-    settings = run.config.evaluate
-    if settings.bleu and run.model.latent:
-        metrics.scorer()
-    with run.autocast():
-        found, details = evaluate(
-            run.model,
-            run.corpus,
-            test,
-            settings.iw_samples,
-            settings.max_length if settings.bleu else 0,
-            run.config.method().selection_weight > 0,
+    @property
+    def device(self) -> torch.device:
+        """Where the model is."""
+        return next(self.model.parameters()).device
+
+    def autocast(self) -> AbstractContextManager[None]:
+        """Compute in the precision that it was trained and measured in."""
+        bf16 = self.config.precision == "bf16"
+        return torch.autocast(self.device.type, torch.bfloat16, enabled=bf16)
+
+    def encode(self, texts: Iterable[str]) -> tuple[Tensor, Tensor]:
+        """Return the posterior means and log variances of N texts, each (N, Z), on the CPU."""
+        self._check_latent("encode")
+        with self.autocast():
+            encoded = encode(self.model, self._measured(_listed(texts)))
+        return encoded.mu.cpu(), encoded.logvar.cpu()
+
+    def reconstruct(
+        self,
+        texts: Iterable[str],
+        seed: int = 0,
+        max_length: int | None = None,
+        greedy: bool | None = None,
+    ) -> list[str]:
+        """Write each text from its posterior mean.
+
+        Args:
+            texts: N sentences.
+            seed: of drawn words; greedy ones need none.
+            max_length: tokens after which a text is cut; by default twice the mean sentence of the
+                corpus, or the longest of ``texts`` where that is longer.
+            greedy: the likeliest word each time, the default, or words drawn from p(x | z).
+        """
+        self._check_latent("reconstruct")
+        texts = _listed(texts)
+        mu, _ = self.encode(texts)
+        return self._write(mu, seed, max_length, greedy, texts)
+
+    def sample(
+        self, n: int, seed: int = 0, max_length: int | None = None, greedy: bool | None = None
+    ) -> list[str]:
+        """Write n texts from the prior; a larger n leaves the first greedy ones as they are.
+
+        For the arguments see `reconstruct`; a language model draws its words by default.
+        """
+        z = samples.prior_noise(self.model, seed, _at_least(1, n, "n"))
+        return self._write(z, seed, max_length, greedy)
+
+    def interpolate(
+        self,
+        a: str,
+        b: str,
+        steps: int = samples.POINTS,
+        seed: int = 0,
+        max_length: int | None = None,
+        greedy: bool | None = None,
+    ) -> list[str]:
+        """Write texts at even steps of the straight line between the posterior means of a and b.
+
+        ``steps`` counts both ends. For the other arguments see `reconstruct`.
+        """
+        self._check_latent("interpolate")
+        mu, _ = self.encode([a, b])
+        z = samples.line(mu[0], mu[1], _at_least(2, steps, "steps"))
+        return self._write(z, seed, max_length, greedy, [a, b])
+
+    def score(
+        self, texts: Iterable[str], seed: int = 0, iw_samples: int | None = None
+    ) -> "pd.DataFrame":
+        """Measure each text; up to rounding its figures do not depend on the other texts.
+
+        Args:
+            texts: N sentences.
+            seed: of the draws of z.
+            iw_samples: importance samples a sentence; by default those of the run's evaluation.
+
+        Returns:
+            A row for each text, in nats: ``text``, ``tokens`` (scored, with the sentence's end),
+            ``rec``, ``kl``, ``elbo``, and ``iw_nll``. Of a language model ``iw_nll`` is exact and
+            ``kl`` is missing; an auto-encoder has no prior, so that ``iw_nll`` is missing.
+        """
+        import pandas as pd
+
+        texts = _listed(texts)
+        split = self._measured(texts, seed)
+        number = self.config.evaluate.iw_samples if iw_samples is None else iw_samples
+        number = _at_least(1, number, "iw_samples")
+        prior = self.config.method().selection_weight > 0
+        with self.autocast():
+            _, details = evaluate(self.model, self.corpus, split, number, 0, prior)
+        rec, kl, nll = details["rec"], details["kl"], details["iw_nll"]
+        return pd.DataFrame(
+            {
+                "text": texts,
+                "tokens": split.lengths,
+                "rec": rec,
+                "kl": kl if self.model.latent else float("nan"),
+                "elbo": -(rec + kl),
+                "iw_nll": float("nan") if nll is None else nll,
+            }
         )
-        return found | recovery(run.model, run.corpus, test), details
+
+    def draw(self, numbers: Mapping[str, int], **options: Any) -> samples.Samples:
+        """Return `samples.draw` of the run, with its ``id``."""
+        with self.autocast():
+            drawn = samples.draw(self.model, self.corpus, numbers, **options)
+        return {"id": self.config.id, **drawn}
+
+    def split(self, name: str) -> Measured:
+        """Return a split with the noise of the run's own evaluation."""
+        return Measured(name, self.corpus.splits[name], self.config.seed, self.device)
+
+    def measure(self) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Return metrics and details of the test split, by the run's settings and today's code.
+
+        Nothing is written: the record stays as it is.
+        """
+        if self.config.evaluate.bleu and self.model.latent:
+            metrics.scorer()
+        with self.autocast():
+            return evaluate_test(self.model, self.corpus, self.config, self.split("test"))
+
+    def _check_latent(self, verb: str) -> None:
+        if not self.model.latent:
+            raise UserError(
+                f"{self.config.id}: {self.config.baseline} has no latent variable, so it cannot "
+                f"{verb}; it can sample and score"
+            )
+
+    def _measured(self, texts: Sequence[str], seed: int = 0) -> Measured:
+        words = []
+        for i, text in enumerate(texts):
+            try:
+                words.append(self.vocabulary.encode(text))
+            except UserError as error:
+                raise UserError(f"texts[{i}]: {error}") from None
+        return _Texts("texts", Split.of(words), seed, self.device)
+
+    def _write(
+        self,
+        z: Tensor,
+        seed: int,
+        max_length: int | None,
+        greedy: bool | None,
+        texts: Sequence[str] = (),
+    ) -> list[str]:
+        if max_length is None:
+            longest = max((len(self.vocabulary.encode(text)) + 1 for text in texts), default=0)
+            max_length = max(longest, samples.usual_length(self.corpus.splits[samples.SPLIT]))
+        length = _at_least(1, max_length, "max_length")
+        writer = samples.Writer(self.model, self.vocabulary, length, seed, greedy, cut="")
+        with self.autocast():
+            return writer.write(z.to(self.device))
 
 
-def sample_run(
-    run: LoadedRun,
-    numbers: Mapping[str, int],
-    seed: int = 0,
-    max_length: int | None = None,
-    greedy: bool | None = None,
-) -> Samples:
-    """What a finished run writes: `benchmark.samples.draw`, with its ``id``.
+class _Texts(Measured):
+    """Sentences whose noise depends on the seed and their words, not on their place in the list."""
 
-    Args:
-        run: from `load_run`.
-        numbers: how many of each of `benchmark.samples.KINDS`.
-        seed: of sentences and draws.
-        max_length: tokens after which a text is cut.
-        greedy: the likeliest words, or drawn ones.
+    def first_noise(self, latent: int) -> Tensor:
+        noise = torch.empty(len(self.split), latent, dtype=torch.float64)
+        for i, row in enumerate(noise):
+            row.normal_(generator=self._noise("first", i))
+        return noise.to(self.device)
 
-    Raises:
-        UserError: see `benchmark.samples.draw`.
-    """
-    with run.autocast():
-        found = draw(run.model, run.corpus, numbers, seed, max_length, greedy)
-    return {"id": run.config.id, **found}
+    def importance_noise(self, sentence: int, samples: int, latent: int) -> Tensor:
+        return torch.randn(samples, latent, generator=self._noise("importance", sentence))
+
+    def _noise(self, name: str, sentence: int) -> torch.Generator:
+        return generator(self.seed, self.name, name, *self.split.sentence(sentence).tolist())
+
+
+def _listed(texts: Iterable[str]) -> list[str]:
+    """Return any texts in an order, such as a column of a data frame, but not one text."""
+    listed = [] if isinstance(texts, str) else list(texts)
+    if not listed:
+        raise UserError(f"texts: {texts!r} is not a list of at least one sentence")
+    for i, text in enumerate(listed):
+        if not isinstance(text, str):
+            raise UserError(f"texts[{i}]: {text!r} is not a text")
+    return listed
+
+
+def _at_least(least: int, value: int, name: str) -> int:
+    if type(value) is not int or value < least:
+        raise UserError(f"{name}: {value!r} is not an integer of at least {least}")
+    return value

@@ -8,7 +8,6 @@ from typing import Any, Never
 
 from tqdm import tqdm
 
-from benchmark.core.clock import Clock, duration
 from benchmark.core.files import write_atomic
 
 EVERY = 0.5  # seconds
@@ -21,82 +20,93 @@ SHOWN = {  # in the bar; with a bar of ten characters they fit into 80 columns
 }
 
 
-class Progress:
-    """A bar on a terminal, else a line an epoch; ``progress.json`` in the folder, twice a second.
+class Clock:
+    """Puts the time before lines; before the first of a day the date too."""
 
-    Elsewhere than on a terminal, lines begin with the time.
+    def __init__(self) -> None:
+        self._day = ""
+
+    def __call__(self, line: str) -> str:
+        """``line`` after "12:34:56 ", or after "2026-01-31 12:34:56 "."""
+        day, now = time.strftime("%Y-%m-%d %H:%M:%S").split()
+        start = now if day == self._day else f"{day} {now}"
+        self._day = day
+        return f"{start} {line}"
+
+
+def duration(seconds: float) -> str:
+    """Return seconds as people say them: "40 s", "12 min", "3.5 h"."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+
+
+class Progress:
+    """A bar on a terminal, otherwise a line an epoch; ``progress.json``, twice a second.
+
+    Lines begin with the time, except on a terminal.
 
     Args:
         folder: of the run.
-        title: the run's id, said once at the beginning.
+        title: the run's id, printed once at the beginning.
         shown: whether to print anything.
     """
 
     def __init__(self, folder: Path, title: str, shown: bool) -> None:
-        self._path, self._title, self._shown = folder / "progress.json", title, shown
-        self._hidden = not (shown and sys.stderr.isatty())
+        self._path, self._shown = folder / "progress.json", shown
+        self._terminal = shown and sys.stderr.isatty()
         self._clock = Clock()
         self._bar: tqdm[Never] | None = None
-        self._phase, self._begin, self._at, self._due = "", 0.0, 0, 0.0
-        if shown:
-            line = f"run {title}"
-            print(self._clock(line) if self._hidden else line, file=sys.stderr, flush=True)
+        self._phase, self._begin, self._first, self._due = "", 0.0, 0, 0.0
+        if self._terminal:
+            print(f"run {title}", file=sys.stderr, flush=True)
+        else:
+            self._print(f"run {title}")
 
     def due(self) -> bool:
-        """Whether half a second has passed since the last `show`."""
+        """Return whether half a second has passed since the last `show`."""
         return time.monotonic() >= self._due
 
     def show(self, phase: str, step: int, total: int, **figures: float) -> None:
         """Show ``step`` of ``total`` of a phase (``train`` or ``evaluate``) with some figures."""
-        now = time.monotonic()
         if phase != self._phase:
             self.close()
-            self._phase, self._begin, self._at = phase, now, step
+            self._phase, self._begin, self._first = phase, time.monotonic(), step
             self._bar = tqdm(
-                total=total,
-                initial=step,
-                desc=f"{phase} ",
-                disable=self._hidden,
-                leave=False,
-                dynamic_ncols=True,
-                bar_format=BAR,
-            )
-        left = self._left(step, total)
-        content: dict[str, Any] = {
-            "phase": phase,
-            "step": step,
-            "total": total,
-            "seconds_left": left,
-            **figures,
-        }
+                total=total, initial=step, desc=f"{phase} ", disable=not self._terminal,
+                leave=False, dynamic_ncols=True, bar_format=BAR,
+            )  # fmt: skip
+        content: dict[str, Any] = {"phase": phase, "step": step, "total": total, **figures}
+        content["seconds_left"] = self._left(step, total)
         write_atomic(self._path, json.dumps(content).encode(), durable=False)
         if self._bar is not None:
-            self._bar.n = step
             words = [text.format(figures[name]) for name, text in SHOWN.items() if name in figures]
+            self._bar.n = step
             self._bar.set_postfix_str(", ".join(words), refresh=False)
             self._bar.refresh()
-        self._due = now + EVERY
+        self._due = time.monotonic() + EVERY
 
     def epoch(self, point: dict[str, Any], total: int, rate: float) -> None:
         """Without a terminal, print a line about the validation at the end of an epoch."""
-        if not self._shown or not self._hidden:
-            return
-        figures = f"validation ELBO {-point['neg_elbo']:.2f}, KL {point['kl']:.2f}"
         left = self._left(point["step"], total) if self._phase == "train" else None
         end = f", {duration(left)} left" if left is not None else ""
-        line = (
-            f"epoch {point['epoch']}: step {point['step']:,} of {total:,}, {figures}, "
-            f"weight {point['weight']:.2f}, {rate:,.0f} tokens/s{end}"
+        self._print(
+            f"epoch {point['epoch']}: step {point['step']:,} of {total:,}, validation ELBO "
+            f"{-point['neg_elbo']:.2f}, KL {point['kl']:.2f}, weight {point['weight']:.2f}, "
+            f"{rate:,.0f} tokens/s{end}"
         )
-        print(self._clock(line), file=sys.stderr, flush=True)
-
-    def _left(self, step: int, total: int) -> float | None:
-        """Seconds to the end of the phase, at the pace since it began here."""
-        pace = (step - self._at) / max(time.monotonic() - self._begin, 1e-9)
-        return (total - step) / pace if pace > 0 else None
 
     def close(self) -> None:
         """Take the bar away."""
         if self._bar is not None:
             self._bar.close()
             self._bar = None
+
+    def _print(self, line: str) -> None:
+        if self._shown and not self._terminal:
+            print(self._clock(line), file=sys.stderr, flush=True)
+
+    def _left(self, step: int, total: int) -> float | None:
+        """Return the seconds to the end of the phase, at the pace since it began here."""
+        pace = (step - self._first) / max(time.monotonic() - self._begin, 1e-9)
+        return (total - step) / pace if pace > 0 else None

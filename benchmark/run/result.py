@@ -3,12 +3,12 @@
 import math
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from benchmark import data as corpora
 from benchmark.core import records
 from benchmark.core.files import plain
-from benchmark.core.records import Record
+from benchmark.core.record import Record
 from benchmark.data.corpus import Corpus
 from benchmark.model.device import device_name, peak_mb
 from benchmark.model.polyline import corners
@@ -36,7 +36,7 @@ def assemble(
     """
     config, train = training.config, training.corpus.splits["train"]
     finished = datetime.now(UTC).isoformat(timespec="seconds")
-    record: Record = {
+    record: dict[str, Any] = {
         "schema": records.SCHEMA,
         "id": config.id,
         "config": describe_config(config),
@@ -62,7 +62,7 @@ def assemble(
         },
         "provenance": {**provenance, "finished": finished},
     }
-    return record | {"digest": records.digest(record)}
+    return cast(Record, record | {"digest": records.digest(record)})  # `write_exclusive` checks it
 
 
 def thinned_curve(curve: list[dict[str, Any]]) -> list[dict[str, Any]]:

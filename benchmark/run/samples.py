@@ -2,12 +2,13 @@
 
 Sentences, z and drawn words come from generators of their own: one seed gives every run of a
 corpus the same sentences and, at equal latent size, the same noise, so that runs can be compared
-line by line, and no figure of a run changes by what is written beside it.
+line by line, and no figure of a run depends on what it writes.
 """
 
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import torch
@@ -45,8 +46,9 @@ def draw(
     Args:
         model: in evaluation mode.
         corpus: the test split's sentences are reconstructed, and interpolated between.
-        numbers: how many of each of `KINDS`, at least 1; a kind left out is not drawn. Of greedy
-            texts more leave the first as they are. A language model gives ``prior`` alone.
+        numbers: how many of each of `KINDS`, at least 1; a kind left out is not drawn. A larger
+            number leaves the first greedy texts as they are. A language model gives ``prior``
+            alone.
         seed: of the choice of sentences and of every draw.
         max_length: tokens after which a text is cut; by default twice the mean sentence. Greedy
             words often end no sentence: where stopping is never the likeliest, they go round.
@@ -66,86 +68,101 @@ def draw(
     """
     split = corpus.splits[SPLIT]
     max_length = usual_length(split) if max_length is None else max_length
-    hand = Hand.of(model, corpus.vocabulary, max_length, seed, greedy)
+    writer = Writer(model, corpus.vocabulary, max_length, seed, greedy)
     out: Samples = {
         "split": SPLIT,
         "seed": seed,
-        "decoding": "sampled" if hand.noise else "greedy",
+        "decoding": "sampled" if writer.noise else "greedy",
         "max_length": max_length,
     }
     single, prior, pairs = (numbers.get(kind, 0) for kind in KINDS)
     if prior:
-        out["prior"] = hand.write(prior_noise(model, seed, prior))
-    if model.latent and (single or pairs):
-        chosen = _Chosen.of(model, split, max(single, pairs + bool(pairs)), seed)
-        if single:
-            out["reconstructions"] = _reconstructions(hand, chosen, single)
-        if pairs:
-            out["interpolations"] = _interpolations(hand, chosen, pairs)
+        out["prior"] = writer.write(prior_noise(model, seed, prior))
+    count = max(single, pairs + bool(pairs)) if model.latent else 0
+    if not count:
+        return out
+    if count > len(split):
+        raise UserError(f"{SPLIT} split: {count} sentences are asked for; it has {len(split)}")
+    order = torch.randperm(len(split), generator=generator("samples", seed, "sentences"))
+    places = order[:count].tolist()
+    words = [split.sentence(place)[1:-1].tolist() for place in places]
+    texts = [writer.text(sentence) for sentence in words]
+    device = next(model.parameters()).device
+    encoded = encode(model, Measured("samples", Split.of(words), seed, device))
+    if single:
+        noise = torch.stack([_noise(model.latent, seed, "posterior", i) for i in places])
+        z = encoded.mu + noise.to(device) * (0.5 * encoded.logvar).exp()
+        means, drawn = writer.write(encoded.mu[:single]), writer.write(z[:single])
+        out["reconstructions"] = [
+            {"sentence": places[i], "text": texts[i], "mean": means[i], "sample": drawn[i]}
+            for i in range(single)
+        ]
+    if pairs:  # each sentence with the next one
+        lines = [line(encoded.mu[i], encoded.mu[i + 1], POINTS) for i in range(pairs)]
+        steps = writer.write(torch.cat(lines))
+        out["interpolations"] = [
+            {
+                "sentences": places[i : i + 2],
+                "from": texts[i],
+                "to": texts[i + 1],
+                "steps": steps[i * POINTS : (i + 1) * POINTS],
+            }
+            for i in range(pairs)
+        ]
     return out
 
 
 def recorded(model: TextVAE, corpus: Corpus) -> dict[str, Samples]:
-    """The few samples that a record keeps, under ``samples``; the same sentences for every run.
-
-    Of an exact language alone, whose text is generated: any other text is not ours to publish.
-    """
+    """Return the few ``samples`` that a record keeps; the same sentences for every run."""
     if corpus.language is None:
-        return {}
+        return {}  # only generated text is ours to publish
     size = len(corpus.splits[SPLIT])  # an interpolation takes a sentence more
-    there = {"reconstructions": size, "interpolations": size - 1}
-    numbers = {kind: min(number, there.get(kind, number)) for kind, number in RECORDED.items()}
+    most = {"reconstructions": size, "interpolations": size - 1}
+    numbers = {kind: min(number, most.get(kind, number)) for kind, number in RECORDED.items()}
     return {"samples": draw(model, corpus, numbers, max_length=RECORDED_LENGTH)}
 
 
-def _noise(latent: int, *names: object) -> Tensor:
-    """N(0, I), (Z,), a function of the names alone."""
-    return torch.randn(latent, generator=generator("samples", *names))
-
-
 def usual_length(split: Split) -> int:
-    """Tokens after which a text is cut where nobody says otherwise: twice the mean sentence."""
+    """Return after how many tokens a text is cut by default: twice the mean sentence."""
     return math.ceil(2 * float(split.lengths.mean()))
 
 
+def _noise(latent: int, *names: object) -> Tensor:
+    """Draw from N(0, I), (Z,), as a function of the names alone."""
+    return torch.randn(latent, generator=generator("samples", *names))
+
+
 def prior_noise(model: TextVAE, seed: int, number: int) -> Tensor:
-    """Draws of z ~ N(0, I), (number, Z), on the model's device."""
+    """Draw z ~ N(0, I), (number, Z), on the model's device."""
     z = [_noise(model.latent, seed, "prior", i) for i in range(number)]
     return torch.stack(z).to(next(model.parameters()).device)
 
 
 def line(begin: Tensor, end: Tensor, points: int) -> Tensor:
-    """Even points (points, Z) of the straight line between two z (Z,), both ends among them."""
+    """Return even points (points, Z) of the line between two z (Z,), both ends among them."""
     return torch.lerp(begin, end, torch.linspace(0, 1, points, device=begin.device)[:, None])
 
 
 @dataclass(frozen=True)
-class Hand:
-    """From z to text."""
+class Writer:
+    """From z to text; `draw` explains the fields. ``cut`` follows a text that goes on."""
 
     model: TextVAE
     vocabulary: Vocabulary
     max_length: int
-    noise: Generator | None  # None: greedy
-    cut: str = CUT  # after a text that goes on
+    seed: int
+    greedy: bool | None
+    cut: str = CUT
 
-    @staticmethod
-    def of(
-        model: TextVAE,
-        vocabulary: Vocabulary,
-        max_length: int,
-        seed: int,
-        greedy: bool | None,
-        cut: str = CUT,
-    ) -> "Hand":
-        """With the words' generator of a seed; `draw` tells the default of ``greedy``."""
-        greedy = model.latent > 0 if greedy is None else greedy
-        device = next(model.parameters()).device
-        noise = None if greedy else generator("samples", seed, "words", device=device)
-        return Hand(model, vocabulary, max_length, noise, cut)
+    @cached_property
+    def noise(self) -> Generator | None:
+        """What words are drawn with; None: they are the likeliest."""
+        greedy = self.model.latent > 0 if self.greedy is None else self.greedy
+        device = next(self.model.parameters()).device
+        return None if greedy else generator("samples", self.seed, "words", device=device)
 
     def write(self, z: Tensor) -> list[str]:
-        """One text for each row of z (B, Z)."""
+        """Write a text for each row of z (B, Z)."""
         rows = [
             row
             for some in torch.split(z, BATCH)
@@ -155,81 +172,27 @@ class Hand:
         return [self.vocabulary.decode(r) + self.cut * (len(r) >= self.max_length) for r in rows]
 
     def text(self, words: Sequence[int]) -> str:
-        """A sentence of the corpus, no longer than what is written."""
+        """Return a sentence of the corpus, no longer than what is written."""
         shown = words[: self.max_length]
         return self.vocabulary.decode(shown) + self.cut * (len(shown) < len(words))
 
 
-@dataclass(frozen=True)
-class _Chosen:
-    """Sentences of the split in random order, and the encoder's answer for them."""
-
-    places: list[int]
-    words: list[list[int]]
-    mu: Tensor  # (N, Z)
-    z: Tensor  # (N, Z), one sample of q(z | x)
-
-    @staticmethod
-    def of(model: TextVAE, split: Split, count: int, seed: int) -> "_Chosen":
-        if count > len(split):
-            raise UserError(f"{SPLIT} split: {count} sentences are asked for; it has {len(split)}")
-        device = next(model.parameters()).device
-        order = torch.randperm(len(split), generator=generator("samples", seed, "sentences"))
-        places = order[:count].tolist()
-        words = [split.sentence(place)[1:-1].tolist() for place in places]
-        encoded = encode(model, Measured("samples", Split.of(words), seed, device))
-        noise = torch.stack([_noise(model.latent, seed, "posterior", i) for i in places])
-        z = encoded.mu + noise.to(device) * (0.5 * encoded.logvar).exp()
-        return _Chosen(places, words, encoded.mu, z)
-
-
-def _reconstructions(hand: Hand, chosen: _Chosen, count: int) -> list[dict[str, Any]]:
-    means = hand.write(chosen.mu[:count])
-    samples = hand.write(chosen.z[:count])
-    return [
-        {
-            "sentence": chosen.places[i],
-            "text": hand.text(chosen.words[i]),
-            "mean": means[i],
-            "sample": samples[i],
-        }
-        for i in range(count)
-    ]
-
-
-def _interpolations(hand: Hand, chosen: _Chosen, count: int) -> list[dict[str, Any]]:
-    """Each sentence with the next one chosen."""
-    mu = chosen.mu
-    lines = [line(mu[i], mu[i + 1], POINTS) for i in range(count)]  # (POINTS, Z) each
-    texts = hand.write(torch.cat(lines))
-    return [
-        {
-            "sentences": chosen.places[i : i + 2],
-            "from": hand.text(chosen.words[i]),
-            "to": hand.text(chosen.words[i + 1]),
-            "steps": texts[i * POINTS : (i + 1) * POINTS],
-        }
-        for i in range(count)
-    ]
-
-
 def shown(samples: Samples) -> str:
-    """Samples as a person reads them."""
+    """Return samples as a person reads them."""
     head = f"{samples['decoding']} words, at most {samples['max_length']}; seed {samples['seed']}"
     blocks = [f"{samples['split']} split, {head}"]
-    for found in samples.get("reconstructions", []):
-        rows = [(name, found[name]) for name in ("text", "mean", "sample")]
-        blocks.append(_block(f"reconstruction of sentence {found['sentence']}", rows))
+
+    def add(title: str, rows: Sequence[tuple[str, str]]) -> None:
+        lines = [f"  {name:<6}  {text}".rstrip() for name, text in rows]
+        blocks.append("\n".join([title, *lines]))
+
+    for one in samples.get("reconstructions", []):
+        rows = [(name, one[name]) for name in ("text", "mean", "sample")]
+        add(f"reconstruction of sentence {one['sentence']}", rows)
     if "prior" in samples:
-        rows = [(str(i), text) for i, text in enumerate(samples["prior"], start=1)]
-        blocks.append(_block("from the prior", rows))
-    for found in samples.get("interpolations", []):
+        add("from the prior", [(str(i), t) for i, t in enumerate(samples["prior"], start=1)])
+    for one in samples.get("interpolations", []):
         parts = [f"{i / (POINTS - 1):.2f}" for i in range(POINTS)]
-        rows = [("from", found["from"]), *zip(parts, found["steps"], strict=True)]
-        title = "interpolation from sentence {} to {}".format(*found["sentences"])
-        blocks.append(_block(title, [*rows, ("to", found["to"])]))
+        rows = [("from", one["from"]), *zip(parts, one["steps"], strict=True), ("to", one["to"])]
+        add("interpolation from sentence {} to {}".format(*one["sentences"]), rows)
     return "\n\n".join(blocks)
-
-
-def _block(title: str, rows: Sequence[tuple[str, str]]) -> str:
-    return "\n".join([title, *(f"  {name:<6}  {text}".rstrip() for name, text in rows)])

@@ -5,14 +5,11 @@ checkpoint.pt while it trains, evaluation/ while it is measured, best.pt, senten
 very end record.json, which alone means done.
 """
 
-import io
 import json
 import shutil
 import signal
 import sys
 import time
-import zipfile
-import zlib
 from collections.abc import Callable
 from itertools import accumulate
 from pathlib import Path
@@ -25,7 +22,8 @@ from benchmark import data as corpora
 from benchmark import metrics
 from benchmark.core import records, sentences, signals
 from benchmark.core.errors import UserError
-from benchmark.core.files import sha256_bytes, write_atomic
+from benchmark.core.files import read_npz, sha256_bytes, write_atomic, write_npz
+from benchmark.core.provenance import provenance
 from benchmark.core.records import Record
 from benchmark.data.corpus import Corpus
 from benchmark.model import checkpoint
@@ -149,7 +147,7 @@ class _Session:
         self.config, self.corpus, self.folder, self.device = config, corpus, folder, device
         self.asked, self.every = asked, checkpoint_seconds
         self.training = Training(config, corpus, device)
-        self.provenance = records.provenance("" if config.file else config.baseline) | {
+        self.provenance = provenance("" if config.file else config.baseline) | {
             "method_sha256": config.method_sha256,
             "resumed": 0,
             "code_sha256_resumed": [],
@@ -270,23 +268,14 @@ class _Session:
             if number == 0 or self.progress.due():
                 self.progress.show("evaluate", done[number], test.tokens)
             path = self.folder / "evaluation" / f"{name}-{number}.npz"
-            parts = _read_parts(path)
-            if parts is None:
+            try:
+                parts = read_npz(path)
+            except UserError:  # absent, or damaged: measured again
                 begin = time.monotonic()
                 parts = work()
                 parts["seconds"] = np.array(time.monotonic() - begin)
-                buffer = io.BytesIO()
-                np.savez(buffer, allow_pickle=False, **parts)
-                write_atomic(path, buffer.getvalue(), durable=False)
+                write_npz(path, parts, durable=False)
             self.measured += float(parts.pop("seconds"))
             return parts
 
         return step
-
-
-def _read_parts(path: Path) -> Parts | None:
-    try:
-        with open(path, "rb") as file, np.load(file, allow_pickle=False) as arrays:
-            return {name: arrays[name] for name in arrays.files}
-    except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile, zlib.error):
-        return None  # absent, or damaged: measured again

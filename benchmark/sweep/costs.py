@@ -10,10 +10,10 @@ from statistics import median
 from typing import TYPE_CHECKING, Any
 
 from benchmark.core import records
-from benchmark.core.clock import duration
 from benchmark.core.errors import UserError
 from benchmark.core.records import Record
 from benchmark.data import recorded
+from benchmark.run.progress import duration
 from benchmark.sweep import status
 from benchmark.sweep.manifest import Entry, Options
 
@@ -32,7 +32,7 @@ def known(study: "Study", runs: Path, results: Path, device: str) -> list[Record
         by_id |= {line["id"]: line for line in records.read_jsonl(results / f"{study.name}.jsonl")}
     for run in study.configs:
         with suppress(UserError):  # not finished
-            by_id[run.id] = records.read(runs / run.id / "record.json")
+            by_id[run.id] = records.read(runs / run.id / records.FILE)
     costly = [record for record in by_id.values() if "cost" in record]
     return [one for one in costly if (one["cost"]["device"] == "cpu") == (device == "cpu")]
 
@@ -107,7 +107,7 @@ class Forecast:
     def learn(self, folder: Path, seconds: float) -> None:
         """Add a run that finished in this sweep, ``seconds`` after its process was started."""
         try:
-            record = records.read(folder / "record.json")
+            record: Record = records.read(folder / records.FILE)
         except UserError:
             return
         if cost := record.get("cost"):
@@ -161,8 +161,8 @@ class Forecast:
 
     def _rest(self, entry: Entry, seconds: float, folder: Path) -> float | None:
         """Return the seconds until a run at work is done, by its pace or by runs like it."""
-        cost, pace = self._cost(entry), status.pace(folder)
-        if pace is None:
+        cost = self._cost(entry)
+        phase, _, left = status.pace(folder)
+        if left is None:
             return None if cost is None else max(cost[0] - seconds, 0.0)
-        phase, left = pace
         return left + (cost[1] if cost is not None and phase == "train" else 0.0)

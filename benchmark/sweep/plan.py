@@ -106,7 +106,8 @@ def latest(folder: Path) -> Record | None:
     """
     for name in (MEASURED, records.FILE):
         try:
-            return records.read(folder / name)
+            record: Record = records.read(folder / name)
+            return record
         except UserError:
             continue
     return None
@@ -153,12 +154,10 @@ def remarks(study: Study, listed: Sequence[Standing], results: Path | None) -> l
             "--fresh trains them here too"
         )
     named = shlex.quote(str(study.path))
-    changed = [one.run for one in listed if one.method_changed]
-    lines += edits(
-        Counter(run.config.baseline for run in changed),
-        f"pcbench sweep {named} --redo",
-        [(run.config.baseline, run.label) for run in changed],
-    )
+    labelled: list[Record] = [
+        {**one.record, "label": one.run.label} for one in listed if one.record is not None
+    ]
+    lines += edits(filter(method_changed, labelled), f"pcbench sweep {named} --redo")
     for reason, count in Counter(one.measured_otherwise for one in listed).items():
         if reason:
             lines.append(
@@ -169,27 +168,21 @@ def remarks(study: Study, listed: Sequence[Standing], results: Path | None) -> l
     return lines
 
 
-def edits(changed: Counter[str], redo: str, rows: Iterable[tuple[str, str]]) -> list[str]:
-    """Return lines on baselines whose files changed since runs were trained.
+def edits(changed: Iterable[Record], redo: str) -> list[str]:
+    """Return a line on baselines whose files changed since runs were trained, if there are any.
 
     Args:
-        changed: how many runs of each baseline.
+        changed: the records of those runs.
         redo: the command that trains all stale records again; with a row it trains that alone.
-        rows: baselines, with each of their rows.
     """
-    if not changed:
+    lines = list(changed)
+    if not lines:
         return []
-    labels = {name: {label for of, label in rows if of == name} for name in changed}
-    if len(changed) > 3 or any(len(of) > 1 for of in labels.values()):
-        names = ", ".join(f"{name}.py" for name in sorted(changed))
-        return [f"changed since {sum(changed.values())} of their runs: {names}; "
-                f"`{redo} ROW` trains a row again"]  # fmt: skip
-    return [
-        f"{name}.py changed since {'this run' if count == 1 else f'these {count} runs'}; "
-        f"`{redo} {shlex.quote(min(labels[name], default=name))}` trains "
-        f"{'it' if count == 1 else 'them'} again"
-        for name, count in sorted(changed.items())
-    ]
+    names = sorted({f"{line['config']['baseline']}.py" for line in lines})
+    rows = {line.get("label", line["config"]["baseline"]) for line in lines}
+    row, what = (shlex.quote(min(rows)), "it") if len(rows) == 1 else ("ROW", "a row")
+    number = f"{len(lines)} runs" if len(lines) > 1 else "a run"
+    return [f"{', '.join(names)} changed since {number}; `{redo} {row}` trains {what} again"]
 
 
 def again(study: Study, runs: Path, results: Path | None, names: Sequence[str]) -> Study:

@@ -17,10 +17,10 @@ from enum import Enum, auto
 from pathlib import Path
 from typing import TextIO
 
-from benchmark.core import provenance
-from benchmark.core.clock import Clock, duration
+from benchmark.core import provenance, records
 from benchmark.core.signals import ASKING, CTRL_C, INTERRUPTED
 from benchmark.run import claims, failures
+from benchmark.run.progress import Clock, duration
 from benchmark.sweep import status
 from benchmark.sweep.costs import Forecast
 from benchmark.sweep.manifest import Entry, Manifest
@@ -43,7 +43,7 @@ def outcome(folder: Path, code: int, asked: bool) -> Outcome:
     ``asked`` is whether signals were passed on to it; then any of them may have ended it.
     """
     # With both, another process had the record first and this one's figures differ from it.
-    if (folder / "record.json").exists() and not (folder / "error.txt").exists():
+    if records.finished(folder) and not (folder / "error.txt").exists():
         return Outcome.DONE
     stopped = code in _STOPPED or (asked and code < 0)
     return Outcome.STOPPED if stopped else Outcome.FAILED
@@ -124,7 +124,7 @@ class Pool:
     def _admit(self, entry: Entry) -> None:
         """Start a run, unless it is done or claimed meanwhile."""
         folder = self._folder(entry)
-        if (folder / "record.json").exists():
+        if records.finished(folder):
             self._note_done(entry, "done elsewhere")
         elif (beat := claims.beat(folder)) is not None:
             self.claimed.append((entry, beat))

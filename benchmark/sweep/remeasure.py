@@ -6,9 +6,11 @@ Each goes into its run's folder as `plan.MEASURED`; `pcbench collect --replace` 
 import shlex
 import sys
 import time
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from benchmark.core import records, sentences
 from benchmark.core.files import write_atomic
@@ -16,10 +18,8 @@ from benchmark.core.provenance import provenance
 from benchmark.core.records import Record
 from benchmark.model import checkpoint
 from benchmark.run.config import EVALUATION
-from benchmark.run.encoding import Measured
 from benchmark.run.evaluation import evaluate, validate
-from benchmark.run.finished import load_run, measure_test
-from benchmark.run.loaded import LoadedRun
+from benchmark.run.finished import LoadedRun, load_run
 from benchmark.sweep import plan
 from benchmark.sweep.study import Study
 
@@ -58,32 +58,28 @@ def measure_study(study: Study, runs: Path, data: Path, device: str = "cpu") -> 
     return len(todo)
 
 
-def measure(run: LoadedRun, old: Record, folder: Path) -> Record:
+def measure(run: LoadedRun, old: Record, folder: Path) -> dict[str, Any]:
     """Measure a run's best weights, and its last if they were kept; write the new record.
 
     What was measured during training, its curve, stays. Without the last weights, the figures of
     the last step that an older evaluation may have meant otherwise are left out.
     """
     config, prior = run.config, run.config.method().selection_weight > 0
-    splits = {
-        name: Measured(name, run.corpus.splits[name], config.seed, run.device)
-        for name in ("test", "valid")
-    }
     begin = time.monotonic()
-    test, details = measure_test(run, splits["test"])
-    last = old["metrics"]["last"]
+    test, details = run.measure()
+    last: Mapping[str, Any] = old["metrics"]["last"]
     if old.get("evaluation", 1) != EVALUATION:
         last = {name: last[name] for name in ("neg_elbo", "rec", "kl")}
     with run.autocast():
-        valid = validate(run.model, splits["valid"], prior)
+        valid = validate(run.model, run.split("valid"), prior)
         if (folder / "last.pt").exists():
             run.model.load_state_dict(checkpoint.load(folder / "last.pt")["weights"])
-            last, _ = evaluate(run.model, run.corpus, splits["test"], 0, 0, prior)
+            last, _ = evaluate(run.model, run.corpus, run.split("test"), 0, 0, prior)
     seconds = time.monotonic() - begin
     sentences.keep(folder / sentences.FILES[1], details)
     origin = provenance("" if config.file else config.baseline)
     origin["finished"] = datetime.now(UTC).isoformat(timespec="seconds")
-    record = {
+    record: dict[str, Any] = {
         **old,
         **details,
         "evaluation": EVALUATION,

@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from benchmark.core.clock import duration
+from benchmark.core import records
 from benchmark.core.errors import UserError
 from benchmark.run import claims, failures
+from benchmark.run.progress import duration
 from benchmark.sweep import plan, slurm
 from benchmark.sweep.manifest import Manifest
 
@@ -27,7 +28,7 @@ _PLACES = {"data": None, "file": None}  # settings that hold paths; the id tells
 class State:
     """One run's ``status`` and what there is to say about it.
 
-    By its files one of `records.STATUSES`; in the table also "collected" (its record stands in the
+    By its files one of `record.Status`; in the table also "collected" (its record stands in the
     results alone), "stale" (see `benchmark.sweep.plan`), "queued" (Slurm says so) or "submitted"
     (it cannot be asked, but a submission was noted).
     """
@@ -42,7 +43,7 @@ def state(folder: Path) -> State:
     Done: there is a record. Running: a live claim. Failed: an error was noted. Stopped: a
     checkpoint waits to be resumed. Otherwise missing.
     """
-    if (folder / "record.json").exists():
+    if records.finished(folder):
         return State("done")
     if claims.holder(folder) is not None:
         return State("running", progress(folder))
@@ -53,24 +54,21 @@ def state(folder: Path) -> State:
     return State("missing")
 
 
+def pace(folder: Path) -> tuple[str, str, float | None]:
+    """Return a run's phase, its steps in it, and the phase's seconds left, as far as it says so."""
+    try:
+        said: dict[str, Any] = json.loads((folder / "progress.json").read_text())
+        left = said["seconds_left"]
+        steps = f"{said['step']:,}/{said['total']:,}"
+        return said["phase"], steps, None if left is None else float(left)
+    except _DAMAGED:
+        return "", "", None
+
+
 def progress(folder: Path) -> str:
     """Return how far a run is ("train 1,200/5,000, 40 s left"), or nothing if it has not said."""
-    try:
-        said: dict[str, Any] = json.loads((folder / "progress.json").read_text())
-        text = f"{said['phase']} {said['step']:,}/{said['total']:,}"
-        left = said.get("seconds_left")
-        return text if left is None else f"{text}, {duration(left)} left"
-    except _DAMAGED:
-        return ""
-
-
-def pace(folder: Path) -> tuple[str, float] | None:
-    """Return the phase of a run and its seconds left, or None if it has not said."""
-    try:
-        said: dict[str, Any] = json.loads((folder / "progress.json").read_text())
-        return str(said["phase"]), float(said["seconds_left"])
-    except _DAMAGED:
-        return None
+    phase, steps, left = pace(folder)
+    return f"{phase} {steps}".strip() + ("" if left is None else f", {duration(left)} left")
 
 
 def last_line(path: Path) -> str:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from benchmark.core import provenance
+from benchmark.core import provenance, records
 from benchmark.core.errors import UserError
 from benchmark.core.files import check_writable
 from benchmark.run import claims, failures
@@ -57,7 +57,7 @@ def plan(
     unfinished = {run.id for run in pending(wanted, runs, results)}
     for run in wanted.configs:
         folder = runs / run.id
-        if (folder / "record.json").exists():
+        if records.finished(folder):
             left_out["done"] += 1
         elif run.id not in unfinished:
             left_out["collected already (--fresh submits them)"] += 1

@@ -55,7 +55,7 @@ def task(
     for entry in entries:
         word = "run" if entry in todo else f"left out, failed {failures.LIMIT} times:"
         display.note(f"{word} {entry.id}: log in {frozen.runs / entry.id / 'log.txt'}")
-    working = Pool(frozen, todo, pack, display, launcher=launcher)
+    working = Pool(frozen, list(todo), pack, display, launcher=launcher)
     with noted(working.asked):
         working.work()
         working.summarise()

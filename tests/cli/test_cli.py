@@ -6,7 +6,6 @@ import os
 import re
 import subprocess
 import sys
-import time
 from importlib import metadata
 from pathlib import Path
 
@@ -89,34 +88,18 @@ def test_a_study_from_file_to_table(tmp_path: Path) -> None:
 
 def test_help_is_instant_and_has_examples(tmp_path: Path) -> None:
     process("--help", folder=tmp_path)  # compiled once
-    begin = time.perf_counter()
+    before = os.times()
     assert "pcbench sweep" in process("--help", folder=tmp_path).stdout
-    assert time.perf_counter() - begin < 1.0  # 0.1 s on an idle machine; torch alone takes longer
+    after = os.times()  # of the processor, whatever else the machine does
+    seconds = after.children_user + after.children_system
+    assert seconds - before.children_user - before.children_system < 0.4
     source = (
         "import sys\nfrom benchmark.cli import parser\nparser()\nsys.exit('torch' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", source], cwd=ROOT).returncode == 0
 
 
-@pytest.mark.parametrize(
-    "command",
-    [
-        "run",
-        "sweep",
-        "submit",
-        "task",
-        "collect",
-        "report",
-        "reproduce",
-        "evaluate",
-        "sample",
-        "data",
-        "plot",
-        "baselines",
-        "new",
-        "doctor",
-    ],
-)
+@pytest.mark.parametrize("command", [command.name for command in cli.COMMANDS])
 def test_every_command_has_help_with_an_example(
     command: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -206,13 +189,25 @@ def test_bad_input_is_one_line_and_exit_2(
     assert (here / "file").read_text() == "a file, not a folder"
 
 
-@pytest.mark.parametrize("arguments", [[], ["swep"], ["sweep", QUICK, "--lis"], ["data"]])
-def test_bad_usage_is_exit_2(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize(
+    ("arguments", "command"),
+    [
+        ([], "pcbench"),
+        (["swep"], "pcbench"),
+        (["data"], "pcbench data"),
+        (["sweep", QUICK, "--lis"], "pcbench sweep"),
+        (["data", "list", "--lis"], "pcbench data list"),
+        (["run", "--threads", "0"], "pcbench run"),
+    ],
+)
+def test_bad_usage_is_exit_2(
+    arguments: list[str], command: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert cli.main(arguments) == 2
     said = capsys.readouterr().err
     assert said.startswith("pcbench: ")
     assert said.count("\n") == 1
-    assert "--help`" in said
+    assert said.endswith(f"; see `{command} --help`\n")
 
 
 def test_a_reader_that_goes_away_is_no_error(tmp_path: Path) -> None:
@@ -271,15 +266,6 @@ def test_a_failure_is_noted_until_the_next_try(
     monkeypatch.setattr("benchmark.run.session.run", lambda *a, **b: record())
     assert cli.main(flags) == 0
     assert not note.exists()
-
-
-def test_foreign_baselines_are_warned_of(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    (here / "baselines").mkdir()
-    (here / "baselines" / "__init__.py").touch()
-    assert cli.main(["baselines"]) == 0
-    said = capsys.readouterr()
-    assert "warning: this folder's baselines/ is not the one in use" in said.err
-    assert "cyclical " in said.out
 
 
 def test_data_is_listed_prepared_and_shown(here: Path, capsys: pytest.CaptureFixture[str]) -> None:

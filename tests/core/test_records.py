@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from made_up import record
 
-from benchmark.core import records
+from benchmark.core import provenance, records
 from benchmark.core.errors import UserError
 
 
@@ -118,7 +118,7 @@ def test_collected_lines_name_file_and_line(tmp_path: Path) -> None:
 
 def test_the_code_digest_follows_the_code(tmp_path: Path) -> None:
     def digest() -> str:
-        return records.code_sha256(tmp_path)
+        return provenance.code_sha256(tmp_path)
 
     names = ("benchmark/a.py", "benchmark/report/b.py", "baselines/_c.py", "constraints.txt")
     for name in (*names, "baselines/d.py"):
@@ -131,19 +131,17 @@ def test_the_code_digest_follows_the_code(tmp_path: Path) -> None:
     (tmp_path / "benchmark" / "a.py").rename(tmp_path / "benchmark" / "e.py")
     seen.add(digest())
     assert len(seen) == 6
-    before, with_methods = digest(), records.code_sha256(tmp_path, methods=True)
+    before, with_methods = digest(), provenance.code_sha256(tmp_path, methods=True)
     for name in ("README.md", "benchmark/notes.txt", "baselines/d.py"):
         (tmp_path / name).write_text("words")
     assert digest() == before  # a baseline concerns its own runs alone: `method_sha256`
-    assert records.code_sha256(tmp_path, methods=True) != with_methods
+    assert provenance.code_sha256(tmp_path, methods=True) != with_methods
 
 
 def test_provenance_holds_no_host_and_no_path(monkeypatch: pytest.MonkeyPatch) -> None:
     import platform
 
-    from benchmark.core import provenance
-
-    found = records.provenance()
+    found = provenance.provenance()
     assert set(found) == {
         "commit", "dirty", "code_sha256", "python", "torch", "cpu", "processor", "threads",
     }  # fmt: skip
@@ -151,7 +149,7 @@ def test_provenance_holds_no_host_and_no_path(monkeypatch: pytest.MonkeyPatch) -
     assert platform.node() not in found.values()
     monkeypatch.setattr(provenance, "checkout", lambda: Path("/nowhere"))
     monkeypatch.setenv("PCBENCH_COMMIT", "abc")
-    found = records.provenance()
+    found = provenance.provenance()
     assert (found["commit"], found["dirty"]) == ("abc", None)
 
 

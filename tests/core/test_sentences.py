@@ -10,6 +10,7 @@ from made_up import record
 from benchmark.core import sentences
 from benchmark.core.errors import UserError
 from benchmark.report import checkpoints, tables
+from benchmark.report.comparable import groups
 
 N = 40
 DRAWN = np.random.default_rng(0).normal(size=(2, 3, N))
@@ -101,7 +102,7 @@ def test_the_table_compares_checkpoints_of_one_seed(lines: list[dict[str, Any]])
         if one["id"] != lines[5]["id"]
         for name, array in arrays(one).items()
     }
-    by = {table.kind: table for table in tables.build(lines, gathered)}
+    by = {table.kind: table for table in tables.build(groups(lines), gathered)}
     assert set(by) == {"main", "paired", "steps", "sentences"}
     found = by["sentences"]
     assert found.columns == ("seed 0", "seed 1", "seed 2")
@@ -117,7 +118,7 @@ def test_the_table_compares_checkpoints_of_one_seed(lines: list[dict[str, Any]])
     assert row.cells[2].text == "–"  # its sentences are not there
     assert "nothing of the methods" in found.notes[0]
     assert not any(one.bold for table in by.values() for one in table.rows[-1].cells)
-    assert [table.kind for table in tables.build(lines)] == ["main", "paired", "steps"]
+    assert [table.kind for table in tables.build(groups(lines))] == ["main", "paired", "steps"]
 
 
 def test_a_file_that_is_not_the_records_is_refused(

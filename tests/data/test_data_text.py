@@ -171,8 +171,8 @@ def test_bad_folders_are_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         "text": "name a folder: text:DIR",
         "text:a,b": "'b' is no setting; write key=value; a folder's path must hold neither ','",
         "text:a=b": "a folder's path must hold neither ',' nor '='",
-        "text:news,sise=3": "sise: unknown setting; did you mean 'size'?",
-        "text:news,size=many": "size: 'many': Input should be a valid integer",
+        "text:news,sise=3": "sise: unknown key; did you mean 'size'?",
+        "text:news,size=many": "size: 'many' should be a valid integer",
         "text:news,vocabulary=sentencepiece,size=9,min_count=2": "min_count goes with",
         "txt:news": "txt: unknown data set; there are exact, exact_hard, ",
     }.items():

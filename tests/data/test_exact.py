@@ -2,6 +2,7 @@
 
 import itertools
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -107,7 +108,7 @@ def test_scoring_in_chunks_changes_nothing(monkeypatch):
 
 
 def test_entropy_and_information_of_fixed_length_agree_with_enumeration():
-    language = ExactLanguage(TINY.model_copy(update={"stop": 1.0, "min_length": 4}))
+    language = ExactLanguage(replace(TINY, stop=1.0, min_length=4))
     _, table = enumerated(language, 4)
     marginal = table.mean(axis=1)
     entropy = -sum(p * math.log(p) for p in marginal if p > 0)
@@ -118,7 +119,7 @@ def test_entropy_and_information_of_fixed_length_agree_with_enumeration():
 
 
 def test_entropy_without_classes_agrees_with_the_markov_chain():
-    language = ExactLanguage(TINY.model_copy(update={"mix": 0.0}))
+    language = ExactLanguage(replace(TINY, mix=0.0))
     s = language.settings
 
     def entropy(row):
@@ -145,7 +146,7 @@ def test_same_seed_same_bytes_and_streams_differ():
     one, other = ExactLanguage(TINY), ExactLanguage(TINY)
     assert content(one.sample(100, 1)) == content(other.sample(100, 1))
     assert content(one.sample(100, 1)) != content(one.sample(100, 2))
-    assert content(ExactLanguage(TINY.model_copy(update={"seed": 6})).sample(100, 1)) != content(
+    assert content(ExactLanguage(replace(TINY, seed=6)).sample(100, 1)) != content(
         one.sample(100, 1)
     )
     digests = {content(one.fresh(seed, epoch)) for seed in (0, 1) for epoch in (0, 1)}
@@ -154,7 +155,7 @@ def test_same_seed_same_bytes_and_streams_differ():
 
 
 def test_vocabulary_names_every_word():
-    words = ExactLanguage(TINY.model_copy(update={"words": 101})).vocabulary().words
+    words = ExactLanguage(replace(TINY, words=101)).vocabulary().words
     assert words[3] == "w000"
     assert words[-1] == "w100"
     assert len(words) == 104

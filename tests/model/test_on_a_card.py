@@ -17,7 +17,7 @@ from benchmark.core.seeds import generator
 from benchmark.model.device import open_device
 from benchmark.model.loss import gaussian_kl
 from benchmark.run.config import RunConfig
-from benchmark.run.finished import evaluate_run
+from benchmark.run.finished import load_run
 from benchmark.run.session import Interrupted, run
 from benchmark.run.training import Training
 
@@ -70,7 +70,7 @@ def test_what_was_trained_there_is_measured_on_a_cpu(
     corpora.load(tiny.SPEC, tmp_path / "data")
     config = tiny.config("none", precision=precision)
     there = train(tmp_path, "runs", config, device)["metrics"]["test"]
-    here = evaluate_run(config.id, tmp_path / "runs", tmp_path / "data")
+    here = load_run(config.id, tmp_path / "runs", tmp_path / "data").measure()[0]
     close = 0.0 if device == "cpu" else 1e-3 if precision == "fp32" else 0.05
     for name in ("rec", "kl", "iw_nll", "mi", "z_use"):
         assert here[name] == pytest.approx(there[name], rel=0, abs=close), name

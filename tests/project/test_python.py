@@ -24,7 +24,7 @@ from benchmark.core.errors import UserError
 from benchmark.core.seeds import generator
 from benchmark.model.vae import build
 from benchmark.report.frame import frame
-from benchmark.run.loaded import LoadedRun
+from benchmark.run.finished import LoadedRun
 from benchmark.run.samples import CUT
 from benchmark.run.session import run
 
@@ -236,7 +236,7 @@ def test_records_are_those_of_the_report(tmp_path: Path) -> None:
     assert table["elbo"].tolist() == [-101.5] * 3
     np.testing.assert_array_equal(table["z_use"], [np.nan, 1.0, 2.0])
     np.testing.assert_array_equal(table["z_use_next"], [0.5, np.nan, np.nan])
-    assert set(frame(lines)) - set(table) == {"status", "error"}
+    assert set(frame(lines)) - set(table) == {"status", "error", "place", "record"}
     for study in (path, str(path), "paper/made.toml"):
         pd.testing.assert_frame_equal(read_records(study, tmp_path), table)
 

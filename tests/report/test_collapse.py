@@ -7,7 +7,8 @@ from made_up import line, markdown
 from test_report import cells
 
 from benchmark.report import collapse, tables
-from benchmark.report.table import Table
+from benchmark.report.comparable import groups
+from benchmark.report.render import Table
 
 
 def figures_of(mi: float, mi_se: float, use: float, use_se: float) -> dict[str, Any]:
@@ -52,7 +53,7 @@ def test_a_latent_that_the_encoder_fills_and_the_decoder_ignores_is_seen_to_be_s
 
 
 def steps_of(lines: list[dict[str, Any]]) -> Table:
-    (found,) = [table for table in tables.build(lines) if table.kind == "steps"]
+    (found,) = [table for table in tables.build(groups(lines)) if table.kind == "steps"]
     return found
 
 

@@ -8,6 +8,7 @@ from made_up import markdown, missing, record
 
 from benchmark.core import consistency
 from benchmark.report import tables
+from benchmark.report.comparable import groups
 
 SENTENCES, WORDS, PIECES = 3761, 82430, 108464
 CODED = "ptb:size=4000,vocabulary=sentencepiece"
@@ -68,11 +69,11 @@ def test_differences_are_within_a_coding() -> None:
     for one in lines:
         one |= {"row": int(one["label"] == "a")}
         one["config"]["baseline"] = one["label"]
-    table = tables.build(lines)[1]
+    table = tables.build(groups(lines))[1]
     column = table.columns.index("IW-NLL")
     found = {row.label: row.cells[column].text for row in table.rows}
     assert found == {"a, word": "−0.50", "a, size=4000,vocabulary=sentencepiece": "−0.10"}
-    assert "first words" not in tables.build(lines)[0].columns  # pieces are no words
+    assert "first words" not in tables.build(groups(lines))[0].columns  # pieces are no words
 
 
 def test_a_coding_that_loses_words_stands_apart_and_says_why() -> None:
@@ -174,7 +175,7 @@ def test_languages_that_differ_in_their_seed_alone_are_paired_by_language() -> N
             one["config"] |= {"baseline": label, "seed": 0}
             one["data"] |= {"sha256": f"{language}", "text_sha256": f"{language}"}
             lines.append(one)
-    found = tables.build(lines)
+    found = tables.build(groups(lines))
     assert found[0].title == "exact_small:mix=0.25, languages"
     difference = found[1].rows[0].cells[found[1].columns.index("IW-NLL")]
     assert (difference.n, difference.value) == (10, pytest.approx(-0.5))
@@ -182,5 +183,8 @@ def test_languages_that_differ_in_their_seed_alone_are_paired_by_language() -> N
     lines[3] |= {"id": "twice"}
     twice = lines[3] | {"id": "again", "config": lines[3]["config"] | {"seed": 1}}
     assert (
-        len({table.title for table in tables.build([*lines, twice]) if table.kind == "main"}) == 10
+        len(
+            {table.title for table in tables.build(groups([*lines, twice])) if table.kind == "main"}
+        )
+        == 10
     )

@@ -12,6 +12,7 @@ import pytest
 
 from benchmark.core.records import read_jsonl
 from benchmark.report import figures
+from benchmark.report.comparable import Group, groups
 from benchmark.report.figures import schedules
 
 ROOT = Path(__file__).parents[2]
@@ -26,7 +27,7 @@ def records(study: str) -> list[dict[str, Any]]:
 @cache
 def tables(study: str) -> dict[str, pd.DataFrame]:
     """What the figures' files hold, as a reader would load them."""
-    pictures = figures.pictures(study, records(study))
+    pictures = figures.pictures(study, groups(records(study)))
     return {f"{one.name}.csv": pd.read_csv(io.StringIO(one.csv)) for one in pictures}
 
 
@@ -150,11 +151,11 @@ def test_learning_curves_are_the_records_points() -> None:
 def test_the_weight_that_a_record_holds_is_drawn_whatever_todays_code_would_do() -> None:
     line = next(line for line in records("quickstart") if line["label"] == "cyclical")
     path = [[0, 0.25], [100, 0.75], [101, 0.0], [1709, 1.0]]  # of no schedule here
-    drawn = schedules.rows([line | {"weight_path": path}])
+    drawn = schedules.rows(Group(lines=[line | {"weight_path": path}]))
     assert not drawn["logged"].any()
     np.testing.assert_allclose(drawn["weight"], [weight for _, weight in path])
     np.testing.assert_allclose(drawn["fraction"] * line["steps"], [step for step, _ in path])
-    older = schedules.rows([{k: v for k, v in line.items() if k != "weight_path"}])
+    older = schedules.rows(Group(lines=[{k: v for k, v in line.items() if k != "weight_path"}]))
     assert older["logged"].all()
     assert list(older["weight"]) == [point["weight"] for point in line["curve"]]
 
@@ -205,11 +206,13 @@ def test_positions_differ_from_the_language_model_of_the_same_seed() -> None:
 
 def test_each_figure_says_what_it_shows() -> None:
     lines = records("confound_exact")
-    titles = [picture.title for picture in figures.pictures("confound_exact", lines)]
+    titles = [picture.title for picture in figures.pictures("confound_exact", groups(lines))]
     assert len(set(titles)) == len(figures.FIGURES)
     assert "Likelihood, KL and MI, test split, exact_small" in titles[0]
     assert any("not of these sentences" in title for title in titles)
-    text = [picture.title for picture in figures.pictures("ptb_check", records("ptb_check"))]
+    text = [
+        picture.title for picture in figures.pictures("ptb_check", groups(records("ptb_check")))
+    ]
     assert not any("true entropy" in title for title in text)
-    (first, *_) = figures.pictures("quickstart", records("quickstart"))
+    (first, *_) = figures.pictures("quickstart", groups(records("quickstart")))
     assert first.title.startswith("Differences paired by seed")

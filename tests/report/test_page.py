@@ -20,8 +20,9 @@ from made_up import line, missing
 from benchmark.core.consistency import Finding
 from benchmark.core.records import read_jsonl
 from benchmark.report import tables
+from benchmark.report.comparable import groups
 from benchmark.report.page import page
-from benchmark.report.table import Cell, Row, Table
+from benchmark.report.render import Cell, Row, Table
 
 RESULTS = Path(__file__).parents[2] / "results"
 VOID = {"meta", "link", "img", "wbr"}
@@ -106,7 +107,7 @@ def everywhere(text: str) -> str:
 def whole(study: str, **more: Any) -> str:
     lines = read_jsonl(RESULTS / f"{study}.jsonl")
     given = {"images": {"A figure": png()}, "findings": []} | more
-    return page(study, tables.build(lines), lines, **given)
+    return page(study, tables.build(groups(lines)), lines, **given)
 
 
 @pytest.fixture(scope="module")
@@ -189,7 +190,7 @@ def test_settings_unlike_most_rows_come_first() -> None:
     lines[2]["config"]["train"]["lr"] = 2e-3
     lines[2]["config"]["params"] = {"kind": "batch"}
     lines[3]["config"]["train"]["new"] = 1  # which older records do not state
-    told = page("s", tables.build(lines), lines, {}, [])
+    told = page("s", tables.build(groups(lines)), lines, {}, [])
     apart = [
         re.findall(r"<li><code>(.*?)</code>", part.partition("<details>")[0])
         for part in told.split("settings unlike most rows’</h4>")[1:]
@@ -203,7 +204,7 @@ def test_settings_unlike_most_rows_come_first() -> None:
 def test_a_run_without_a_record_tells_why() -> None:
     bad = missing("bad", 1, status="failed", error="loss is NaN at step 7 <here>")
     lines = [line("good", 0, 0), bad]
-    told = page("s", tables.build(lines), lines, {}, [])
+    told = page("s", tables.build(groups(lines)), lines, {}, [])
     panel = told[told.index("<h3>bad: 1 run</h3>") :]
     assert "loss is NaN at step 7 &lt;here&gt;" in panel
     assert "pcbench run paper/s.toml --id ptb-bad-0-0123abcd" in panel
@@ -213,7 +214,7 @@ def test_a_run_without_a_record_tells_why() -> None:
 
 def test_what_a_shell_would_split_is_quoted() -> None:
     lines = [missing("a b;rm", 0)]
-    told = page("my study", tables.build(lines), lines, {}, [])
+    told = page("my study", tables.build(groups(lines)), lines, {}, [])
     read = Elements(told).content["code"]
     assert "pcbench run 'paper/my study.toml' --id 'ptb-a b;rm-0-0123abcd'" in read
 
@@ -223,7 +224,7 @@ def test_findings_are_told_and_wrong_ones_warned_of(quickstart: str) -> None:
     assert "No contradiction was found in 30 records" in quickstart
     lines = [line("a", 0, 0)]
     found = [Finding(lines[0]["id"], "mi above its cap", True), Finding(None, "dirty tree", False)]
-    told = page("s", tables.build(lines), lines, {}, found)
+    told = page("s", tables.build(groups(lines)), lines, {}, found)
     assert '<p class="warning">1 inconsistency found' in told
     assert f'<a href="#run-{lines[0]["id"]}"><code>' in told
     assert told.index("Inconsistent records") < told.index("mi above its cap")
@@ -269,5 +270,5 @@ def test_curves_are_not_embedded(quickstart: str) -> None:
     assert len(quickstart.encode()) < 1.5 * records
     lines = [line("a", 0, 0)]
     more = [lines[0] | {"curve": lines[0]["curve"] * 50, "kl_spectrum": [0.1] * 32}]
-    told = [page("s", tables.build(given), given, {}, []) for given in (lines, more)]
+    told = [page("s", tables.build(groups(given)), given, {}, []) for given in (lines, more)]
     assert told[0] == told[1]

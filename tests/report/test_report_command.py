@@ -14,6 +14,7 @@ from made_up import record
 from benchmark import cli
 from benchmark.core import records
 from benchmark.report import render, report, tables
+from benchmark.report.comparable import groups
 
 ROOT = Path(__file__).parents[2]
 STUDIES = sorted(path.stem for path in (ROOT / "results").glob("*.jsonl"))
@@ -167,7 +168,7 @@ def test_committed_tables_and_figures_are_those_of_the_committed_records(name: s
     assert found.wrong == []
     to = report.Places(ROOT / "paper" / "tables", ROOT / "paper" / "figures")
     assert found.differing(to) == [], f"mend: pcbench report {name}"
-    assert max(map(len, found.shown.splitlines())) <= 100
+    assert max(map(len, found.told().splitlines())) <= 100
     for picture in found.pictures:
         assert (ROOT / f"paper/figures/{picture.name}.png").stat().st_size < 120_000
 
@@ -199,7 +200,7 @@ def test_latex_prints_what_the_table_says(tmp_path: Path) -> None:
     ]
     lines.append(lines[0] | {"status": "failed", "id": "x", "error": 'a_b --c "d"'})
     lines[-1]["config"] = lines[0]["config"] | {"seed": 3}
-    (tmp_path / "s.tex").write_text(render.latex("s", tables.build(lines)))
+    (tmp_path / "s.tex").write_text(render.latex("s", tables.build(groups(lines))))
     (tmp_path / "t.tex").write_text(
         r"\documentclass{article}\usepackage[T1]{fontenc}\usepackage{booktabs}\pagestyle{empty}\parindent0pt"
         r"\usepackage[margin=0cm,paperwidth=80cm,paperheight=20cm]{geometry}\input{s.tex}"

@@ -5,7 +5,8 @@ from typing import Any
 from made_up import record
 
 from benchmark.report import tables
-from benchmark.report.table import Table
+from benchmark.report.comparable import groups
+from benchmark.report.render import Table
 
 
 def line(label: str, row: int, **train: Any) -> dict[str, Any]:
@@ -15,7 +16,7 @@ def line(label: str, row: int, **train: Any) -> dict[str, Any]:
 
 
 def table(*lines: dict[str, Any]) -> Table:
-    return tables.build(list(lines))[0]
+    return tables.build(groups(list(lines)))[0]
 
 
 def test_settings_of_some_rows_are_told() -> None:

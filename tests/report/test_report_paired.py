@@ -9,7 +9,8 @@ from made_up import record
 from scipy import stats
 
 from benchmark.report import render, tables
-from benchmark.report.table import Cell, Table
+from benchmark.report.comparable import groups
+from benchmark.report.render import Cell, Table
 
 Lines = list[dict[str, Any]]
 
@@ -31,7 +32,7 @@ def rows_of(label: str, row: int, iw: list[float | None], **more: Any) -> Lines:
 
 def build(*lines: Lines) -> dict[str, Table]:
     """Tables of our records by name."""
-    found = tables.build([one for part in lines for one in part])
+    found = tables.build(groups([one for part in lines for one in part]))
     return {table.name: table for table in found if table.kind not in ("published", "steps")}
 
 

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from made_up import line, missing
 
+from benchmark.report.comparable import groups
 from benchmark.report.verdict import verdict
 
 Lines = list[dict[str, Any]]
@@ -36,7 +37,7 @@ def study(seeds: int = 5) -> Lines:
 
 
 def test_a_row_is_alive_costs_bound_and_no_likelihood() -> None:
-    first, second = verdict(study())
+    first, second = verdict(groups(study()))
     assert first.startswith("none collapsed in 5 of 5 seeds. Against it")
     assert second == (
         "cyclical is alive in 5 of 5, MI 1.36 ± 0.01; bound 0.20 worse, likelihood not "
@@ -47,17 +48,17 @@ def test_a_row_is_alive_costs_bound_and_no_likelihood() -> None:
 def test_a_better_likelihood_is_said_and_a_bound_on_the_wrong_side_is_not() -> None:
     lines = study()
     better = rows("cyclical", 1, 5, mi=1.36, neg_elbo=100.01, iw_nll=99.5)
-    told = verdict([*lines[:5], *better])[1]
+    told = verdict(groups([*lines[:5], *better]))[1]
     assert told.endswith("bound not distinguishable, likelihood 0.50 better.")
     worse = rows("cyclical", 1, 5, mi=1.36, neg_elbo=100.01, iw_nll=100.5)
     for one in worse:
         one["metrics"]["test"]["iw_upper_bound"] = True  # more samples could bring it down
-    assert "likelihood known as a bound only" in verdict([*lines[:5], *worse])[1]
+    assert "likelihood known as a bound only" in verdict(groups([*lines[:5], *worse]))[1]
 
 
 @pytest.mark.parametrize(("seeds", "words"), [(1, "One seed ranks"), (2, "Two seeds allow no")])
 def test_few_seeds_rank_nothing(seeds: int, words: str) -> None:
-    told = " ".join(verdict(study(seeds)))
+    told = " ".join(verdict(groups(study(seeds))))
     assert told.startswith(words)
     assert "ollapsed" in told
     assert "cyclical" in told
@@ -69,13 +70,16 @@ def test_seeds_that_differ_in_their_state_are_counted() -> None:
     lines = study()
     lines[5]["metrics"]["test"] |= DEAD  # one seed collapsed
     lines[6]["metrics"]["test"] |= DEAD | {"mi": 0.1}  # one is undecided
-    assert "cyclical is alive in 3 of 5, undecided in 1, collapsed in 1, MI " in verdict(lines)[1]
+    assert (
+        "cyclical is alive in 3 of 5, undecided in 1, collapsed in 1, MI "
+        in verdict(groups(lines))[1]
+    )
 
 
 def test_life_by_mi_alone_is_told() -> None:
     lines = study()
     lines[5]["metrics"]["test"] |= {"z_use": 0.01}
-    assert "alive in 5 of 5 (by MI alone in 1)" in verdict(lines)[1]
+    assert "alive in 5 of 5 (by MI alone in 1)" in verdict(groups(lines))[1]
 
 
 def test_many_rows_are_summarised_with_their_extremes() -> None:
@@ -84,7 +88,7 @@ def test_many_rows_are_summarised_with_their_extremes() -> None:
         cost = 0.2 * row if row > 2 else 0.0
         figures = {"mi": row / 2, "kl": row / 2, "neg_elbo": 100.01 + cost, "iw_nll": 100.0}
         many += rows(f"m{row}", row, 5, **figures)
-    first, bound, likelihood = verdict(many)
+    first, bound, likelihood = verdict(groups(many))
     assert first == (
         "Collapsed in every seed: none; alive: 7 rows; mean MI 0.50 (m1) to 3.50 (m7) nats."
     )
@@ -94,13 +98,13 @@ def test_many_rows_are_summarised_with_their_extremes() -> None:
     )
     assert likelihood == ("Likelihood against none: not distinguishable for 6; not tested for 1.")
     same = [one for one in many if one["label"] != "m5"]
-    assert verdict(same)[-1] == "No row's likelihood is distinguishable from that of none."
+    assert verdict(groups(same))[-1] == "No row's likelihood is distinguishable from that of none."
 
 
 def test_rows_without_a_reference_are_compared_in_pairs() -> None:
     alive = {"kl": 1.5, "neg_elbo": 100.21, "iw_nll": 100.0}
     lines = [*rows("a", 0, 5, mi=1.0, **alive), *rows("b", 1, 5, mi=2.0, **alive)]
-    assert verdict(lines)[-1] == (
+    assert verdict(groups(lines))[-1] == (
         "Of 1 pairs of rows, these differ significantly: MI in 1 (most: a − b, −1.00 nats); "
         "bound in 0; likelihood in 0."
     )
@@ -110,7 +114,7 @@ def test_several_tables_have_a_paragraph_each() -> None:
     other = [*rows("none", 0, 5, "yahoo", **DEAD)]
     for one in other:
         one["data"] = one["data"] | {"name": "yahoo", "sha256": "1" * 64}
-    told = verdict([*study(), *other])
+    told = verdict(groups([*study(), *other]))
     assert [text.partition(": ")[0] for text in told] == ["ptb", "yahoo"]
 
 
@@ -120,7 +124,7 @@ def test_rows_of_two_codings_have_their_own_reference() -> None:
         one["id"] = one["id"].replace("ptb-", "ptb_2-")
         one["config"] = one["config"] | {"data": "ptb:size=4000,vocabulary=sentencepiece"}
         one["data"] = one["data"] | {"sha256": "1" * 64, "text_sha256": "0" * 64}
-    told = verdict([*study(), *other])
+    told = verdict(groups([*study(), *other]))
     assert told[0].startswith("Collapsed in every seed: none, word, none, size=4000,")
     assert told[1] == (
         "Bound against none: worse for cyclical, word by 0.20, cyclical, "
@@ -129,4 +133,4 @@ def test_rows_of_two_codings_have_their_own_reference() -> None:
 
 
 def test_a_study_without_records_has_no_verdict() -> None:
-    assert verdict([missing("none", 0)]) == ["No run has a record."]
+    assert verdict(groups([missing("none", 0)])) == ["No run has a record."]

@@ -1,6 +1,8 @@
 """Defaults, strict reading, and what does and does not rename a run."""
 
 import dataclasses
+import os
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -290,6 +292,16 @@ def test_all_mistakes_are_told_at_once() -> None:
         "command line: baseline.cyclical.ratio: 'x' should be a valid number",
         "command line: baseline.cyclical.cycels: unknown key; did you mean 'cycles'?",
     ]
+
+
+def test_a_folder_whose_name_is_no_utf8_is_a_data_set(tmp_path: Path) -> None:
+    folder = tmp_path / os.fsdecode(b"t\xff")
+    with pytest.raises(UserError, match=r"command line: data: .*t\\udcff: there is no"):
+        resolve(f"text:{folder}", "none", 0)
+    folder.mkdir()
+    for split in ("train", "valid", "test"):
+        (folder / f"{split}.txt").write_text("a b c\n")
+    assert resolve(f"text:{folder}", "none", 0).data == f"text:{folder}"
 
 
 def test_a_section_is_checked_when_it_is_made() -> None:

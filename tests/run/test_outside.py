@@ -10,7 +10,7 @@ import tiny
 from benchmark import cli
 from benchmark.core import records
 from benchmark.core.files import sha256_file
-from benchmark.run.finished import evaluate_run, load_run
+from benchmark.run.finished import load_run
 from benchmark.run.session import run
 from benchmark.sweep import status, study
 
@@ -91,7 +91,7 @@ def test_a_study_in_another_folder_from_its_file_to_the_table_and_on(
     runs = here / "results" / "runs"
     for line in both.values():
         assert json.loads(pcbench("sample", line["id"], "--json")[1])["reconstructions"]
-        assert evaluate_run(line["id"], runs, here / ".data") == line["metrics"]["test"]
+        assert load_run(line["id"], runs, here / ".data").measure()[0] == line["metrics"]["test"]
         assert str(place) not in (runs / line["id"] / "config.json").read_text()
 
 

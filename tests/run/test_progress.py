@@ -8,8 +8,7 @@ from pathlib import Path
 import pytest
 from tqdm import tqdm
 
-from benchmark.core.clock import Clock
-from benchmark.run.progress import BAR, SHOWN, Progress
+from benchmark.run.progress import BAR, SHOWN, Clock, Progress
 
 TIME = r"\d\d:\d\d:\d\d"
 POINT = {"step": 50, "epoch": 1, "neg_elbo": 101.5, "kl": 1.25, "weight": 0.5}

@@ -20,7 +20,7 @@ from benchmark.model import checkpoint, registry
 from benchmark.run import claims, evaluation
 from benchmark.run.config import RunConfig
 from benchmark.run.encoding import Measured, encode
-from benchmark.run.finished import evaluate_run, load_run
+from benchmark.run.finished import load_run
 from benchmark.run.session import Interrupted, run
 
 ROOT = Path(__file__).parents[2]
@@ -163,7 +163,7 @@ def test_a_finished_run_can_be_loaded_and_measured_again(done: tuple[Place, RunC
     assert loaded.vocabulary.words == tiny.corpus().vocabulary.words
     assert not loaded.model.training
     assert loaded.vocabulary.decode(loaded.model.generate(torch.zeros(1, 3), 5)[0])
-    found = evaluate_run(config.id, place.runs, place.data)
+    found = load_run(config.id, place.runs, place.data).measure()[0]
     metrics = records.read(place.folder(config) / "record.json")["metrics"]["test"]
     assert found == metrics
     after = {path.name: path.stat().st_mtime_ns for path in place.folder(config).iterdir()}
@@ -180,7 +180,7 @@ def test_the_best_weights_are_measured_and_kept_not_the_last(place: Place) -> No
     assert found["best_step"] == found["steps"] / 2
     best, last = found["metrics"]["test"], found["metrics"]["last"]
     assert last["neg_elbo"] > best["neg_elbo"] + 0.1
-    assert evaluate_run(config.id, place.runs, place.data) == best
+    assert load_run(config.id, place.runs, place.data).measure()[0] == best
     half = tiny.training(config)
     tiny.until(half, found["best_step"])
     folder = place.folder(config)

@@ -16,6 +16,7 @@ from benchmark.core import records
 from benchmark.core.errors import UserError
 from benchmark.model.polyline import MOST, TOLERANCE, corners
 from benchmark.report import figures
+from benchmark.report.comparable import groups
 from benchmark.report.figures import schedules
 from benchmark.run.config import RunConfig
 from benchmark.run.result import assemble, weight_path
@@ -210,7 +211,7 @@ def test_the_figures_numbers_are_the_weights_of_feedback(tmp_path: Path) -> None
     used = finished(config).memory["used"]
     (picture,) = [
         one
-        for one in figures.pictures("s", [record | {"label": "feedback", "row": 0}])
+        for one in figures.pictures("s", groups([record | {"label": "feedback", "row": 0}]))
         if one.figure is schedules
     ]
     rows = list(csv.DictReader(io.StringIO(picture.csv)))

@@ -113,7 +113,7 @@ def test_an_edited_method_is_named(
     ids, said = pending(place, capsys)
     assert ids == []
     redo = "pcbench sweep mine.toml --redo cyclical"
-    assert f"cyclical.py changed since these 2 runs; `{redo}` trains them again" in said
+    assert f"cyclical.py changed since 2 runs; `{redo}` trains it again" in said
     assert cli.main(["sweep", "mine.toml", "--runs", "runs", "--status"]) == 0
     shown = capsys.readouterr().out
     assert shown.splitlines()[1].split() == ["none", "2", "collected"]

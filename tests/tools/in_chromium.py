@@ -12,7 +12,7 @@ import pytest
 import test_page
 
 from benchmark.report.page import page as html
-from benchmark.report.table import Cell, Row, Table
+from benchmark.report.render import Cell, Row, Table
 
 if TYPE_CHECKING:
     from playwright.sync_api import BrowserContext, Page

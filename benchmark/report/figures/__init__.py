@@ -1,7 +1,7 @@
 """Figures of a study, each drawn from numbers that are written beside it.
 
-A figure is a module of this folder: its ``NAME``; ``rows(lines)``, the numbers, of records that may
-be compared; ``draw(frame)``, which knows nothing but those; ``title(data, frame)``, what it shows.
+A figure is a module of this folder: its ``NAME``; ``rows(group)``, the numbers, of the runs of one
+table; ``draw(frame)``, which knows nothing but those; ``title(data, frame)``, what it shows.
 """
 
 import re
@@ -9,11 +9,10 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
-from typing import Any
 
 import pandas as pd
 
-from benchmark.report import comparable
+from benchmark.report.comparable import Group
 from benchmark.report.figures import (
     forest,
     learning,
@@ -23,7 +22,7 @@ from benchmark.report.figures import (
     spectrum,
     style,
 )
-from benchmark.report.table import slug
+from benchmark.report.render import slug
 
 FIGURES = (forest, rate_distortion, learning, spectrum, positions, schedules)
 
@@ -49,18 +48,17 @@ class Picture:
             return [style.image(figure, kind) for kind in kinds]
 
 
-def pictures(study: str, lines: Sequence[dict[str, Any]]) -> Iterator[Picture]:
+def pictures(study: str, groups: Sequence[Group]) -> Iterator[Picture]:
     """Yield the figures that the records allow, in reading order; names begin with the study's.
 
     A figure whose numbers the records lack is left out; where a study holds several tables (data
     sets, precisions), each has its own, whose name ends with the table's.
     """
-    groups = comparable.groups(lines)
     ends: list[str] = []
     for group in groups:
         ends.append(slug(group.title[:60], ends))
     for figure in FIGURES:
-        frames = [figure.rows(group.lines) for group in groups]
+        frames = [figure.rows(group) for group in groups]
         alike = all(frame.equals(frames[0]) for frame in frames)  # such as the weights, on any data
         for group, end, frame in zip(groups, ends, frames, strict=True):
             if len(frame):

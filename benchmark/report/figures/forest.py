@@ -11,10 +11,13 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from benchmark.core.rules import SIGNS, bound
+from benchmark.core.measures import SIGNS
+from benchmark.report.comparable import Group
 from benchmark.report.figures import runs, style
+from benchmark.report.frame import bound
 from benchmark.report.statistics import number, summarise
 
+Line = tuple[str, Sequence[int], Sequence[float], int]  # label, seeds, values, bound
 NAME = "forest"
 COLUMNS = ("metric", "reference", *runs.ROW, "seed", "value", "low", "high", "n", "bound")
 NAMES = {"iw_nll": "IW-NLL", "kl": "KL", "mi": "MI"}
@@ -29,7 +32,7 @@ def title(data: str, frame: pd.DataFrame) -> str:
     return f"{what}, test split, {data} (every seed, mean, 95 % t interval; ≤, ≥: bounds only)"
 
 
-def rows(lines: Sequence[runs.Record]) -> pd.DataFrame:
+def rows(group: Group) -> pd.DataFrame:
     """Return a row for each seed, and without seed one for each row of the study.
 
     That has the mean, ``low`` and ``high`` (95 % t interval; n = 2: the range). Differences are to
@@ -37,36 +40,51 @@ def rows(lines: Sequence[runs.Record]) -> pd.DataFrame:
     bound, "≤" where its IW-NLL is an upper one. A truth is what a model would show that is the
     exact language and keeps its class in z.
     """
-    known = runs.runs(lines)
+    known = runs.runs(group)
     roles, true = set(known["role"]), runs.truth(known)
     panels = [("iw_nll", "lstm_lm")] if "lstm_lm" in roles else []
     panels += [(metric, "none" if "none" in roles else "") for metric in NAMES]
     found = []
     for metric, role in panels:
         reference = known[(known["role"] == role) & (role != "")]
-        base = reference.set_index(["data", "seed"])[metric]
-        pairs = pd.MultiIndex.from_frame(known[["data", "seed"]])
-        others = base.reindex(pairs).to_numpy() if role else 0.0
-        own = known.assign(value=known[metric] - others)
-        own = own[~own["label"].isin(reference["label"]) & np.isfinite(own["value"])]
         head = {"metric": metric, "reference": " / ".join(reference["label"].unique())}
-        for _, of in own.groupby("label", sort=False):
-            row = head | of.iloc[0][list(runs.ROW)].to_dict()
+        lines = _compared(group, metric, role) if role else _figures(known, metric)
+        for label, seeds, values, sign in lines:
+            row = head | known[known["label"] == label].iloc[0][list(runs.ROW)].to_dict()
             found += [
                 row | {"seed": seed, "value": value, "n": 1}
-                for seed, value in zip(of["seed"], of["value"], strict=True)
+                for seed, value in zip(seeds, values, strict=True)
             ]
-            summary = summarise(list(of["value"]))
+            summary = summarise(values)
             low, high = summary.ends if summary.n > 1 else (math.nan, math.nan)
-            signs = {SIGNS[bound(record["metrics"]["test"], metric)] for record in of["record"]}
             found.append(row | {"value": summary.mean, "low": low, "high": high, "n": summary.n,
-                                "bound": "".join(signs)})  # fmt: skip
-        if true is not None and len(own):
+                                "bound": SIGNS[sign]})  # fmt: skip
+        if true is not None and lines:
             value = true.nll if metric == "iw_nll" else true.information
-            value -= base.mean() if role else 0.0
+            value -= reference[metric].mean() if role else 0.0
             if math.isfinite(value):
                 found.append(head | runs.TRUTH | {"value": value})
     return runs.frame(found, COLUMNS)
+
+
+def _compared(group: Group, metric: str, role: str) -> list[Line]:
+    """Return the rows that are compared with a reference: label, seeds, differences and bound."""
+    table = group.differences
+    table = table[(table["reference"] == role) & (table["metric"] == metric)]
+    return [
+        (line["label"], line["seeds"], line["values"], line["bound"])
+        for line in table.to_dict("records")
+        if line["summary"] is not None
+    ]
+
+
+def _figures(known: pd.DataFrame, metric: str) -> list[Line]:
+    """Return each row's own figures, where there is no row to compare with."""
+    rows = known[known[metric].notna()].groupby("label", sort=False)
+    return [
+        (str(label), list(row["seed"]), list(row[metric]), bound(row, metric))
+        for label, row in rows
+    ]
 
 
 def draw(frame: pd.DataFrame) -> Figure:

@@ -1,12 +1,12 @@
 """Learning curves: ELBO, KL, MI, z_use and active units on validation, the KL weight beneath."""
 
 import math
-from collections.abc import Sequence
 
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from benchmark.report.comparable import Group
 from benchmark.report.figures import runs, style
 from benchmark.report.statistics import number
 
@@ -32,13 +32,13 @@ def title(data: str, frame: pd.DataFrame) -> str:
     return f"Learning curves, validation split, {data} (seeds thin, their mean thick{more})"
 
 
-def rows(lines: Sequence[runs.Record]) -> pd.DataFrame:
+def rows(group: Group) -> pd.DataFrame:
     """Return a row for each seed and evaluation, the weights' corners without seed, and the truth.
 
     The corners are those of the KL weight that the row's first run used, where its record has them.
     The truth is the language's own, not of the validation split's sentences.
     """
-    known = runs.having(runs.runs(lines), "curve")
+    known = runs.having(runs.runs(group), "curve")
     found, weighed = [], set()
     for run in known.to_dict("records"):
         row = {name: run[name] for name in runs.ROW}

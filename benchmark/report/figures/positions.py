@@ -5,12 +5,13 @@ the difference of the negative ELBOs.
 """
 
 import itertools
-from collections.abc import Sequence
+from typing import Any
 
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from benchmark.report.comparable import Group
 from benchmark.report.figures import runs, style
 from benchmark.report.statistics import number, summarise
 
@@ -26,7 +27,7 @@ def title(data: str, frame: pd.DataFrame) -> str:
     return f"Loss by token position, test split, {data} (mean over seeds, 95 % t interval)"
 
 
-def rows(lines: Sequence[runs.Record]) -> pd.DataFrame:
+def rows(group: Group) -> pd.DataFrame:
     """Return a row for each row of the study and position, from 1.
 
     ``later`` marks the last position, which pools all later ones. ``loss`` is the mean over seeds,
@@ -34,8 +35,8 @@ def rows(lines: Sequence[runs.Record]) -> pd.DataFrame:
     ``low`` to ``high`` (95 % t interval; n = 2: the range). The reference is the language model,
     else `none`, else the first row.
     """
-    known = runs.having(runs.runs(lines), "loss_by_position")
-    role = next((role for role in runs.REFERENCES if role in set(known["role"])), None)
+    known = runs.having(runs.runs(group), "loss_by_position")
+    role = next((role for role in ("lstm_lm", "none") if role in set(known["role"])), None)
     first = known.groupby("data")["label"].transform("first")
     is_reference = known["role"] == role if role else known["label"] == first
     of = {
@@ -65,7 +66,7 @@ def rows(lines: Sequence[runs.Record]) -> pd.DataFrame:
     return runs.frame(found, COLUMNS)
 
 
-def _pooled(record: runs.Record) -> list[tuple[float, bool, int]]:
+def _pooled(record: dict[str, Any]) -> list[tuple[float, bool, int]]:
     """Return (mean loss, whether all later positions, tokens) of positions often reached."""
     points = record["loss_by_position"]
     least = PART * points[0][1]

@@ -4,8 +4,6 @@ Schedules compared at one weight compare little but its mean over training; here
 their KL at the same price lie on one curve.
 """
 
-from collections.abc import Sequence
-
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
@@ -13,6 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
+from benchmark.report.comparable import Group
 from benchmark.report.figures import runs, style
 
 Span = tuple[float, float]
@@ -31,13 +30,13 @@ def title(data: str, frame: pd.DataFrame) -> str:
     return f"Rate and distortion, test split, {data} (one point a seed)"
 
 
-def rows(lines: Sequence[runs.Record]) -> pd.DataFrame:
+def rows(group: Group) -> pd.DataFrame:
     """Return a row for each run: KL, reconstruction and their sum; of a language model its NLL.
 
     The truth's row is a code that keeps the class of an exact language and nothing else: rate
     I(x; c), and together the true NLL of the test split's sentences.
     """
-    known = runs.runs(lines)
+    known = runs.runs(group)
     if not known["latent"].any():
         return runs.frame([], COLUMNS)
     found = known[list(COLUMNS)].to_dict("records")

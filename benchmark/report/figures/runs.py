@@ -7,50 +7,23 @@ from typing import Any
 
 import pandas as pd
 
-from benchmark.core.records import is_done
+from benchmark.report.comparable import Group
 
-Record = dict[str, Any]
-
-REFERENCES = ("lstm_lm", "none")  # differences are taken to these
 METRICS = ("iw_nll", "kl", "mi", "rec", "neg_elbo", "excess")
 ROW = ("place", "label", "role")  # by which a figure knows a run's row
 TRUTH = {"place": None, "label": "truth", "role": "truth"}
 
 
-def runs(lines: Sequence[Record]) -> pd.DataFrame:
-    """Return a line for each run of a group that has a record, in the group's order.
+def runs(group: Group) -> pd.DataFrame:
+    """Return the runs of a table that have a record: the columns of `frame`, and ``latent``.
 
-    Columns: ``place`` of its row in the study (a second coding's rows come after all those of the
-    first), ``label``, ``role``, ``data`` and ``seed``, by which runs are paired, the ``record``,
-    ``latent`` (whether the model has one) and `METRICS` of the test split. The role is "lstm_lm" or
-    "none" (the rows that differences are taken to), "end" (an end point without likelihood, such as
-    the auto-encoder, which may be left out of an axis) or "".
+    ``latent`` tells whether the model has a latent variable; without one, rec is no figure of a
+    plane of KL and reconstruction.
     """
-    done = [line for line in lines if is_done(line)]
-    config = [line["config"] for line in done]
-    table = pd.DataFrame({
-        "row": pd.Series([line["row"] for line in done], dtype=int),
-        "label": [line["label"] for line in done],
-        "role": [of.get("baseline") for of in config],
-        "data": [of["data"] for of in config],
-        "seed": [of.get("seed", 0) for of in config],
-        "record": done,
-    })  # fmt: skip
-    for metric in METRICS:
-        values = [number(line["metrics"]["test"].get(metric)) for line in done]
-        table[metric] = pd.Series(values, dtype=float)
-    table["latent"] = table["mi"].notna()
-    table.loc[~table["latent"], ["kl", "rec"]] = math.nan  # no latent: no KL, rather than one of 0
-    codings = list(dict.fromkeys(line["config"]["data"] for line in lines))
-    width = 1 + max((line["row"] for line in lines), default=0)
-    table["place"] = table["row"] + [width * codings.index(data) for data in table["data"]]
-    first = table["row"] == table.groupby("role")["row"].transform("first")
-    likely = table["latent"] & table["iw_nll"].notna()
-    table["role"] = table["role"].where(first & table["role"].isin(REFERENCES), "")
-    if likely.any():
-        end = table["latent"] & table["iw_nll"].isna() & (table["role"] == "")
-        table.loc[end, "role"] = "end"
-    return table
+    known = group.runs[group.runs["status"] == "done"]
+    known = known.reindex(columns=list(dict.fromkeys([*known.columns, *METRICS])))
+    known = known.astype(dict.fromkeys(METRICS, float)).assign(latent=known["mi"].notna())
+    return known.assign(rec=known["rec"].where(known["latent"]))
 
 
 def having(known: pd.DataFrame, field: str) -> pd.DataFrame:

@@ -6,7 +6,6 @@ were logged at evaluations.
 """
 
 import math
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +13,9 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from benchmark.model.polyline import corners
+from benchmark.report.comparable import Group
 from benchmark.report.figures import runs, style
+from benchmark.report.frame import REFERENCES
 
 if TYPE_CHECKING:  # a study's module imports more than a report of records needs
     from benchmark.sweep.study import Study
@@ -30,12 +31,12 @@ def title(data: str, frame: pd.DataFrame) -> str:
     return f"KL weight over training, a panel a row{dots}"
 
 
-def rows(lines: Sequence[runs.Record]) -> pd.DataFrame:
+def rows(group: Group) -> pd.DataFrame:
     """Return the corners of each row's weight over training, from 0 to 1, or the logged weights.
 
     A row of its own, without weight, where there is no KL; nothing where no record has a curve.
     """
-    known = runs.having(runs.runs(lines), "curve")
+    known = runs.having(runs.runs(group), "curve")
     found = []
     for run in known.drop_duplicates("label").to_dict("records"):
         curve, path = run["record"]["curve"], run["record"].get("weight_path")
@@ -62,7 +63,7 @@ def plot_study(study: "Study", folder: Path) -> list[Path]:
     for place, label in enumerate(study.labels):
         name, method = first[label].baseline, first[label].method()
         weights = [method.weight(step, POINTS) for step in range(POINTS)]
-        row = {"place": place, "label": label, "role": name if name in runs.REFERENCES else ""}
+        row = {"place": place, "label": label, "role": name if name in REFERENCES else ""}
         points = corners(range(POINTS), weights) if method.latent else [(math.nan, math.nan)]
         found += [row | {"fraction": s / POINTS, "weight": w, "logged": False} for s, w in points]
     with style.settings():

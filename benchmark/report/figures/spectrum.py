@@ -1,10 +1,9 @@
 """The KL spectrum: how much each latent dimension holds, largest first."""
 
-from collections.abc import Sequence
-
 import pandas as pd
 from matplotlib.figure import Figure
 
+from benchmark.report.comparable import Group
 from benchmark.report.figures import runs, style
 
 NAME = "spectrum"
@@ -17,11 +16,11 @@ def title(data: str, frame: pd.DataFrame) -> str:
     return f"KL of each latent dimension, test split, {data} (seeds thin, their mean thick)"
 
 
-def rows(lines: Sequence[runs.Record]) -> pd.DataFrame:
+def rows(group: Group) -> pd.DataFrame:
     """Return a row for each run and dimension: its mean KL, rank 1 the largest of the run."""
     found = [
         {name: run[name] for name in (*runs.ROW, "seed")} | {"rank": rank, "kl": kl}
-        for run in runs.runs(lines).to_dict("records")
+        for run in runs.runs(group).to_dict("records")
         for rank, kl in enumerate(sorted(run["record"].get("kl_spectrum") or [], reverse=True), 1)
     ]
     return runs.frame(found, COLUMNS)
