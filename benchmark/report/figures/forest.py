@@ -4,7 +4,6 @@ Without the plain VAE in the study, the figures themselves.
 """
 
 import math
-from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
@@ -17,7 +16,6 @@ from benchmark.report.figures import runs, style
 from benchmark.report.frame import bound
 from benchmark.report.statistics import number, summarise
 
-Line = tuple[str, Sequence[int], Sequence[float], int]  # label, seeds, values, bound
 NAME = "forest"
 COLUMNS = ("metric", "reference", *runs.ROW, "seed", "value", "low", "high", "n", "bound")
 NAMES = {"iw_nll": "IW-NLL", "kl": "KL", "mi": "MI"}
@@ -48,43 +46,33 @@ def rows(group: Group) -> pd.DataFrame:
     for metric, role in panels:
         reference = known[(known["role"] == role) & (role != "")]
         head = {"metric": metric, "reference": " / ".join(reference["label"].unique())}
-        lines = _compared(group, metric, role) if role else _figures(known, metric)
-        for label, seeds, values, sign in lines:
+        if role:
+            table = group.differences
+            lines = table[(table["reference"] == role) & (table["metric"] == metric)]
+            lines = lines[lines["mean"].notna()]
+        else:
+            own = known[known[metric].notna()].groupby("label", sort=False)
+            lines = pd.DataFrame(
+                [(label, of["seed"], of[metric], bound(of, metric)) for label, of in own],
+                columns=["label", "seeds", "values", "bound"],
+            )
+        for line in lines.to_dict("records"):
+            label, values = line["label"], list(line["values"])
             row = head | known[known["label"] == label].iloc[0][list(runs.ROW)].to_dict()
             found += [
                 row | {"seed": seed, "value": value, "n": 1}
-                for seed, value in zip(seeds, values, strict=True)
+                for seed, value in zip(line["seeds"], values, strict=True)
             ]
             summary = summarise(values)
             low, high = summary.ends if summary.n > 1 else (math.nan, math.nan)
             found.append(row | {"value": summary.mean, "low": low, "high": high, "n": summary.n,
-                                "bound": SIGNS[sign]})  # fmt: skip
-        if true is not None and lines:
+                                "bound": SIGNS[line["bound"]]})  # fmt: skip
+        if true is not None and len(lines):
             value = true.nll if metric == "iw_nll" else true.information
             value -= reference[metric].mean() if role else 0.0
             if math.isfinite(value):
                 found.append(head | runs.TRUTH | {"value": value})
     return runs.frame(found, COLUMNS)
-
-
-def _compared(group: Group, metric: str, role: str) -> list[Line]:
-    """Return the rows that are compared with a reference: label, seeds, differences and bound."""
-    table = group.differences
-    table = table[(table["reference"] == role) & (table["metric"] == metric)]
-    return [
-        (line["label"], line["seeds"], line["values"], line["bound"])
-        for line in table.to_dict("records")
-        if line["summary"] is not None
-    ]
-
-
-def _figures(known: pd.DataFrame, metric: str) -> list[Line]:
-    """Return each row's own figures, where there is no row to compare with."""
-    rows = known[known[metric].notna()].groupby("label", sort=False)
-    return [
-        (str(label), list(row["seed"]), list(row[metric]), bound(row, metric))
-        for label, row in rows
-    ]
 
 
 def draw(frame: pd.DataFrame) -> Figure:
