@@ -149,10 +149,10 @@ def _methods() -> str:
 def _misprints(known: Quantities) -> str:
     rows = [["what cannot be", "n", "the first of them"]]
     for kind, words in MISPRINTS.items():
-        found = [one for one in known.misprints if one.kind == kind]
-        if found:
-            example = f"{found[0].value.paper}, {found[0].value.place}: {found[0].text}"
-            rows.append([words, str(len(found)), escape(example)])
+        wrong = [one for one in known.misprints if one.kind == kind]
+        if wrong:
+            example = f"{wrong[0].value.paper}, {wrong[0].value.place}: {wrong[0].text}"
+            rows.append([words, str(len(wrong)), escape(example)])
     wide = r">{\raggedright\arraybackslash}p"
     return tabular(rf"{wide}{{0.25\linewidth}}r{wide}{{0.62\linewidth}}", rows)
 

@@ -9,7 +9,7 @@ The parts of a key are separated by colons (names of exact languages have one of
   between two rows, adjusted as in the tables.
 * ``study:STUDY:FIELD``: data, rows, seeds, runs (stated), recorded, hours, torch, python, or a
   setting of its ``[train]``.
-* ``data:DATA:FIELD``: what records tell of a data set; ``tokens`` a sentence, ``cap`` = ln N.
+* ``data:DATA:FIELD``: what records say of a data set; ``tokens`` a sentence, ``cap`` = ln N.
 * ``language:NAME:FIELD``, ``preset:NAME:SECTION.FIELD``: settings.
 * ``corpus:NAME:PART``: the first digits of a file's digest.
 * ``published:values``, ``sources``, ``misprints``: of ``published.csv``.
@@ -101,10 +101,10 @@ class Quantities:
         if kind not in self.kinds and kind not in self.studies:
             raise UserError(f"{key}: unknown; {suggest(kind, [*self.kinds, *self.studies])}")
         try:
-            found = self.kinds[kind](rest) if kind in self.kinds else self._row(kind, rest)
+            value = self.kinds[kind](rest) if kind in self.kinds else self._row(kind, rest)
         except (LookupError, ValueError, AttributeError, ImportError) as error:
             raise UserError(f"{key}: names no figure ({error})") from error
-        return found if isinstance(found, Quantity) else whole(found)
+        return value if isinstance(value, Quantity) else whole(value)
 
     @cached_property
     def published(self) -> list[Value]:

@@ -21,7 +21,7 @@ COLUMNS = ("metric", "reference", *runs.ROW, "seed", "value", "low", "high", "n"
 NAMES = {"iw_nll": "IW-NLL", "kl": "KL", "mi": "MI"}
 LEAST = 0.2  # nats that an axis shows at least: nothing less is a difference worth a look
 SPREAD = 0.22  # of a row's height, over which its seeds are spread
-FAR = 0.6  # of what runs need of an axis: a truth further away is told, not shown
+FAR = 0.6  # of what runs need of an axis: a truth further away is given as text
 
 
 def title(data: str, frame: pd.DataFrame) -> str:
@@ -42,37 +42,37 @@ def rows(group: Group) -> pd.DataFrame:
     roles, true = set(known["role"]), runs.truth(known)
     panels = [("iw_nll", "lstm_lm")] if "lstm_lm" in roles else []
     panels += [(metric, "none" if "none" in roles else "") for metric in NAMES]
-    found = []
+    table = []
     for metric, role in panels:
         reference = known[(known["role"] == role) & (role != "")]
         head = {"metric": metric, "reference": " / ".join(reference["label"].unique())}
         if role:
-            table = group.differences
-            lines = table[(table["reference"] == role) & (table["metric"] == metric)]
+            lines = group.differences
+            lines = lines[(lines["reference"] == role) & (lines["metric"] == metric)]
             lines = lines[lines["mean"].notna()]
         else:
-            own = known[known[metric].notna()].groupby("label", sort=False)
+            by_label = known[known[metric].notna()].groupby("label", sort=False)
             lines = pd.DataFrame(
-                [(label, of["seed"], of[metric], bound(of, metric)) for label, of in own],
+                [(label, of["seed"], of[metric], bound(of, metric)) for label, of in by_label],
                 columns=["label", "seeds", "values", "bound"],
             )
         for line in lines.to_dict("records"):
             label, values = line["label"], list(line["values"])
             row = head | known[known["label"] == label].iloc[0][list(runs.ROW)].to_dict()
-            found += [
+            table += [
                 row | {"seed": seed, "value": value, "n": 1}
                 for seed, value in zip(line["seeds"], values, strict=True)
             ]
             summary = summarise(values)
             low, high = summary.ends if summary.n > 1 else (math.nan, math.nan)
-            found.append(row | {"value": summary.mean, "low": low, "high": high, "n": summary.n,
+            table.append(row | {"value": summary.mean, "low": low, "high": high, "n": summary.n,
                                 "bound": SIGNS[line["bound"]]})  # fmt: skip
         if true is not None and len(lines):
             value = true.nll if metric == "iw_nll" else true.information
             value -= reference[metric].mean() if role else 0.0
             if math.isfinite(value):
-                found.append(head | runs.TRUTH | {"value": value})
-    return runs.frame(found, COLUMNS)
+                table.append(head | runs.TRUTH | {"value": value})
+    return runs.frame(table, COLUMNS)
 
 
 def draw(frame: pd.DataFrame) -> Figure:
@@ -121,8 +121,8 @@ def _scale(panel: Axes, part: pd.DataFrame, difference: bool) -> None:
 
 def _beyond(panel: Axes, text: str, right: bool, y: float, **more: object) -> None:
     """Tell at the edge of a panel what lies beyond it."""
-    told, side = (f"{text} →", "right") if right else (f"← {text}", "left")
-    panel.annotate(told, (int(right), y), fontsize=6, ha=side, **more)  # type: ignore[arg-type]
+    text, side = (f"{text} →", "right") if right else (f"← {text}", "left")
+    panel.annotate(text, (int(right), y), fontsize=6, ha=side, **more)  # type: ignore[arg-type]
 
 
 def _line(panel: Axes, points: pd.DataFrame, line: int, look: style.Look) -> None:
