@@ -20,12 +20,11 @@ from benchmark.cli.options import (
 )
 from benchmark.core.errors import UserError
 from benchmark.core.files import plain, sha256_file
+from benchmark.core.record import Config, Record
 from benchmark.core.signals import INTERRUPTED
 
 if TYPE_CHECKING:
     from benchmark.run.config import RunConfig
-
-Record = dict[str, Any]
 
 
 @command(
@@ -158,7 +157,9 @@ def rebuild(
     checkout = f"check out the code of the record: git checkout {origin['commit']}"
     if origin["commit"] is None:
         checkout = f"it needs the code of code_sha256 {origin['code_sha256']}"
-    table = {key: value for key, value in line["config"].items() if key != "file_sha256"}
+    table: dict[str, Any] = {
+        key: value for key, value in line["config"].items() if key != "file_sha256"
+    }
     table["data"] = _data(table["data"], where, text)
     if table.get("file") is not None:
         table["file"] = _file(line["config"], where, file)
@@ -196,7 +197,7 @@ def _data(name: str, where: str, text: Path | None) -> str:
     return f"text:{text}{comma}{settings}"
 
 
-def _file(config: Record, where: str, file: Path | None) -> str:
+def _file(config: Config, where: str, file: Path | None) -> str:
     """Return the user's copy of a baseline's file from outside the folder of baselines."""
     expected = config.get("file_sha256")
     if file is None:

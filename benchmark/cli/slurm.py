@@ -1,11 +1,12 @@
 """``pcbench submit`` and ``pcbench task``, which the files in ``slurm/`` call."""
 
 from argparse import Namespace
+from dataclasses import fields
 from pathlib import Path
 
 from benchmark.cli import options
 from benchmark.cli.options import DATA, RUNS, command, count, flag, folder, option
-from benchmark.cli.studies import load_study
+from benchmark.cli.studies import frozen_options, load_study
 from benchmark.core import provenance
 from benchmark.core.errors import UserError
 
@@ -37,7 +38,6 @@ def submit(arguments: Namespace) -> int:
     pcbench submit paper/main.toml --device cuda --partition=gpu --gres=gpu:1 --time=8:00:00
     pcbench submit paper/main.toml --pack 4 --limit 10 --dry-run
     """
-    from benchmark.sweep.manifest import Options
     from benchmark.sweep.study import locate
     from benchmark.sweep.submit import SubmitOptions
     from benchmark.sweep.submit import submit as send
@@ -52,24 +52,10 @@ def submit(arguments: Namespace) -> int:
         raise UserError("submit: --set makes another study; --results names a folder for it")
     results = arguments.results or Path("results")
     tables = Path("paper/tables") if arguments.results is None else results / "tables"
-    chosen = Options(
-        data=str(arguments.data_dir.absolute()),
-        results=str(results.absolute()),
-        tables=str(tables.absolute()),
-        device=arguments.device,
-        checkpoint_seconds=arguments.checkpoint_seconds,
-        seeds=arguments.seeds,
-        retry_failed=arguments.retry_failed,
-        fresh=arguments.fresh,
-    )
-    how = SubmitOptions(
-        arguments.pack,
-        arguments.limit,
-        arguments.dry_run,
-        arguments.test_only,
-        arguments.sbatch,
-        arguments.only,
-    )
+    folders = {"results": str(results.absolute()), "tables": str(tables.absolute())}
+    chosen = frozen_options(arguments, seeds=arguments.seeds, **folders)
+    names = [field.name for field in fields(SubmitOptions)]
+    how = SubmitOptions(**{name: getattr(arguments, name) for name in names})
     provenance.warn_of_no_commit()
     send(load_study(arguments), arguments.runs, chosen, how)
     return 0

@@ -3,7 +3,7 @@
 import shlex
 from argparse import Namespace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from benchmark.cli import options
 from benchmark.cli.options import DATA, ONLY, RESULTS, RUNS, SEEDS, SET, STUDY, command, flag, say
@@ -11,6 +11,7 @@ from benchmark.core import provenance
 from benchmark.core.errors import UserError
 
 if TYPE_CHECKING:
+    from benchmark.sweep.manifest import Options
     from benchmark.sweep.study import Study
 
 
@@ -52,7 +53,6 @@ def sweep(arguments: Namespace) -> int:
     """
     from benchmark.sweep import plan, status
     from benchmark.sweep import sweep as sweeping
-    from benchmark.sweep.manifest import Options
 
     study = load_study(arguments, arguments.seeds).only(arguments.only)
     runs, results = arguments.runs, None if arguments.fresh else arguments.results
@@ -83,14 +83,7 @@ def sweep(arguments: Namespace) -> int:
         return 0
     configs = [run.config for run in study.configs]
     options.advise([config.data for config in configs if config.preset is None], arguments.data_dir)
-    chosen = Options(
-        data=str(arguments.data_dir.absolute()),
-        results=str(arguments.results.absolute()),
-        device=arguments.device,
-        checkpoint_seconds=arguments.checkpoint_seconds,
-        retry_failed=arguments.retry_failed,
-        fresh=arguments.fresh,
-    )
+    chosen = frozen_options(arguments, results=str(arguments.results.absolute()))
     provenance.warn_of_no_commit()
     train = sweeping.sweep_again if again else sweeping.sweep
     code = train(study, runs, chosen, arguments.jobs)
@@ -155,3 +148,17 @@ def load_study(arguments: Namespace, seeds: list[int] | None = None) -> "Study":
             "study's; change [evaluate] in the study, or in a copy of another name"
         )
     return study.load(arguments.study, seeds, sections)
+
+
+def frozen_options(arguments: Namespace, **others: Any) -> "Options":
+    """Return what a manifest keeps of a command's options; ``others`` as in `Options`."""
+    from benchmark.sweep.manifest import Options
+
+    return Options(
+        data=str(arguments.data_dir.absolute()),
+        device=arguments.device,
+        checkpoint_seconds=arguments.checkpoint_seconds,
+        retry_failed=arguments.retry_failed,
+        fresh=arguments.fresh,
+        **others,
+    )

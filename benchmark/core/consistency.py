@@ -75,7 +75,7 @@ class Finding:
     line: int | None = None
     lacking: int = 0
 
-    def told(self, file: Path | str) -> str:
+    def message(self, file: Path | str) -> str:
         """Return one line: file, line number, run and reason."""
         place = str(file) if self.line is None else f"{file}:{self.line}"
         return f"{place}: {self.text}" if self.id is None else f"{place}: {self.id}: {self.text}"

@@ -17,6 +17,7 @@ from benchmark.core.files import sha256_bytes
 
 SCHEMA = 1
 MOST = 8  # mistakes that a message lists
+Split = Literal["valid", "test", "last"]
 Status = Literal["done", "running", "stopped", "failed", "missing"]
 
 _STRICT = ConfigDict(strict=True, extra="allow")  # holds for the types inside, too
@@ -116,7 +117,8 @@ class Data(TypedDict):
 class Point(TypedDict, extra_items=Number | None):  # type: ignore[call-arg]  # PEP 728
     """One validation during training: figures, and what the method logged."""
 
-    step: Number
+    step: Integer
+    lr: NotRequired[Number]
 
 
 class Updates(TypedDict):
@@ -214,22 +216,8 @@ class Absent(TypedDict):
     error: NotRequired[str]
 
 
-_RECORD, _ABSENT = TypeAdapter(Record), TypeAdapter(Absent)
-
-
-def validate(record: object, where: str) -> None:
-    """Check that an object is the record of a finished run.
-
-    Raises:
-        UserError: all mistakes in one line, after ``where`` (the file and line).
-    """
-    _validate(record, where, _RECORD)
-
-
-def validate_line(line: object, where: str) -> None:
-    """Check a line of a collected file: a record, or the status of a run without one."""
-    done = not isinstance(line, dict) or is_done(line)
-    _validate(line, where, _RECORD if done else _ABSENT)
+_RECORD: TypeAdapter[Any] = TypeAdapter(Record)
+_ABSENT: TypeAdapter[Any] = TypeAdapter(Absent)
 
 
 def is_done(line: Mapping[str, Any]) -> bool:
@@ -237,12 +225,23 @@ def is_done(line: Mapping[str, Any]) -> bool:
     return bool(line.get("status", "done") == "done")
 
 
-def _validate(line: object, where: str, shape: TypeAdapter[Any]) -> None:
+def validate(line: object, where: str, absent: bool = False) -> None:
+    """Check that an object is the record of a finished run.
+
+    Args:
+        line: the object, as JSON has it.
+        where: its file and line, for the message.
+        absent: allow the line of a run without a record, too.
+
+    Raises:
+        UserError: all mistakes in one line.
+    """
     if not isinstance(line, dict):
         raise UserError(f"{where}: a record must be a JSON object")
     if line.get("schema") != SCHEMA:  # the other fields may mean something else
         known = f"this version reads schema {SCHEMA}"
         raise UserError(f"{where}: unknown schema {line.get('schema')!r}; {known}")
+    shape = _ABSENT if absent and not is_done(line) else _RECORD
     try:
         shape.validate_python(line)
         dumps(line).encode()  # keys that the shape does not name
@@ -250,7 +249,7 @@ def _validate(line: object, where: str, shape: TypeAdapter[Any]) -> None:
         texts = [_worded(one) for one in error.errors()]
         more = f"; and {len(texts) - MOST} more" if len(texts) > MOST else ""
         raise UserError(f"{where}: {'; '.join(texts[:MOST])}{more}") from None
-    except ValueError as error:  # 1e999, or half of a surrogate pair
+    except (ValueError, RecursionError) as error:  # 1e999, or half of a surrogate pair
         raise UserError(f"{where}: holds a value that JSON lacks: {error}") from None
     if line.get("row") is not None and "label" not in line:
         raise UserError(f"{where}: lacks 'label'")

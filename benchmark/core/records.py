@@ -15,7 +15,6 @@ from benchmark.core.record import digest as digest
 from benchmark.core.record import dumps as dumps
 from benchmark.core.record import is_done as is_done
 from benchmark.core.record import validate as validate
-from benchmark.core.record import validate_line as validate_line
 
 FILE = "record.json"  # in a run's folder; it alone means that the run is done
 _CONFLICT = (b"<<<<<<< ", b"=======", b">>>>>>> ", b"||||||| ")  # the marks that Git leaves
@@ -51,7 +50,7 @@ def texts(value: object, name: str = "") -> Iterator[tuple[str, str]]:
             yield from texts(item, name)
 
 
-def read(path: Path) -> Any:
+def read(path: Path) -> Record:
     """Read and check one record file.
 
     Raises:
@@ -64,7 +63,7 @@ def read(path: Path) -> Any:
     return record
 
 
-def read_jsonl(path: Path) -> list[Any]:
+def read_jsonl(path: Path) -> list[Record]:
     """Read and check a collected file, which has a line for each run.
 
     Raises:
@@ -85,7 +84,7 @@ def read_jsonl(path: Path) -> list[Any]:
                 f"(both in {path.parent}); pcbench collect {path.stem} --from /tmp/theirs.jsonl"
             )
         line = _parse(raw, where)
-        validate_line(line, where)
+        validate(line, where, absent=True)
         if line["id"] in lines:
             first = list(lines).index(line["id"]) + 1
             raise UserError(f"{where}: {line['id']} stands on line {first} already")
@@ -143,11 +142,9 @@ def write_exclusive(folder: Path, record: Mapping[str, Any]) -> bool:
 def differences(
     first: Mapping[str, Any],
     second: Mapping[str, Any],
-    *parts: Literal["id", "config", "metrics"],
+    *parts: Literal["id", "config", "metrics", "evaluation_digest"],
 ) -> list[str]:
-    """Compare two records of one run in what is deterministic: id, config and metrics.
-
-    ``parts`` restricts the comparison to some of the three.
+    """Compare two records of one run in ``parts``: by default in all that is deterministic.
 
     Returns:
         A text for each difference, "metrics.test.kl: 1.0 against 1.1"; empty if they agree.

@@ -76,8 +76,7 @@ class DataSet:
     def make(self, root: Path, source: Path | None, progress: bool) -> Prepared:
         """Download, read or generate it; arguments as for `prepare`."""
         if isinstance(self.kind, PublicCorpus):
-            command = f"pcbench data prepare {self.name}"
-            text = public.read(self.kind, root, source, progress, command)
+            text = public.read(self.kind, root, source, progress, self.command(root))
             return coding.code(text, self.coding, self.name)
         if source is not None:
             raise UserError(f"{self.name}: is no public corpus, which has files; leave out --from")

@@ -154,7 +154,7 @@ class ExactLanguage:
         Args:
             split: sentences of at least one word, all of them words of the language.
         """
-        budget = max(1, _CHUNK // self.settings.classes)
+        budget = max(1, _CHUNK // self.settings.classes)  # tokens at once, which bounds the memory
         result = np.empty((len(split), self.settings.classes))
         start = 0
         while start < len(split):
@@ -176,7 +176,9 @@ class ExactLanguage:
             terms = np.log(
                 (1 - settings.mix) * plain[:, None] + settings.mix * self.topics.T[word]
             )  # (tokens, C)
-            terms[tokens < _FIRST] = 0.0  # <s> and </s>
+            # <s> and </s> count nothing. They stay in the sums: without them, NumPy would add in
+            # another order, and the last bits of log p(x) in prepared data would change.
+            terms[tokens < _FIRST] = 0.0
             further = split.lengths[start:stop] - 1 - settings.min_length
             ends = np.where(further > 0, further * np.log1p(-settings.stop), 0.0)
         ends = np.where(further < 0, -np.inf, ends + np.log(settings.stop))
@@ -192,6 +194,7 @@ class ExactLanguage:
         length = split.lengths - 1.0  # words
         mean_length = self.settings.min_length + (1 - self.settings.stop) / self.settings.stop
         spread = float(np.var(length))
+        # The length is a control variate: see `entropy`.
         slope = float(np.cov(length, surprise, bias=True)[0, 1]) / spread if spread else 0.0
         posterior = np.exp(scores - total[:, None])
         with np.errstate(divide="ignore", invalid="ignore"):

@@ -1,7 +1,9 @@
 """Settings that a data set's name may hold, such as ``exact:mix=0.2``, and the exact presets."""
 
 import json
+from ast import literal_eval
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from typing import Annotated, Any, TypeVar
 
@@ -31,7 +33,12 @@ def read(default: T, spec: str, items: Iterable[str]) -> T:
             raise UserError(f"{spec}: {key!r} is no setting; write key=value")
         if key in values:
             raise UserError(f"{spec}: {key}: set twice; keep one")
-        values[key] = _value(value)
+        values[key] = value
+        if value in ("true", "false"):
+            values[key] = value == "true"
+        else:
+            with suppress(ValueError, SyntaxError):  # of what is no number but text
+                values[key] = literal_eval(value)
     return build(type(default), vars(default) | values, spec)
 
 
@@ -42,19 +49,6 @@ def overrides(settings: object, default: object) -> list[str]:
         for key, value in sorted(vars(settings).items())
         if value != vars(default)[key]
     ]
-
-
-def _value(text: str) -> bool | int | float | str:
-    if text in ("true", "false"):
-        return text == "true"
-    try:
-        return int(text)
-    except ValueError:
-        pass
-    try:
-        return float(text)
-    except ValueError:
-        return text
 
 
 @dataclass(frozen=True)

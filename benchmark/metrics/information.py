@@ -32,19 +32,12 @@ PAIRS = 1 << 16  # pairs computed directly at a time
 
 @dataclass(frozen=True)
 class MutualInformation:
-    """An estimate of I_q(x; z), nats per sentence.
+    """An estimate of I_q(x; z), nats per sentence."""
 
-    Attributes:
-        mi: the estimate, at most ``cap``.
-        cap: ln N, what N sentences can show at most.
-        saturated: ``mi`` is less than 3 nats below ``cap``: print it as a lower bound.
-        error: its standard error over sentences, nan for a single one.
-    """
-
-    mi: float
-    cap: float
-    saturated: bool
-    error: float
+    mi: float  # at most ``cap``
+    cap: float  # ln N, what N sentences can show at most
+    saturated: bool  # less than 3 nats below ``cap``: print it as a lower bound
+    error: float  # its standard error over sentences, nan for a single one
 
 
 def coupled_mi(mu: Tensor, logvar: Tensor, z: Tensor, chunk: int = 1024) -> MutualInformation:
@@ -78,7 +71,7 @@ def coupled_mi(mu: Tensor, logvar: Tensor, z: Tensor, chunk: int = 1024) -> Mutu
 
 
 def batch_mi(mu: Tensor, logvar: Tensor, z: Tensor, batches: Sequence[NDArray[np.int64]]) -> float:
-    """Average the information within batches over sentences: for comparison with He et al. only.
+    """Average the information within batches, nats per sentence: to compare with He et al. only.
 
     He et al. 2019 (arXiv 1901.05534) estimate I_q(x; z) inside each test batch of at most 32
     sentences and average with the batch sizes as weights. So it cannot exceed the mean of
@@ -90,9 +83,6 @@ def batch_mi(mu: Tensor, logvar: Tensor, z: Tensor, batches: Sequence[NDArray[np
     Args:
         mu, logvar, z: (N, Z), as for ``coupled_mi``.
         batches: index arrays into the N sentences, none of them empty.
-
-    Returns:
-        Nats per sentence.
     """
     total, count = 0.0, 0
     for batch in batches:
@@ -133,13 +123,7 @@ def _row(gaps: "_Gaps", rows: slice, columns: Sequence[slice], n: int) -> Tensor
 
 
 class _Gaps:
-    """Blocks of the N x N matrix of gaps, in float64, on the device of the inputs.
-
-    Args:
-        mu: (N, Z) means.
-        logvar: (N, Z) log-variances.
-        z: (N, Z) a sample of each posterior.
-    """
+    """Blocks of the N x N matrix of gaps, in float64, on the device of the (N, Z) inputs."""
 
     def __init__(self, mu: Tensor, logvar: Tensor, z: Tensor) -> None:
         self.mu, self.logvar, self.z = (a.detach().to(torch.float64) for a in (mu, logvar, z))

@@ -80,16 +80,12 @@ def excess(nll: Tensor, log_prob: Tensor | NDArray[Any]) -> tuple[float, float]:
 
 @dataclass(frozen=True)
 class PositionLoss:
-    """Mean loss at each token position.
+    """Mean loss at each token position."""
 
-    Attributes:
-        mean: nats per token at position 1, 2, ...; entry ``positions`` (counting from 0), if there
-            is one, is all later positions together.
-        count: how many tokens each mean is over.
-    """
-
+    # Nats per token at position 1, 2, ...; the entry after the last of these, if there is one, is
+    # all later positions together.
     mean: list[float]
-    count: list[int]
+    count: list[int]  # how many tokens each mean is over
 
 
 def loss_by_position(token_nll: Iterable[Tensor], positions: int = POSITIONS) -> PositionLoss:

@@ -10,15 +10,13 @@ inside more often. Fewer than three seeds have no such interval.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from benchmark.core import sentences
 from benchmark.core.errors import UserError
 from benchmark.core.measures import METRICS
+from benchmark.core.record import Record
 from benchmark.report.frame import figures
 from benchmark.report.statistics import prediction
-
-Record = dict[str, Any]
 
 EQUAL, WITHIN, DIFFERENT = "bit-equal", "within", "different"
 RESOLUTION = 1e-6  # relative: what float32 tells apart; a row may have an interval of width 0

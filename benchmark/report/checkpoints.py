@@ -2,10 +2,11 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from benchmark.core import sentences
 from benchmark.core.errors import UserError
+from benchmark.core.record import Record
 from benchmark.core.records import is_done
 from benchmark.report import statistics
 from benchmark.report.differences import pairs
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
 
     Arrays = Mapping[str, NDArray[np.float32]]
 
-Record = dict[str, Any]
 
 DRAWS = 10_000
 

@@ -11,8 +11,9 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
+from benchmark.core.record import Record
 from benchmark.core.records import is_done
 from benchmark.core.settings import EvaluateConfig
 from benchmark.report.frame import frame
@@ -20,8 +21,6 @@ from benchmark.run.presets import CAVEATS
 
 if TYPE_CHECKING:
     import pandas as pd
-
-Record = dict[str, Any]
 
 
 @dataclass

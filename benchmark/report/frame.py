@@ -4,19 +4,19 @@ Figures are of the test split, in nats per sentence, natural logarithm.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from benchmark.core import consistency, measures
 from benchmark.core.errors import UserError, suggest
+from benchmark.core.record import Data, Record, Split
 from benchmark.core.records import is_done, read_jsonl
 from benchmark.report import collapse
 
 if TYPE_CHECKING:
     import pandas as pd
 
-Record = dict[str, Any]
 
 REFERENCES = ("none", "lstm_lm")  # baselines whose first row the others are compared with
 FIRST_WORDS = 4  # positions whose loss stands in the tables
@@ -49,7 +49,7 @@ def read_records(study: str | Path, results: str | Path | None = None) -> "pd.Da
     lines = read_jsonl(path)
     for finding in consistency.check(lines):
         if finding.wrong:
-            raise UserError(finding.told(path))
+            raise UserError(finding.message(path))
     done = [line for line in lines if is_done(line) and line.get("row") is not None]
     if not done:
         raise UserError(f"{path}: holds no record of a row of the study; run `pcbench collect`")
@@ -89,10 +89,10 @@ def frame(lines: Sequence[Record]) -> "pd.DataFrame":
     return table
 
 
-def _row(line: Record) -> Record:
+def _row(line: Record) -> dict[str, Any]:
     """Return the columns of a run that it has by itself."""
     config = line.get("config", {})
-    row = {key: line.get(key) for key in ("id", "label", "row")}
+    row: dict[str, Any] = {key: line.get(key) for key in ("id", "label", "row")}
     row |= {key: config.get(key) for key in ("data", "baseline", "seed", "precision")}
     row |= {
         "evaluation": line.get("evaluation", 1),
@@ -125,19 +125,19 @@ def _row(line: Record) -> Record:
     return row | {"seconds": line["cost"]["seconds"]}
 
 
-def figures(line: Record, split: str) -> Record:
+def figures(line: Record, split: Split) -> dict[str, Any]:
     """Return the metrics of a split, each under the name of what it is.
 
     Until evaluation 2 the stranger of ``z_use`` was the next sentence of equal length, in text in
     document order one of the same article: another quantity, ``z_use_next``.
     """
-    metrics = dict(line["metrics"][split])
+    metrics: dict[str, Any] = {**line["metrics"][split]}
     if line.get("evaluation", 1) < 2:
         metrics["z_use_next"] = metrics.pop("z_use", None)
     return metrics
 
 
-def _per_word(data: Record, test: Record) -> Record:
+def _per_word(data: Data, test: Mapping[str, Any]) -> dict[str, float | None]:
     """Return perplexities of pieces, a word: exp(nats / words), each sentence's end a word."""
     words = data["test_words"] / data["test_sentences"]
     nats = {"ppl_elbo": test.get("neg_elbo"), "ppl_iw": test.get("iw_nll")}

@@ -22,13 +22,12 @@ from markupsafe import Markup, escape
 
 from benchmark.core.consistency import Finding
 from benchmark.core.measures import METRICS
+from benchmark.core.record import Record
 from benchmark.core.records import is_done
 from benchmark.report import comparable
 from benchmark.report.frame import figures
 from benchmark.report.render import LEGEND, Table
 from benchmark.report.tables import remarks
-
-Record = dict[str, Any]
 
 TEMPLATES = Path(__file__).parent / "templates"
 TEXTS = 2  # reconstructions, and samples from the prior, that the gallery shows of a run
@@ -111,7 +110,9 @@ def _figure(value: object) -> str:
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
-def _sections(tables: Sequence[Table], lines: Sequence[Record]) -> tuple[set[str], list[Record]]:
+def _sections(
+    tables: Sequence[Table], lines: Sequence[Record]
+) -> tuple[set[str], list[dict[str, Any]]]:
     """Return the ids of all runs that the page shows, and each table with its rows' panels.
 
     A run is shown once, in the first row that has it; other rows link to it.
@@ -138,7 +139,7 @@ def _sections(tables: Sequence[Table], lines: Sequence[Record]) -> tuple[set[str
 
 def _settings(line: Record) -> dict[str, str]:
     """Return a run's settings but for its seed, as JSON by dotted name, the method's first."""
-    found: Record = {}
+    found: dict[str, Any] = {}
     for key, value in line.get("config", {}).items():
         if isinstance(value, dict):
             found |= {f"{key}.{name}": inner for name, inner in value.items()}
@@ -148,7 +149,7 @@ def _settings(line: Record) -> dict[str, str]:
     return {name: json.dumps(found[name], ensure_ascii=False) for name in names}
 
 
-def _panel(runs: Sequence[Record], usual: set[tuple[str, str]]) -> Record:
+def _panel(runs: Sequence[Record], usual: set[tuple[str, str]]) -> dict[str, Any]:
     """Return what the panel of a row shows of its runs, with or without a record.
 
     Args:
@@ -189,7 +190,7 @@ def _command(line: Record, file: str, results: str) -> str:
     return shlex.join(words)
 
 
-def _gallery(lines: Sequence[Record]) -> list[Record]:
+def _gallery(lines: Sequence[Record]) -> list[dict[str, Any]]:
     """Return what the models of each table write: of each row, texts of its first seed with any.
 
     Records hold texts of the exact languages only.

@@ -7,6 +7,7 @@ from typing import Any
 
 from benchmark.core.measures import MEASURES, SIGNS, bound
 from benchmark.core.provenance import checkout
+from benchmark.core.record import Record
 from benchmark.core.records import is_done
 from benchmark.core.settings import ModelConfig, TrainConfig
 from benchmark.report.literature import FILE, Value, read
@@ -14,8 +15,6 @@ from benchmark.report.literature import rows as printed_rows
 from benchmark.report.render import Cell, Row, Table
 from benchmark.report.statistics import shown, summarise
 from benchmark.run.presets import PRESETS
-
-Record = dict[str, Any]
 
 COLUMNS = ("figure", "published", "ours", "n", "difference", "estimator", "protocol", "source")
 METRICS = ("neg_elbo", "rec", "kl", "mi", "mi_batch", "iw_nll", "ppl_elbo", "ppl_iw", "au")
@@ -72,8 +71,8 @@ def _fewer_epochs(lines: Sequence[Record]) -> set[str]:
     """Return which runs did not go through all epochs of the protocol that they name."""
     found = set()
     for line in lines:
-        if is_done(line) and line["config"].get("preset") in PRESETS:
-            preset = line["config"]["preset"]
+        preset = line["config"].get("preset")
+        if is_done(line) and preset in PRESETS:
             epochs = line["config"]["train"].get("epochs", TrainConfig.epochs)
             whole = PRESETS[preset].get("train", {}).get("epochs", TrainConfig.epochs)
             if epochs < whole:
@@ -100,7 +99,7 @@ def _comparable(value: Value, records: Sequence[Record]) -> bool:
     return known and not (value.metric == "kl" and tests[0].get("mi") is None)
 
 
-def differences(config: Record, value: Value) -> Iterator[str]:
+def differences(config: Mapping[str, Any], value: Value) -> Iterator[str]:
     """Yield in what a run's settings are not those of a published row: its preset's and its own."""
     preset = PRESETS[value.preset]
     usual = {**asdict(TrainConfig()), **asdict(ModelConfig())}
@@ -126,7 +125,7 @@ def differences(config: Record, value: Value) -> Iterator[str]:
 
 def _row(label: str, value: Value, records: list[Record], reasons: dict[str, int]) -> Row:
     """Return a published value beside ours; its footnote says in what the protocols differ."""
-    tests = [record["metrics"]["test"] for record in records]
+    tests: list[Mapping[str, Any]] = [record["metrics"]["test"] for record in records]
     summary = summarise([float(test[value.metric]) for test in tests])
     measure = MEASURES[value.metric]
     # As in the main table, a figure that is a bound for one run is one for the row.

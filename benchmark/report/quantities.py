@@ -21,7 +21,7 @@ import math
 import operator
 import re
 import tomllib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from functools import cache, cached_property, reduce
 from pathlib import Path
@@ -31,6 +31,7 @@ import numpy as np
 
 from benchmark.core.errors import UserError, suggest
 from benchmark.core.measures import MEASURES
+from benchmark.core.record import Record
 from benchmark.core.records import is_done, read_jsonl
 from benchmark.core.settings import SECTIONS
 from benchmark.data.public import CORPORA
@@ -47,7 +48,6 @@ from benchmark.run.presets import PRESETS
 if TYPE_CHECKING:
     import pandas as pd
 
-Record = dict[str, Any]
 
 COMPARE = {
     "<": operator.lt, ">": operator.gt, "<=": operator.le, ">=": operator.ge, "=": operator.eq,
@@ -138,7 +138,7 @@ class Quantities:
         ]
         return bool(COMPARE[sign](*values))
 
-    def _stated(self, study: str) -> Record:
+    def _stated(self, study: str) -> dict[str, Any]:
         return tomllib.loads((self.paper / f"{study}.toml").read_text(encoding="utf-8"))
 
     def _done(self, study: str) -> list[Record]:
@@ -174,13 +174,16 @@ class Quantities:
             return rounded(math.fsum(line["cost"]["seconds"] for line in lines) / 3600, 1)
         if not lines:
             raise LookupError("no records")
-        used = sorted({str(line["provenance"][field]).partition("+")[0] for line in lines})
+        origins: list[Mapping[str, Any]] = [line["provenance"] for line in lines]
+        used = sorted({str(origin[field]).partition("+")[0] for origin in origins})
         return Quantity(", ".join(used))
 
     def _of_data(self, rest: str) -> Any:
         name, _, field = rest.rpartition(":")
         lines = (line for study in self.studies for line in self.done(study))
-        facts = next((line["data"] for line in lines if line["config"]["data"] == name), None)
+        facts: Mapping[str, Any] | None = next(
+            (line["data"] for line in lines if line["config"]["data"] == name), None
+        )
         if facts is None:
             raise LookupError(f"no record of {name}")
         if field == "cap":
@@ -278,7 +281,7 @@ def _column(runs: "pd.DataFrame", metric: str) -> "pd.Series[float]":
 
 def _rec_first(record: Record) -> float:
     """Return the reconstruction of the sentences' first tokens, nats per sentence."""
-    first = record["loss_by_position"][:FIRST_WORDS]
+    first = (record["loss_by_position"] or [])[:FIRST_WORDS]
     return math.fsum(nats * count for nats, count in first) / float(first[0][1])
 
 

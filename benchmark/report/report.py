@@ -5,12 +5,13 @@ import tomllib
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from benchmark.core import consistency, sentences
 from benchmark.core.consistency import Finding
 from benchmark.core.errors import UserError
 from benchmark.core.files import check_writable, plain, write_atomic
+from benchmark.core.record import Record
 from benchmark.core.records import read_jsonl
 from benchmark.report import checkpoints, render, tables, terminal
 from benchmark.report.comparable import Group, caveats, groups
@@ -20,7 +21,6 @@ from benchmark.report.verdict import verdict
 if TYPE_CHECKING:
     from benchmark.report.figures import Picture
 
-Record = dict[str, Any]
 
 RESULTS, TABLES = Path("results"), Path("paper/tables")
 
@@ -90,7 +90,7 @@ class Report:
     @property
     def wrong(self) -> list[str]:
         """What cannot be, with file and line."""
-        return [one.told(self.path) for one in self.findings if one.wrong]
+        return [one.message(self.path) for one in self.findings if one.wrong]
 
     def told(self, colour: bool = False, full: bool = False, quiet: bool = False) -> str:
         """Return what a person shall read: of wrong records only what is wrong.

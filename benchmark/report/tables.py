@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from benchmark.core.measures import MEASURES, SIGNS
+from benchmark.core.record import Record
 from benchmark.report import checkpoints, collapse, published
 from benchmark.report.comparable import Group, notes
 from benchmark.report.differences import METRICS, MOST_PAIRS, pairs
@@ -19,7 +20,6 @@ from benchmark.report.statistics import LEAST_T, shown, summarise
 if TYPE_CHECKING:
     import pandas as pd
 
-Record = dict[str, Any]
 
 MAIN = (
     "elbo", "kl", "mi", "rec", "iw_nll", "ppl_elbo", "ppl_iw", "z_use", "z_use_next", "au",

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from benchmark.core.rules import SIGNS
+from benchmark.core.measures import SIGNS
 from benchmark.report.comparable import Group
 from benchmark.report.differences import LEVEL
 from benchmark.report.frame import bound

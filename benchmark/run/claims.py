@@ -101,11 +101,10 @@ def clear_finished(folder: Path) -> None:
             (folder / name).unlink(missing_ok=True)
     shutil.rmtree(folder / "evaluation", ignore_errors=True)
     now = time.time()
-    claims = {path: _alive(path, now, STALE) for path in folder.glob("claim-*")}
-    for path, alive in claims.items():
-        if not alive:
+    for path in folder.glob("claim-*"):
+        if not _alive(path, now, STALE):
             shutil.rmtree(path, ignore_errors=True)
-    if not any(claims.values()):
+    if holder(folder) is None:
         clear_temporary(folder)
 
 

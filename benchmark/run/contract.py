@@ -26,12 +26,11 @@ from torch import Tensor, nn
 from benchmark.core.errors import UserError, suggest
 from benchmark.core.seeds import generator
 from benchmark.data.corpus import Corpus, Split
-from benchmark.model import registry
 from benchmark.model.annealing import number
 from benchmark.model.baseline import Baseline
 from benchmark.model.vae import Output, TextVAE, build
 from benchmark.run.config import RunConfig
-from benchmark.run.failures import blamed, check_loss, file_of, reason
+from benchmark.run.failures import blamed, check_loss, reason, where
 from benchmark.run.training import Training
 
 PUBLIC = {name: value for name, value in vars(Baseline).items() if not name.startswith("_")}
@@ -45,14 +44,13 @@ SOURCES = {  # where a hook takes its random numbers from; the others take them 
 
 def check(config: RunConfig, corpus: Corpus, device: torch.device) -> None:
     """Raise UserError, naming file and hook, unless the run's method keeps the contract."""
-    config = copy.deepcopy(config)
+    contract = Contract(copy.deepcopy(config), device)
     sizes = np.unique(corpus.splits["train"].lengths, return_counts=True)[1]
     steps = config.train.epochs * int(np.ceil(sizes / config.train.batch_size).sum())
     python, arrays = random.getstate(), np.random.get_state()
     cards = [device] if device.type == "cuda" else []
     try:
-        with torch.random.fork_rng(devices=cards), blamed(config):
-            contract = Contract(config, device)
+        with torch.random.fork_rng(devices=cards), blamed(contract.config):
             contract.check_names()
             contract.check_weight(steps)
             contract.check_selection()
@@ -68,7 +66,6 @@ class Contract:
 
     def __init__(self, config: RunConfig, device: torch.device) -> None:
         self.config, self.method, self.device = config, config.method(), device
-        self.where = registry.shown(file_of(config))
         self.latent = config.model.latent if self.method.latent else 0
         self.sentences = 4 if self.latent == 3 else 3  # so that no shape is right by coincidence
 
@@ -156,8 +153,14 @@ class Contract:
 
     def check_step(self, corpus: Corpus) -> None:
         """The model, what its decoder reads, and its loss, on a few sentences."""
-        vocabulary = len(corpus.vocabulary)
-        self._check_parts(vocabulary)
+        vocabulary, init = len(corpus.vocabulary), generator(self.config.seed, "init")
+        with self._watched("build"):
+            model: object = build(self.config.model, self.method, vocabulary, init)
+        if not isinstance(model, TextVAE):
+            self._refuse(f"build returned {_described(model)}; return the model, a TextVAE")
+        for part in ("encoder", "posterior", "decoder") if self.latent else ("decoder",):
+            if not isinstance(getattr(model, part, None), nn.Module):
+                self._refuse(f"build returned a model without {part}; replace it or leave it")
         words = np.arange(4 * self.sentences).reshape(self.sentences, 4)
         split = Split.of((words % max(1, vocabulary - 3) + 3).tolist())
         splits = dict.fromkeys(corpus.splits, split)
@@ -171,16 +174,6 @@ class Contract:
                 f"objective returned {once:.4g} for a batch and {twice:.4g} where it stands twice; "
                 "take the mean over sentences"
             )
-
-    def _check_parts(self, vocabulary: int) -> None:
-        init = generator(self.config.seed, "init")
-        with self._watched("build"):
-            model: object = build(self.config.model, self.method, vocabulary, init)
-        if not isinstance(model, TextVAE):
-            self._refuse(f"build returned {_described(model)}; return the model, a TextVAE")
-        for part in ("encoder", "posterior", "decoder") if self.latent else ("decoder",):
-            if not isinstance(getattr(model, part, None), nn.Module):
-                self._refuse(f"build returned a model without {part}; replace it or leave it")
 
     def _loss(self, run: Training, batch: Tensor) -> float | None:
         """Check the loss of a batch; None where it may need what ``before_step`` leaves."""
@@ -218,8 +211,8 @@ class Contract:
             self._refuse(f"{shown} of {words.dtype}; wanted word ids, {given.dtype}")
         first, last, most = int(words.min()), int(words.max()), len(run.corpus.vocabulary) - 1
         if first < 0 or last > most:
-            ids = f"{first} to {last}"
-            self._refuse(f"inputs returned the word ids {ids}; the vocabulary has 0 to {most}")
+            ids = f"the word ids {first} to {last}"
+            self._refuse(f"inputs returned {ids}; the vocabulary has 0 to {most}")
         if not torch.equal(run.batch, before):
             self._refuse("inputs changes its tokens in place; change tokens.clone()")
         return words
@@ -243,8 +236,8 @@ class Contract:
         shape = (len(batch), model.latent)
         for name, value in (("mu", out.mu), ("logvar", out.logvar)):
             if value.shape != shape or not bool(value.isfinite().all()):
-                shown = f"{name} {_described(value)}"
-                self._refuse(f"build returned a model with {shown}; wanted {shape}, finite")
+                wanted = f"{name} {_described(value)}; wanted {shape}, finite"
+                self._refuse(f"build returned a model with {wanted}")
         return out
 
     @contextmanager
@@ -296,7 +289,7 @@ class Contract:
         return weight
 
     def _refuse(self, text: str) -> NoReturn:
-        raise UserError(f"{self.where}: {text}") from None
+        raise UserError(f"{where(self.config)}: {text}") from None
 
 
 def _described(value: object) -> str:

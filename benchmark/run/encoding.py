@@ -48,13 +48,8 @@ class Measured:
         """At most `SUBSET` sentences that have a stranger, spread evenly over the split."""
         known = np.flatnonzero(self.stranger >= 0)
         known = known[:: -(-len(known) // SUBSET) or 1]
-        batches = []
-        for batch in self.wide:
-            some = np.flatnonzero(np.isin(batch.index, known))
-            if some.size:
-                tokens = batch.tokens[torch.from_numpy(some)]
-                batches.append(Batch(batch.index[some], tokens))
-        return batches
+        picked = [(batch, np.flatnonzero(np.isin(batch.index, known))) for batch in self.wide]
+        return [Batch(batch.index[some], batch.tokens[some]) for batch, some in picked if some.size]
 
     def in_order(self, values: list[NDArray[Any]]) -> NDArray[Any]:
         """Join what the buckets gave, row by row in the split's order."""

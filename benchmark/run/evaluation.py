@@ -34,12 +34,8 @@ AT_ONCE: Step = lambda number, work: work()  # noqa: E731
 def validate(model: TextVAE, split: Measured, prior: bool = True) -> Metrics:
     """Return what one encoder and one decoder pass give: bound, KL, MI, active units; and z_use.
 
-    ``z_use`` is over ``split.subset``, since each sentence costs another pass of the decoder.
-
-    Args:
-        model: in evaluation mode.
-        split: what to measure.
-        prior: False for an auto-encoder, whose latent has no prior: no marginal KL.
+    ``z_use`` is over ``split.subset``, since each sentence costs another pass of the decoder. The
+    model is in evaluation mode. An auto-encoder, without ``prior``, has no marginal KL.
     """
     encoded = encode(model, split)
     losses = [_nll(model, split, bucket, encoded.z) for bucket in split.wide]
@@ -60,13 +56,13 @@ def validate(model: TextVAE, split: Measured, prior: bool = True) -> Metrics:
 def measure_bucket(
     model: TextVAE, split: Measured, encoded: Encoded, bucket: Batch, samples: int, greedy: int
 ) -> Parts:
-    """Decode one bucket in every way that is asked for.
+    """Decode one bucket, B sentences of T tokens, in every way that is asked for.
 
     Args:
         model: in evaluation mode.
         split: what is measured.
-        encoded: of the whole split.
-        bucket: B sentences of T tokens.
+        encoded: the whole split.
+        bucket: a bucket of the split.
         samples: importance samples S; 0 for none.
         greedy: longest greedy reconstruction in tokens; 0 for none.
 

@@ -4,11 +4,7 @@
 measured, and for each crash. After the third the run is left alone until asked for. A kill or a
 preemption is no failure. An unexpected SIGKILL, which usually means that the kernel ran out of
 memory, counts if the process left no new checkpoint behind: a run that dies at the same place each
-time ends, and one that gets on does not. What fails before training begins (no data, no such
-device) costs nothing and does not count.
-
-A slip in a hook would otherwise read like a fault of the suite, or of the learning rate: an error
-that came through the method's file names its line.
+time ends, and one that gets on does not. What fails before training begins does not count.
 """
 
 import json
@@ -66,9 +62,9 @@ def mark(folder: Path) -> tuple[int, ...]:
     return tuple(times)
 
 
-def file_of(config: RunConfig) -> Path:
-    """Return the file that defines a run's method."""
-    return registry.path_of(config.baseline, config.file)
+def where(config: RunConfig) -> str:
+    """Return the file that defines a run's method, as a user knows it."""
+    return registry.shown(registry.path_of(config.baseline, config.file))
 
 
 def reason(error: Exception) -> str:
@@ -78,11 +74,10 @@ def reason(error: Exception) -> str:
 
 @contextmanager
 def blamed(config: RunConfig) -> Iterator[None]:
-    """Name the line of the method's file that an error came through, and the hook.
+    """Turn an error that came through the method's file into a UserError: line, hook, reason.
 
-    Raises:
-        UserError: in place of an error that came through that file. Other errors pass as they are,
-            and so does a lack of memory.
+    A slip in a hook would otherwise read like a fault of the suite. Other errors pass as they are,
+    and so does a lack of memory.
     """
     import torch
 
@@ -91,15 +86,14 @@ def blamed(config: RunConfig) -> Iterator[None]:
     except (UserError, MemoryError, torch.OutOfMemoryError):
         raise
     except Exception as error:
-        path = file_of(config)
-        frames = [f for f in traceback.extract_tb(error.__traceback__) if f.filename == str(path)]
+        path, cause = str(registry.path_of(config.baseline, config.file)), reason(error)
+        frames = [f for f in traceback.extract_tb(error.__traceback__) if f.filename == path]
         if frames:
-            place = f"{registry.shown(path)}:{frames[-1].lineno}"
-            raise UserError(f"{place}: {frames[0].name} raised {reason(error)}") from error
+            line, hook = frames[-1].lineno, frames[0].name
+            raise UserError(f"{where(config)}:{line}: {hook} raised {cause}") from error
         if isinstance(error, IndexError) and "inputs" in vars(type(config.method())):
             raise UserError(
-                f"{registry.shown(path)}: inputs returned a word id that the vocabulary lacks "
-                f"({reason(error)})"
+                f"{where(config)}: inputs returned a word id that the vocabulary lacks ({cause})"
             ) from error
         raise
 
@@ -119,13 +113,13 @@ def check_loss(config: RunConfig, run: Run, out: "Output", loss: "Tensor") -> No
     returned = {"weight": run.annealer.weight, "penalty": paid, "objective": value}
     hook = next(name for name, figure in returned.items() if not math.isfinite(figure))
     raise UserError(
-        f"{registry.shown(file_of(config))}: {hook} returned {returned[hook]} at step {run.step}, "
-        f"where the reconstruction, {rec:.4g}, and the KL, {kl:.4g}, are finite; mend {hook}"
+        f"{where(config)}: {hook} returned {returned[hook]} at step {run.step}, where the "
+        f"reconstruction, {rec:.4g}, and the KL, {kl:.4g}, are finite; mend {hook}"
     )
 
 
 def suspects(config: RunConfig) -> str:
     """Return the end of a message about divergence: the hooks that a gradient passes through."""
     hooks = [n for n in ("build", "penalty", "objective") if n in vars(type(config.method()))]
-    where = registry.shown(file_of(config))
-    return f"; if that does not help, look at {' and '.join(hooks)} in {where}" if hooks else ""
+    end = f"; if that does not help, look at {' and '.join(hooks)} in {where(config)}"
+    return end if hooks else ""

@@ -14,6 +14,7 @@ from benchmark import data as corpora
 from benchmark import metrics
 from benchmark.core import ids, records
 from benchmark.core.errors import UserError
+from benchmark.core.record import Record
 from benchmark.core.seeds import generator
 from benchmark.data import Vocabulary
 from benchmark.data.corpus import Corpus, Split
@@ -89,7 +90,7 @@ class LoadedRun:
     vocabulary: Vocabulary
     config: RunConfig
     corpus: Corpus
-    record: dict[str, Any]
+    record: Record
 
     def __repr__(self) -> str:
         of, test = self.config, self.record["metrics"]["test"]
@@ -108,7 +109,7 @@ class LoadedRun:
         return torch.autocast(self.device.type, torch.bfloat16, enabled=bf16)
 
     def encode(self, texts: Iterable[str]) -> tuple[Tensor, Tensor]:
-        """Return the posterior means and log variances of N texts, each (N, Z), on the CPU."""
+        """Return posterior means and log variances of N texts, each (N, Z), on the CPU."""
         self._check_latent("encode")
         with self.autocast():
             encoded = encode(self.model, self._measured(_listed(texts)))

@@ -66,8 +66,8 @@ def run(
         device: ``"cpu"``, ``"cuda"`` or ``"cuda:1"``.
         progress: draw a bar on a terminal; elsewhere print a line an epoch.
         keep: which weights stay when the record is written.
-        checkpoint_seconds: between two checkpoints.
-        threads: of torch on the CPU; part of what makes a result reproducible to the bit.
+        checkpoint_seconds: time between two checkpoints.
+        threads: of torch on the CPU; results are equal to the bit for equal threads only.
 
     Raises:
         UserError: bad input, a record that exists, no sacrebleu for BLEU, no such device, a method

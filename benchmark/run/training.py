@@ -35,11 +35,6 @@ class Training:
     Everything random comes from generators seeded by (seed, purpose), the batches from (seed,
     epoch, position), the weight from the step: two baselines with one seed see the same batches,
     and a checkpoint needs no state of a loader.
-
-    Args:
-        config: the run.
-        corpus: its data.
-        device: where to train.
     """
 
     def __init__(self, config: RunConfig, corpus: Corpus, device: torch.device) -> None:

@@ -101,8 +101,10 @@ def collect(
             if record is None:
                 record = fresh
                 continue
-            different, worse = _differences(record, fresh), _worse(record, fresh)
-            if (different or _later(record, fresh)) and run.id in replaceable and not worse:
+            different = records.differences(record, fresh, "metrics", "evaluation_digest")
+            worse = _worse(record, fresh)
+            ends = [one["provenance"].get("finished", "") for one in (record, fresh)]
+            if (different or ends[0] < ends[1]) and run.id in replaceable and not worse:
                 record = fresh
             elif different:
                 more = f" and {len(different) - 1} more" if len(different) > 1 else ""
@@ -153,18 +155,6 @@ def _candidates(folder: Path | None, old: Record | None) -> list[tuple[Path | No
     files = [file] if old is None or not again.exists() else []
     files += [again] if again.exists() else []
     return [(one, records.read(one)) for one in files]
-
-
-def _differences(record: Record, fresh: Record) -> list[str]:
-    """Return in what figures, or in what way of measuring, two records of one run differ."""
-    ways = [one.get("evaluation_digest", "none") for one in (record, fresh)]
-    other = [] if ways[0] == ways[1] else [f"evaluation_digest: {ways[0]} against {ways[1]}"]
-    return records.differences(record, fresh, "metrics") + other
-
-
-def _later(old: Record, fresh: Record) -> bool:
-    before, after = (one["provenance"].get("finished", "") for one in (old, fresh))
-    return bool(before < after) and records.digest(old) != records.digest(fresh)
 
 
 def _worse(old: Record, fresh: Record) -> str:

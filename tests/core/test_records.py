@@ -20,6 +20,14 @@ def test_a_written_record_is_read_back(tmp_path: Path) -> None:
     assert [file.name for file in path.parent.iterdir()] == ["record.json"]
 
 
+def test_keys_of_newer_code_are_kept(tmp_path: Path) -> None:
+    newer = record(younger=1.5) | {"younger": {"x": [1, None, "a"]}}
+    newer["provenance"]["younger"] = True
+    assert records.write_exclusive(tmp_path, newer)
+    assert records.read(tmp_path / "record.json") == newer
+    assert records.digest(newer) != records.digest(record())
+
+
 def test_an_equal_record_is_accepted_and_the_first_kept(tmp_path: Path) -> None:
     first, second = record(), record()
     second["cost"]["seconds"] = 99.0  # cost may differ, the figures may not
@@ -68,6 +76,15 @@ def test_a_full_disk_leaves_nothing_behind(tmp_path: Path, monkeypatch: pytest.M
 def test_bad_records_are_refused(change: dict[str, object], message: str) -> None:
     with pytest.raises(UserError, match=message):
         records.validate(record() | change, "here")
+
+
+def test_all_mistakes_of_a_record_are_named() -> None:
+    broken = record(kl="x")
+    del broken["cost"]
+    with pytest.raises(UserError, match=r"here: metrics\.test\.kl: must be .*; lacks 'cost'$"):
+        records.validate(broken, "here")
+    with pytest.raises(UserError, match=r"; and 4 more$"):
+        records.validate({"schema": 1}, "here")
 
 
 @pytest.mark.parametrize("key", sorted(record().keys() - {"evaluation", "steps"}))  # younger

@@ -136,7 +136,8 @@ def test_without_network_one_line(mini, online, tmp_path):
         data.prepare("mini", tmp_path / "root", progress=False)
     assert "cannot be downloaded" in str(caught.value)
     assert "refused" in str(caught.value)
-    assert "pcbench data prepare mini --from DIR" in str(caught.value)
+    command = f"pcbench data prepare mini --data-dir {tmp_path}/root --from DIR"
+    assert command in str(caught.value)
     assert "\n" not in str(caught.value)
 
 

@@ -80,6 +80,8 @@ def test_the_order_is_the_one_that_seeds_have_always_meant() -> None:
 @orders
 def test_it_keeps_its_share_and_the_expectation(time_first: bool) -> None:
     x = torch.ones(40, 50, 100)
+    assert dropout(x, RATE, None, time_first) is x
+    assert dropout(x, 0.0, generator(1), time_first) is x
     found = dropout(x, RATE, generator(1), time_first=time_first)
     kept = found != 0
     assert torch.equal(found[kept].unique(), torch.ones(1) / (1 - RATE))

@@ -14,7 +14,7 @@ from benchmark.core.settings import ModelConfig
 from benchmark.core.tokens import BOS, EOS, PAD
 from benchmark.model import vae as models
 from benchmark.model.baseline import Baseline
-from benchmark.model.vae import TextVAE, build, dropout
+from benchmark.model.vae import TextVAE, build
 
 V = 7  # <pad>, <s>, </s> and four words
 Floats = NDArray[np.float64]
@@ -226,19 +226,6 @@ def test_sampling_follows_the_softmax_and_the_seed() -> None:
     assert found.sum() == 1  # neither <pad> nor <s>
     assert (np.abs(found - p) < 4 * np.sqrt(p * (1 - p) / rows)).all()
     assert found.min() > 0.01
-
-
-def test_dropout_keeps_the_expectation() -> None:
-    x = torch.full((200, 500), 3.0)
-    assert dropout(x, 0.3, None) is x
-    assert dropout(x, 0.0, generator(0)) is x
-    one, again, other = (dropout(x, 0.3, generator(seed)) for seed in (0, 0, 1))
-    assert torch.equal(one, again)
-    assert not torch.equal(one, other)
-    assert set(one.unique().tolist()) == {0.0, (3.0 * torch.ones(()) / (1 - 0.3)).item()}
-    kept = float((one != 0).double().mean())
-    assert kept == pytest.approx(0.7, abs=4 * (0.21 / x.numel()) ** 0.5)
-    assert float(one.double().mean()) == pytest.approx(3.0, abs=0.03)
 
 
 def test_initialisation_stays_in_its_bounds_and_fills_them() -> None:

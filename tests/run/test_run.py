@@ -196,7 +196,10 @@ def test_what_cannot_be_loaded_is_told(place: Place) -> None:
     assert not list(place.folder(config).glob("*.pt"))
     with pytest.raises(UserError, match="used --keep none"):
         load_run(config.id, place.runs, place.data)
-    for content, message in (("{}", "data: missing"), ("{", r"config\.json cannot be read")):
+    for content, message in (
+        ("{}", r"config\.json: data: missing"),
+        ("{", r"config\.json cannot be read"),
+    ):
         (place.folder(config) / "config.json").write_text(content)
         with pytest.raises(UserError, match=message):
             load_run(config.id, place.runs, place.data)

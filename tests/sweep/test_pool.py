@@ -20,7 +20,7 @@ from benchmark.core.signals import noted
 from benchmark.run import claims, failures
 from benchmark.sweep import manifest, status, study
 from benchmark.sweep import task as tasks
-from benchmark.sweep.pool import Display, Pool
+from benchmark.sweep.pool import Display, Outcome, Pool, outcome
 
 ROWS = 4
 TOML = """[study]
@@ -120,6 +120,28 @@ class Place:
 @pytest.fixture
 def place(tmp_path: Path) -> Place:
     return Place(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("files", "code", "asked", "expected"),
+    [
+        (["record.json"], 0, False, Outcome.DONE),
+        (["record.json"], 2, False, Outcome.DONE),  # another process was first
+        (["record.json", "error.txt"], 2, False, Outcome.FAILED),  # and its figures differ
+        ([], 0, False, Outcome.FAILED),
+        ([], 75, False, Outcome.STOPPED),
+        ([], 130, False, Outcome.STOPPED),  # Ctrl-C, amid its imports
+        ([], -signal.SIGTERM, False, Outcome.STOPPED),
+        ([], -signal.SIGKILL, False, Outcome.FAILED),
+        ([], -signal.SIGKILL, True, Outcome.STOPPED),  # a second Ctrl-C of ours
+    ],
+)
+def test_how_a_process_ended(
+    files: list[str], code: int, asked: bool, expected: Outcome, tmp_path: Path
+) -> None:
+    for name in files:
+        (tmp_path / name).touch()
+    assert outcome(tmp_path, code, asked) is expected
 
 
 def test_a_study_edited_meanwhile_changes_nothing(place: Place) -> None:

@@ -17,7 +17,7 @@ ROOT = Path(__file__).parents[2]
 
 
 def problems(file: Path, root: Path = ROOT) -> list[str]:
-    """One line for each thing that is wrong: file, record, reason, and how to mend it."""
+    """Return a line for each thing that is wrong: file, record, reason and what to do."""
     try:
         lines = records.read_jsonl(file)
     except UserError as error:
@@ -44,16 +44,16 @@ def problems(file: Path, root: Path = ROOT) -> list[str]:
 
 
 def _whole(file: Path, lines: list[records.Record], named: set[str]) -> Iterator[str]:
-    """What is wrong with the file as a whole."""
+    """Yield what is wrong with the file as a whole."""
     ids = {line["id"] for line in lines}
-    told = f"paper/{file.stem}.toml"
+    paper = f"paper/{file.stem}.toml"
     for name in sorted(ids - named):
-        yield f"{name}: not a run of {told}; `pcbench collect {told} --prune` drops it"
+        yield f"{name}: not a run of {paper}; `pcbench collect {paper} --prune` drops it"
     for name in sorted(named - ids):
-        yield f"{name}: a run of {told} without a line; `pcbench collect {told}` writes it"
+        yield f"{name}: a run of {paper} without a line; `pcbench collect {paper}` writes it"
     ordered = sorted(lines, key=lambda line: str(line["id"]))
     if file.read_text() != "".join(records.dumps(line) + "\n" for line in ordered):
-        yield f"is not as `pcbench collect {told}` writes it: collect again, edit nothing"
+        yield f"is not as `pcbench collect {paper}` writes it: collect again, edit nothing"
 
 
 if __name__ == "__main__":
