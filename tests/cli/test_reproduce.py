@@ -313,7 +313,7 @@ def test_a_record_of_another_protocol_names_its_commit(
     ("change", "reason"),
     [
         ({"train": {"epochs": 3}}, "its settings give another id here"),
-        ({"preset": "gone"}, "preset 'gone': unknown; .*: the code changed since; "),
+        ({"preset": "gone"}, "preset: 'gone': unknown; .*: the code changed since; "),
         ({"baseline": "gone"}, "baseline 'gone': unknown; .*: the code changed since; "),
     ],
 )
