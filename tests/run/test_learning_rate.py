@@ -219,7 +219,7 @@ def test_a_rows_settings_are_read_strictly(tmp_path: Path) -> None:
     head = '[study]\ndata = ["exact"]\nseeds = [0]\n[[baseline]]\nname = "none"\n'
     for line, message in (
         ("train = {ecpochs = 3}", "train.ecpochs: unknown key; did you mean 'epochs'"),
-        ("train = 3", "'train' must be a table"),
+        ("train = 3", "baseline 1.train: 3 is not a table"),
     ):
         (tmp_path / "one.toml").write_text(head + line)
         with pytest.raises(UserError, match=message):
