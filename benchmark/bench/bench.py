@@ -40,7 +40,7 @@ def rows(
         together: runs at a time in the last row of a precision; 1 leaves it out.
     """
     os.environ["OMP_NUM_THREADS"] = str(threads)  # of the processes that begin here
-    found = []
+    table = []
     with ExitStack() as stack:
         other = [start(stack, Yardstick, size, "fp32", threads, device) for _ in range(together)]
         for precision in precisions:
@@ -59,10 +59,10 @@ def rows(
                         rate, peaks[i] = _rate(side[0][:number], side[1])
                         if turn:  # the first one warms up
                             rates[i].append(rate)
-                found.append(
+                table.append(
                     cells(name, unit, *rates, peaks, limit if title == "training" else None)
                 )
-    return found
+    return table
 
 
 def _rate(sides: Sides, what: str) -> tuple[float, float]:

@@ -18,8 +18,8 @@ from benchmark.core.errors import UserError
 from benchmark.core.settings import build
 
 FILE = Path("paper/published.csv")
-# Of ours: those of a record. Others: nll, of its own definition; ppl, not told of what; ppl_rec, of
-# the reconstruction alone; rec and kl per token.
+# Those of a record, and others: nll is of the source's own definition; ppl does not say of what it
+# is, ppl_rec is of the reconstruction alone; rec and kl per token.
 METRICS = {
     **dict.fromkeys(("neg_elbo", "rec", "kl", "mi", "mi_batch"), "nats per sentence"),
     **dict.fromkeys(("iw_nll", "nll"), "nats per sentence"),
@@ -113,14 +113,14 @@ class Value:
     @property
     def set(self) -> dict[str, Any]:
         """``settings`` as a table."""
-        found = {}
+        table = {}
         for pair in filter(None, self.settings.split("; ")):
             key, _, text = pair.partition("=")
             try:
-                found[key] = json.loads(text)
+                table[key] = json.loads(text)
             except ValueError:
-                found[key] = text
-        return found
+                table[key] = text
+        return table
 
 
 Printed = dict[str, Value]  # a printed row: its values by metric
@@ -160,10 +160,10 @@ def read(path: Path = FILE) -> list[Value]:
 
 def rows(values: Sequence[Value]) -> list[Printed]:
     """Return printed rows: their values by metric."""
-    found: dict[tuple[str, ...], Printed] = {}
+    by_row: dict[tuple[str, ...], Printed] = {}
     for value in values:
-        found.setdefault(value.row, {})[value.metric] = value
-    return list(found.values())
+        by_row.setdefault(value.row, {})[value.metric] = value
+    return list(by_row.values())
 
 
 def listing(values: Sequence[Value]) -> str:

@@ -12,6 +12,7 @@ part reads ``[a|b]`` it is said of each.
 
 import argparse
 import itertools
+import operator
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -24,6 +25,9 @@ from benchmark.report.quantities import Quantities
 from benchmark.report.render import define, escape, tabular
 
 COMMANDS = re.compile(r"\\(pcb|checked)\{([^{}#]*)\}")  # with "#" it is a definition
+COMPARE = {
+    "<": operator.lt, ">": operator.gt, "<=": operator.le, ">=": operator.ge, "=": operator.eq,
+}  # fmt: skip
 MISPRINTS = {
     "sum": r"rec $+$ KL is not $-$ELBO, or IW-NLL above it",
     "mi": r"MI above KL, or above $\ln N$",
@@ -69,6 +73,21 @@ def statements(text: str) -> list[str]:
     return ["".join(chosen) for chosen in itertools.product(*choices)]
 
 
+def holds(statement: str, known: Quantities) -> bool:
+    """Return whether a statement is true; one of a study without records is not asked."""
+    sides = re.split(r"\s(<=|>=|<|>|=)\s", statement)
+    if len(sides) != 3:
+        raise UserError(f"{statement}: write KEY < NUMBER, or KEY > KEY")
+    left, sign, right = (side.strip() for side in sides)
+    if known.absent(left) or known.absent(right):
+        return True
+    values = [
+        float(side) if re.fullmatch(r"-?[\d.]+", side) else known.find(side).value
+        for side in (left, right)
+    ]
+    return bool(COMPARE[sign](*values))
+
+
 def macros(paper: Path, results: Path) -> str:
     """Return macros.tex for ``paper``, a LaTeX file beside the study files.
 
@@ -85,7 +104,7 @@ def macros(paper: Path, results: Path) -> str:
             keys[text] = None
             continue
         for one in statements(text):
-            if not known.holds(one):
+            if not holds(one, known):
                 raise UserError(f"{paper}:{number}: not true of the records: {one}")
     parts += [rf"\expandafter\def\csname pcb:={key}\endcsname{{{known.find(key).text}}}"
               for key in keys if not known.absent(key)]  # fmt: skip
@@ -130,10 +149,10 @@ def _methods() -> str:
 def _misprints(known: Quantities) -> str:
     rows = [["what cannot be", "n", "the first of them"]]
     for kind, words in MISPRINTS.items():
-        found = [one for one in known.misprints if one.kind == kind]
-        if found:
-            example = f"{found[0].value.paper}, {found[0].value.place}: {found[0].text}"
-            rows.append([words, str(len(found)), escape(example)])
+        wrong = [one for one in known.misprints if one.kind == kind]
+        if wrong:
+            example = f"{wrong[0].value.paper}, {wrong[0].value.place}: {wrong[0].text}"
+            rows.append([words, str(len(wrong)), escape(example)])
     wide = r">{\raggedright\arraybackslash}p"
     return tabular(rf"{wide}{{0.25\linewidth}}r{wide}{{0.62\linewidth}}", rows)
 

@@ -21,9 +21,9 @@ METRICS = ("neg_elbo", "rec", "kl", "mi", "mi_batch", "iw_nll", "ppl_elbo", "ppl
 NOTE = (
     "No source prints a spread over seeds. Difference: ours minus published. Estimator and "
     "protocol: whether the two figures were measured and trained alike; footnotes tell why not. "
-    "A question mark: the printed figure contradicts others (`pcbench report --published`)."
+    "A question footnote: the printed figure contradicts others (`pcbench report --published`)."
 )
-_OWN = ("beta", "target")  # where these differ, it is another method
+_DISTINCT = ("beta", "target")  # where these differ, it is another method
 _ONE_SAMPLE = "ours takes one sample in both terms"  # of MI, as the file says it
 # Settings that play a part under one schedule of the learning rate only.
 _SCHEDULED = {
@@ -69,27 +69,27 @@ def tables(title: str, lines: Sequence[Record], file: Path | None = None) -> lis
 
 def _fewer_epochs(lines: Sequence[Record]) -> set[str]:
     """Return which runs did not go through all epochs of the protocol that they name."""
-    found = set()
+    notes = set()
     for line in lines:
         preset = line["config"].get("preset")
         if is_done(line) and preset in PRESETS:
             epochs = line["config"]["train"].get("epochs", TrainConfig.epochs)
             whole = PRESETS[preset].get("train", {}).get("epochs", TrainConfig.epochs)
             if epochs < whole:
-                found.add(f"{epochs} of {whole} epochs of {preset}")
-    return found
+                notes.add(f"{epochs} of {whole} epochs of {preset}")
+    return notes
 
 
 def _nearest(value: Value, ours: Mapping[str, list[Record]]) -> str | None:
     """Return our row of the same baseline and data whose settings differ least, if any."""
-    own = {key: value.set[key] for key in _OWN if key in value.set}
-    found = {}
+    distinct = {key: value.set[key] for key in _DISTINCT if key in value.set}
+    distance = {}
     for label, records in ours.items():
         config = records[0]["config"]
         same = (config["data"], config["baseline"]) == (value.dataset, value.baseline)
-        if same and own == {key: config["params"].get(key) for key in own}:
-            found[label] = len(list(differences(config, value)))
-    return min(found, key=lambda label: found[label], default=None)
+        if same and distinct == {key: config["params"].get(key) for key in distinct}:
+            distance[label] = len(list(differences(config, value)))
+    return min(distance, key=lambda label: distance[label], default=None)
 
 
 def _comparable(value: Value, records: Sequence[Record]) -> bool:
@@ -136,7 +136,7 @@ def _row(label: str, value: Value, records: list[Record], reasons: dict[str, int
     other = ", ".join(differences(records[0]["config"], value))
     why = value.comparable.partition(": ")[2].removesuffix(_ONE_SAMPLE).removesuffix("; ")
     parts = [f'published as "{value.method}"', other and f"not the same protocol: {other}", why]
-    mark = reasons.setdefault("; ".join(filter(None, parts)), len(reasons) + 1)
+    footnote = reasons.setdefault("; ".join(filter(None, parts)), len(reasons) + 1)
     cells = (
         Cell(measure.title),
         Cell(value.value + ("?" if value.misprint else ""), value.number),
@@ -147,7 +147,7 @@ def _row(label: str, value: Value, records: list[Record], reasons: dict[str, int
         Cell("other" if other else "nearly" if why else "same"),
         Cell(f"{value.paper}, {value.table}"),
     )
-    return Row(label, cells, mark, tuple(record["id"] for record in records))
+    return Row(label, cells, footnote, tuple(record["id"] for record in records))
 
 
 def _estimator(value: Value, record: Record) -> str:

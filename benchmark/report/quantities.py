@@ -9,7 +9,7 @@ The parts of a key are separated by colons (names of exact languages have one of
   between two rows, adjusted as in the tables.
 * ``study:STUDY:FIELD``: data, rows, seeds, runs (stated), recorded, hours, torch, python, or a
   setting of its ``[train]``.
-* ``data:DATA:FIELD``: what records tell of a data set; ``tokens`` a sentence, ``cap`` = ln N.
+* ``data:DATA:FIELD``: what records say of a data set; ``tokens`` a sentence, ``cap`` = ln N.
 * ``language:NAME:FIELD``, ``preset:NAME:SECTION.FIELD``: settings.
 * ``corpus:NAME:PART``: the first digits of a file's digest.
 * ``published:values``, ``sources``, ``misprints``: of ``published.csv``.
@@ -49,9 +49,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-COMPARE = {
-    "<": operator.lt, ">": operator.gt, "<=": operator.le, ">=": operator.ge, "=": operator.eq,
-}  # fmt: skip
 OWN_DIGITS = {"share_at_one": 0}  # of figures that are no measure of a record
 
 
@@ -104,10 +101,10 @@ class Quantities:
         if kind not in self.kinds and kind not in self.studies:
             raise UserError(f"{key}: unknown; {suggest(kind, [*self.kinds, *self.studies])}")
         try:
-            found = self.kinds[kind](rest) if kind in self.kinds else self._row(kind, rest)
+            value = self.kinds[kind](rest) if kind in self.kinds else self._row(kind, rest)
         except (LookupError, ValueError, AttributeError, ImportError) as error:
             raise UserError(f"{key}: names no figure ({error})") from error
-        return found if isinstance(found, Quantity) else whole(found)
+        return value if isinstance(value, Quantity) else whole(value)
 
     @cached_property
     def published(self) -> list[Value]:
@@ -123,20 +120,6 @@ class Quantities:
         """Return whether a key is of a study that has no records yet."""
         study = key.strip().partition(":")[0]
         return study in self.studies and not self.done(study)
-
-    def holds(self, statement: str) -> bool:
-        """Return whether a statement is true; one of a study without records is not asked."""
-        sides = re.split(r"\s(<=|>=|<|>|=)\s", statement)
-        if len(sides) != 3:
-            raise UserError(f"{statement}: write KEY < NUMBER, or KEY > KEY")
-        left, sign, right = (side.strip() for side in sides)
-        if self.absent(left) or self.absent(right):
-            return True
-        values = [
-            float(side) if re.fullmatch(r"-?[\d.]+", side) else self.find(side).value
-            for side in (left, right)
-        ]
-        return bool(COMPARE[sign](*values))
 
     def _stated(self, study: str) -> dict[str, Any]:
         return tomllib.loads((self.paper / f"{study}.toml").read_text(encoding="utf-8"))

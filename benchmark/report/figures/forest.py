@@ -4,7 +4,6 @@ Without the plain VAE in the study, the figures themselves.
 """
 
 import math
-from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
@@ -17,13 +16,12 @@ from benchmark.report.figures import runs, style
 from benchmark.report.frame import bound
 from benchmark.report.statistics import number, summarise
 
-Line = tuple[str, Sequence[int], Sequence[float], int]  # label, seeds, values, bound
 NAME = "forest"
 COLUMNS = ("metric", "reference", *runs.ROW, "seed", "value", "low", "high", "n", "bound")
 NAMES = {"iw_nll": "IW-NLL", "kl": "KL", "mi": "MI"}
 LEAST = 0.2  # nats that an axis shows at least: nothing less is a difference worth a look
 SPREAD = 0.22  # of a row's height, over which its seeds are spread
-FAR = 0.6  # of what runs need of an axis: a truth further away is told, not shown
+FAR = 0.6  # of what runs need of an axis: a truth further away is given as text
 
 
 def title(data: str, frame: pd.DataFrame) -> str:
@@ -44,47 +42,37 @@ def rows(group: Group) -> pd.DataFrame:
     roles, true = set(known["role"]), runs.truth(known)
     panels = [("iw_nll", "lstm_lm")] if "lstm_lm" in roles else []
     panels += [(metric, "none" if "none" in roles else "") for metric in NAMES]
-    found = []
+    table = []
     for metric, role in panels:
         reference = known[(known["role"] == role) & (role != "")]
         head = {"metric": metric, "reference": " / ".join(reference["label"].unique())}
-        lines = _compared(group, metric, role) if role else _figures(known, metric)
-        for label, seeds, values, sign in lines:
+        if role:
+            lines = group.differences
+            lines = lines[(lines["reference"] == role) & (lines["metric"] == metric)]
+            lines = lines[lines["mean"].notna()]
+        else:
+            by_label = known[known[metric].notna()].groupby("label", sort=False)
+            lines = pd.DataFrame(
+                [(label, of["seed"], of[metric], bound(of, metric)) for label, of in by_label],
+                columns=["label", "seeds", "values", "bound"],
+            )
+        for line in lines.to_dict("records"):
+            label, values = line["label"], list(line["values"])
             row = head | known[known["label"] == label].iloc[0][list(runs.ROW)].to_dict()
-            found += [
+            table += [
                 row | {"seed": seed, "value": value, "n": 1}
-                for seed, value in zip(seeds, values, strict=True)
+                for seed, value in zip(line["seeds"], values, strict=True)
             ]
             summary = summarise(values)
             low, high = summary.ends if summary.n > 1 else (math.nan, math.nan)
-            found.append(row | {"value": summary.mean, "low": low, "high": high, "n": summary.n,
-                                "bound": SIGNS[sign]})  # fmt: skip
-        if true is not None and lines:
+            table.append(row | {"value": summary.mean, "low": low, "high": high, "n": summary.n,
+                                "bound": SIGNS[line["bound"]]})  # fmt: skip
+        if true is not None and len(lines):
             value = true.nll if metric == "iw_nll" else true.information
             value -= reference[metric].mean() if role else 0.0
             if math.isfinite(value):
-                found.append(head | runs.TRUTH | {"value": value})
-    return runs.frame(found, COLUMNS)
-
-
-def _compared(group: Group, metric: str, role: str) -> list[Line]:
-    """Return the rows that are compared with a reference: label, seeds, differences and bound."""
-    table = group.differences
-    table = table[(table["reference"] == role) & (table["metric"] == metric)]
-    return [
-        (line["label"], line["seeds"], line["values"], line["bound"])
-        for line in table.to_dict("records")
-        if line["summary"] is not None
-    ]
-
-
-def _figures(known: pd.DataFrame, metric: str) -> list[Line]:
-    """Return each row's own figures, where there is no row to compare with."""
-    rows = known[known[metric].notna()].groupby("label", sort=False)
-    return [
-        (str(label), list(row["seed"]), list(row[metric]), bound(row, metric))
-        for label, row in rows
-    ]
+                table.append(head | runs.TRUTH | {"value": value})
+    return runs.frame(table, COLUMNS)
 
 
 def draw(frame: pd.DataFrame) -> Figure:
@@ -133,8 +121,8 @@ def _scale(panel: Axes, part: pd.DataFrame, difference: bool) -> None:
 
 def _beyond(panel: Axes, text: str, right: bool, y: float, **more: object) -> None:
     """Tell at the edge of a panel what lies beyond it."""
-    told, side = (f"{text} →", "right") if right else (f"← {text}", "left")
-    panel.annotate(told, (int(right), y), fontsize=6, ha=side, **more)  # type: ignore[arg-type]
+    text, side = (f"{text} →", "right") if right else (f"← {text}", "left")
+    panel.annotate(text, (int(right), y), fontsize=6, ha=side, **more)  # type: ignore[arg-type]
 
 
 def _line(panel: Axes, points: pd.DataFrame, line: int, look: style.Look) -> None:

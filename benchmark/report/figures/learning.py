@@ -36,10 +36,10 @@ def rows(group: Group) -> pd.DataFrame:
     """Return a row for each seed and evaluation, the weights' corners without seed, and the truth.
 
     The corners are those of the KL weight that the row's first run used, where its record has them.
-    The truth is the language's own, not of the validation split's sentences.
+    The truth is of the language, not of the validation split's sentences.
     """
     known = runs.having(runs.runs(group), "curve")
-    found, weighed = [], set()
+    table, weighed = [], set()
     for run in known.to_dict("records"):
         row = {name: run[name] for name in runs.ROW}
         for point in run["record"]["curve"]:
@@ -47,24 +47,24 @@ def rows(group: Group) -> pd.DataFrame:
             figures["elbo"] = -runs.number(point.get("neg_elbo"))
             if not run["latent"]:
                 figures["kl"] = figures["weight"] = math.nan
-            found.append(row | {"seed": run["seed"], "step": point["step"]} | figures)
+            table.append(row | {"seed": run["seed"], "step": point["step"]} | figures)
         if run["latent"] and run["label"] not in weighed:
             weighed.add(run["label"])
             path = run["record"].get("weight_path") or []
-            found += [row | {"step": round(step), "weight": weight} for step, weight in path]
+            table += [row | {"step": round(step), "weight": weight} for step, weight in path]
     true = runs.truth(known)
     if true is not None:
         information = {"kl": true.information, "mi": true.information}
-        found.append(runs.TRUTH | {"elbo": -true.entropy} | information)
-    return runs.frame(found, COLUMNS)
+        table.append(runs.TRUTH | {"elbo": -true.entropy} | information)
+    return runs.frame(table, COLUMNS)
 
 
 def draw(frame: pd.DataFrame) -> Figure:
     """Draw metrics one below another, rows of the study side by side where they are many."""
     parts = style.facets(frame)
     low, notes = _lowest(frame)
-    own, true = frame[frame["role"] != "truth"], frame[frame["role"] == "truth"]
-    shown = [metric for metric in AXES if own[metric].notna().any()]
+    curves, true = frame[frame["role"] != "truth"], frame[frame["role"] == "truth"]
+    shown = [metric for metric in AXES if curves[metric].notna().any()]
     heights = [0.75 if metric == "weight" else 1.15 for metric in shown]
     ratios = [0.55 if metric == "weight" else 1 for metric in shown]
     figure, panels = style.faceted(
@@ -74,7 +74,7 @@ def draw(frame: pd.DataFrame) -> Figure:
     for metric, line in zip(shown, panels, strict=True):
         for panel, part in zip(line, parts, strict=True):
             for row in part:
-                points = own[(own["label"] == row.label) & own[metric].notna()]
+                points = curves[(curves["label"] == row.label) & curves[metric].notna()]
                 if metric == "weight":
                     _weight(panel, points, row)
                 else:

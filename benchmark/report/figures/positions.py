@@ -43,7 +43,7 @@ def rows(group: Group) -> pd.DataFrame:
         (run["data"], run["seed"]): (run["label"], _pooled(run["record"]))
         for run in known[is_reference].to_dict("records")
     }
-    found = []
+    table = []
     for _, part in known.groupby("label", sort=False):
         pairs = [
             (_pooled(run["record"]), *of.get((run["data"], run["seed"]), ("", [])))
@@ -54,16 +54,16 @@ def rows(group: Group) -> pd.DataFrame:
         row = part.iloc[0][list(runs.ROW)].to_dict()
         row["reference"] = next((label for _, label, _ in pairs if label), "")
         for at, (_, later, tokens) in enumerate(shape):
-            losses = [own[at][0] for own, _, _ in pairs]
-            differences = [own[at][0] - other[at][0] for own, _, other in pairs
-                           if len(other) == len(shape)]  # fmt: skip
+            seeds = [losses[at][0] for losses, _, _ in pairs]
+            differences = [losses[at][0] - base[at][0] for losses, _, base in pairs
+                           if len(base) == len(shape)]  # fmt: skip
             row |= {"position": at + 1, "later": later, "tokens": tokens, "n": len(differences)}
-            found.append(row | {"loss": sum(losses) / len(losses)})
+            table.append(row | {"loss": sum(seeds) / len(seeds)})
             if differences:
                 summary = summarise(differences)
                 low, high = summary.ends
-                found[-1] |= {"difference": summary.mean, "low": low, "high": high}
-    return runs.frame(found, COLUMNS)
+                table[-1] |= {"difference": summary.mean, "low": low, "high": high}
+    return runs.frame(table, COLUMNS)
 
 
 def _pooled(record: dict[str, Any]) -> list[tuple[float, bool, int]]:

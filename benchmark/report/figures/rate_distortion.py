@@ -39,12 +39,12 @@ def rows(group: Group) -> pd.DataFrame:
     known = runs.runs(group)
     if not known["latent"].any():
         return runs.frame([], COLUMNS)
-    found = known[list(COLUMNS)].to_dict("records")
+    table = known[list(COLUMNS)].to_dict("records")
     true = runs.truth(known)
     if true is not None:
         rate, total = true.information, true.nll
-        found.append(runs.TRUTH | {"kl": rate, "rec": total - rate, "neg_elbo": total})
-    return runs.frame(found, COLUMNS)
+        table.append(runs.TRUTH | {"kl": rate, "rec": total - rate, "neg_elbo": total})
+    return runs.frame(table, COLUMNS)
 
 
 def draw(frame: pd.DataFrame) -> Figure:
@@ -65,8 +65,8 @@ def draw(frame: pd.DataFrame) -> Figure:
     figure, ((panel,),) = style.grid(1, 1, width, height)
     panel.set(xlim=across, ylim=up)
     for row in shown:
-        look, own = style.look(row.place, row.role), points[points["label"] == row.label]
-        panel.plot(own["kl"], own["rec"], ls="", color=look.colour, marker=look.marker, ms=5,
+        look, seeds = style.look(row.place, row.role), points[points["label"] == row.label]
+        panel.plot(seeds["kl"], seeds["rec"], ls="", color=look.colour, marker=look.marker, ms=5,
                    mec="white", mew=0.3, zorder=3)  # fmt: skip
     for total, look in totals:
         panel.axline((0, total), slope=-1, color=look.colour, ls=look.line, lw=1, zorder=2)
@@ -84,7 +84,7 @@ def draw(frame: pd.DataFrame) -> Figure:
 def _limits(frame: pd.DataFrame) -> tuple[Span, Span, dict[str, str]]:
     """Return axis limits for all runs, the language model and the truth, and what lies outside.
 
-    End points far outside are clipped and told in the legend.
+    End points far outside are clipped, and their means are in the legend.
     """
     points = frame[frame["kl"].notna() & (frame["role"] != "truth")]
     kept = style.without_ends(points)

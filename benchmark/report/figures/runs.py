@@ -17,7 +17,7 @@ TRUTH = {"place": None, "label": "truth", "role": "truth"}
 def runs(group: Group) -> pd.DataFrame:
     """Return the runs of a table that have a record: the columns of `frame`, and ``latent``.
 
-    ``latent`` tells whether the model has a latent variable; without one, rec is no figure of a
+    ``latent`` says whether the model has a latent variable; without one, rec is no figure of a
     plane of KL and reconstruction.
     """
     known = group.runs[group.runs["status"] == "done"]

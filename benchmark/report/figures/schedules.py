@@ -37,18 +37,18 @@ def rows(group: Group) -> pd.DataFrame:
     A row of its own, without weight, where there is no KL; nothing where no record has a curve.
     """
     known = runs.having(runs.runs(group), "curve")
-    found = []
+    table = []
     for run in known.drop_duplicates("label").to_dict("records"):
         curve, path = run["record"]["curve"], run["record"].get("weight_path")
         steps = run["record"].get("steps") or curve[-1]["step"]
         logged = run["latent"] and not path
         points = path or [(point["step"], point["weight"]) for point in curve]
-        found += [
+        table += [
             {name: run[name] for name in runs.ROW}
             | {"fraction": step / steps, "weight": weight, "logged": logged}
             for step, weight in (points if run["latent"] else [(math.nan, math.nan)])
         ]
-    return runs.frame(found, COLUMNS)
+    return runs.frame(table, COLUMNS)
 
 
 def plot_study(study: "Study", folder: Path) -> list[Path]:
@@ -59,15 +59,15 @@ def plot_study(study: "Study", folder: Path) -> list[Path]:
         folder: takes ``schedules_<study>.png`` and ``.pdf``, which are returned.
     """
     first = {run.label: run.config for run in reversed(study.configs)}  # the first of a label stays
-    found = []
+    table = []
     for place, label in enumerate(study.labels):
         name, method = first[label].baseline, first[label].method()
         weights = [method.weight(step, POINTS) for step in range(POINTS)]
         row = {"place": place, "label": label, "role": name if name in REFERENCES else ""}
         points = corners(range(POINTS), weights) if method.latent else [(math.nan, math.nan)]
-        found += [row | {"fraction": s / POINTS, "weight": w, "logged": False} for s, w in points]
+        table += [row | {"fraction": s / POINTS, "weight": w, "logged": False} for s, w in points]
     with style.settings():
-        return style.write(draw(runs.frame(found, COLUMNS)), folder, f"schedules_{study.name}")
+        return style.write(draw(runs.frame(table, COLUMNS)), folder, f"schedules_{study.name}")
 
 
 def draw(frame: pd.DataFrame) -> Figure:

@@ -18,12 +18,12 @@ def title(data: str, frame: pd.DataFrame) -> str:
 
 def rows(group: Group) -> pd.DataFrame:
     """Return a row for each run and dimension: its mean KL, rank 1 the largest of the run."""
-    found = [
+    table = [
         {name: run[name] for name in (*runs.ROW, "seed")} | {"rank": rank, "kl": kl}
         for run in runs.runs(group).to_dict("records")
         for rank, kl in enumerate(sorted(run["record"].get("kl_spectrum") or [], reverse=True), 1)
     ]
-    return runs.frame(found, COLUMNS)
+    return runs.frame(table, COLUMNS)
 
 
 def draw(frame: pd.DataFrame) -> Figure:
