@@ -245,7 +245,7 @@ class PrivateSlurm:
             raise RuntimeError(done.stderr)
         return [Job(*line.split("|", 3)) for line in done.stdout.splitlines()]
 
-    def wait(self, *jobs: str, seconds: float = 120) -> None:
+    def wait(self, *jobs: str, seconds: float = 300) -> None:
         """Wait until jobs (none given: all) have left the queue."""
         try:
             poll(lambda: not self.queue(*jobs), seconds, f"jobs {', '.join(jobs)} to end")

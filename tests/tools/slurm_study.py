@@ -165,7 +165,7 @@ class SlurmStudy:
         assert done.returncode == 0, done.stdout + done.stderr
         return self.slurm.queue()
 
-    def wait(self, seconds: float = 120) -> None:
+    def wait(self, seconds: float = 300) -> None:
         self.slurm.wait(seconds=seconds)
 
     def wait_begun(self, number: int = 1) -> None:
