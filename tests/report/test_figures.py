@@ -87,7 +87,7 @@ def test_language_models_alone_have_no_latent_to_draw() -> None:
     none = dict.fromkeys(("mi", "mi_cap", "marginal_kl", "z_use", "bleu", "au", "excess"))
     lines = [line("lstm_lm", 0, seed, kl_spectrum=None) for seed in range(2)]
     for run in lines:
-        run["metrics"] |= {"test": run["metrics"]["test"] | none}
+        run["metrics"] = run["metrics"] | {"test": run["metrics"]["test"] | none}
         run["curve"] = [point | {"mi": None, "au": None} for point in run["curve"]]
     found = drawn(lines)
     assert "s-learning" in found
