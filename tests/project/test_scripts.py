@@ -31,7 +31,7 @@ COMMANDS = [
 @pytest.mark.parametrize("line", COMMANDS)
 def test_each_command_of_the_readme_is_understood(line: str) -> None:
     arguments, rest = cli.parser().parse_known_args(shlex.split(line, comments=True)[1:])
-    assert not rest or "sbatch" in arguments
+    assert not rest or arguments.prog == "pcbench submit"
     assert "study" not in arguments or (ROOT / arguments.study).is_file()
 
 
@@ -133,10 +133,10 @@ def test_a_clone_for_other_ends_of_lines_is_the_same(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["nowhere.json", "--index", "0"], "nowhere.json: no manifest can be read here"),
+        (["nowhere.json", "--index", "0"], "nowhere.json: no manifest of this program"),
         (["foreign.json", "--index", "0"], "foreign.json: no manifest of this program"),
         (["nowhere.json", "--pack", "0"], "--pack: 0 is not at least 1"),
-        (["nowhere.json", "--report"], "nowhere.json: no manifest can be read here"),
+        (["nowhere.json", "--report"], "nowhere.json: no manifest of this program"),
     ],
 )
 def test_a_task_without_its_manifest(
