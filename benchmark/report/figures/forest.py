@@ -3,18 +3,23 @@
 Without the plain VAE in the study, the figures themselves.
 """
 
+from __future__ import annotations
+
 import math
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
 from benchmark.core.measures import SIGNS
 from benchmark.report.comparable import Group
 from benchmark.report.figures import runs, style
 from benchmark.report.frame import bound
 from benchmark.report.statistics import number, summarise
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 NAME = "forest"
 COLUMNS = ("metric", "reference", *runs.ROW, "seed", "value", "low", "high", "n", "bound")

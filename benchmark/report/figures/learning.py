@@ -1,14 +1,19 @@
 """Learning curves: ELBO, KL, MI, z_use and active units on validation, the KL weight beneath."""
 
+from __future__ import annotations
+
 import math
+from typing import TYPE_CHECKING
 
 import pandas as pd
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
 from benchmark.report.comparable import Group
 from benchmark.report.figures import runs, style
 from benchmark.report.statistics import number
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 NAME = "learning"
 AXES = {
@@ -108,7 +113,7 @@ def _weight(panel: Axes, points: pd.DataFrame, row: style.Row) -> None:
                    ms=2.5)  # fmt: skip
 
 
-def _scale(panel: Axes, metric: str, values: "pd.Series[float]", low: float) -> None:
+def _scale(panel: Axes, metric: str, values: pd.Series[float], low: float) -> None:
     """Set the axis of a metric."""
     if metric == "weight":
         panel.set(ylim=(-0.08, 1.12), yticks=[0, 1])

@@ -4,16 +4,20 @@ What is gained here is paid for in KL: the sum over positions of the difference,
 the difference of the negative ELBOs.
 """
 
+from __future__ import annotations
+
 import itertools
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
 from benchmark.report.comparable import Group
 from benchmark.report.figures import runs, style
 from benchmark.report.statistics import number, summarise
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 NAME = "positions"
 COLUMNS = (*runs.ROW, "position", "later", "tokens", "loss", "reference", "n", "difference", "low",

@@ -4,15 +4,20 @@ Schedules compared at one weight compare little but its mean over training; here
 their KL at the same price lie on one curve.
 """
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import numpy as np
 import pandas as pd
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
-from matplotlib.ticker import MaxNLocator
 
 from benchmark.report.comparable import Group
 from benchmark.report.figures import runs, style
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+    from matplotlib.lines import Line2D
 
 Span = tuple[float, float]
 
@@ -98,6 +103,9 @@ def _limits(frame: pd.DataFrame) -> tuple[Span, Span, dict[str, str]]:
 
 def _diagonals(panel: Axes, points: pd.DataFrame, across: Span, up: Span) -> Line2D:
     """Draw lines of equal ELBO, each with its value where there is room; return their entry."""
+    from matplotlib.lines import Line2D
+    from matplotlib.ticker import MaxNLocator
+
     (left, right), (bottom, top) = across, up
     totals = MaxNLocator(DIAGONALS, steps=[1, 2, 5, 10]).tick_values(left + bottom, right + top)
     digits = 0 if float(totals[1] - totals[0]) >= 1 else 1

@@ -5,12 +5,13 @@ what today's code would use. Records of before that path was kept have dots for 
 were logged at evaluations.
 """
 
+from __future__ import annotations
+
 import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
-from matplotlib.figure import Figure
 
 from benchmark.model.polyline import corners
 from benchmark.report.comparable import Group
@@ -18,6 +19,8 @@ from benchmark.report.figures import runs, style
 from benchmark.report.frame import REFERENCES
 
 if TYPE_CHECKING:  # a study's module imports more than a report of records needs
+    from matplotlib.figure import Figure
+
     from benchmark.sweep.study import Study
 
 NAME = "weights"
@@ -51,7 +54,7 @@ def rows(group: Group) -> pd.DataFrame:
     return runs.frame(table, COLUMNS)
 
 
-def plot_study(study: "Study", folder: Path) -> list[Path]:
+def plot_study(study: Study, folder: Path) -> list[Path]:
     """Draw the weight of every row of a study over training.
 
     Args:

@@ -1,10 +1,16 @@
 """The KL spectrum: how much each latent dimension holds, largest first."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import pandas as pd
-from matplotlib.figure import Figure
 
 from benchmark.report.comparable import Group
 from benchmark.report.figures import runs, style
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 NAME = "spectrum"
 COLUMNS = (*runs.ROW, "seed", "rank", "kl")

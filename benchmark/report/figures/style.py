@@ -4,6 +4,8 @@ A row of a study has one colour, marker and line style in every figure. Nothing 
 user's matplotlib settings, on a window or on the date.
 """
 
+from __future__ import annotations
+
 import io
 import math
 import re
@@ -12,17 +14,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, NamedTuple
-
-import matplotlib
-import pandas as pd
-import seaborn as sns
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
-from PIL import Image
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from benchmark.core.files import write_atomic
+
+if TYPE_CHECKING:  # `report --check` reads the figures' numbers and draws nothing
+    import pandas as pd
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+    from matplotlib.lines import Line2D
 
 NARROW, WIDE = 3.4, 7.0  # inches: a column and a page of a two-column paper
 DPI = 150
@@ -33,12 +33,10 @@ NATS = "nats per sentence"
 
 # Of seaborn's "colorblind": without its yellow and pink, too pale in print, and grey, kept for
 # `none`. Numbers of colours, markers and lines share no divisor: pairs repeat late.
-_COLOURS = [sns.color_palette("colorblind")[i] for i in (0, 1, 2, 4, 5, 9, 3)]
+_COLOURS = (0, 1, 2, 4, 5, 9, 3)
 _MARKERS = ("s", "^", "D", "v", "P", "X", "<", "p", ">", "h", "*")
 _LINES: tuple[Any, ...] = ("-", (0, (5, 1.5)), (0, (6, 1.5, 1, 1.5)), (0, (2, 1)), (0, (1, 1)))
-_RC = {
-    **sns.axes_style("ticks"),
-    **sns.plotting_context("paper"),
+_RC: dict[Any, Any] = {
     "font.family": "DejaVu Sans",  # comes with matplotlib: the same glyphs everywhere
     **dict.fromkeys(("font.size", "axes.labelsize", "axes.titlesize"), 7.5),
     **dict.fromkeys(("figure.labelsize", "figure.titlesize"), 7.5),
@@ -83,17 +81,25 @@ def look(place: int, role: str) -> Look:
         return Look("black", "", (0, (6, 2)))
     if role == "none":
         return Look("0.45", "o", "-")
-    return Look(*(options[place % len(options)] for options in (_COLOURS, _MARKERS, _LINES)))
+    import seaborn as sns
+
+    colour, marker, line = (one[place % len(one)] for one in (_COLOURS, _MARKERS, _LINES))
+    return Look(sns.color_palette("colorblind")[colour], marker, line)
 
 
 @contextmanager
 def settings() -> Iterator[None]:
     """Make, draw and write figures inside, whatever the user's settings."""
+    import matplotlib
+    import seaborn as sns
+
     with matplotlib.rc_context(), warnings.catch_warnings():
         # A character that the font lacks is drawn as a box, which says enough.
         warnings.filterwarnings("ignore", "Glyph .* missing from font")
         matplotlib.rcdefaults()
-        matplotlib.rcParams.update(_RC)
+        matplotlib.rcParams.update(
+            {**sns.axes_style("ticks"), **sns.plotting_context("paper"), **_RC}
+        )
         yield
 
 
@@ -101,6 +107,9 @@ def grid(
     rows: int, columns: int, width: float, height: float, **more: Any
 ) -> tuple[Figure, list[list[Axes]]]:
     """Return a figure without window or state, and its panels."""
+    import seaborn as sns
+    from matplotlib.figure import Figure
+
     figure = Figure(figsize=(width, height), layout="constrained")
     panels = figure.subplots(rows, columns, squeeze=False, **more)
     sns.despine(figure)
@@ -109,6 +118,8 @@ def grid(
 
 def image(figure: Figure, kind: str) -> bytes:
     """Return the figure as ``png`` or ``pdf``: the same bytes every time."""
+    from PIL import Image
+
     content = io.BytesIO()
     undated = {"png": "Software", "pdf": "CreationDate"}[kind]
     figure.savefig(content, format=kind, dpi=DPI, metadata={undated: None})
@@ -178,6 +189,8 @@ def faceted(
 
 def handle(row: Row, note: str = "", **more: Any) -> Line2D:
     """Return a row's entry in a legend, and below it what the figure does not show of the row."""
+    from matplotlib.lines import Line2D
+
     shown = look(row.place, row.role)
     given = {"color": shown.colour, "marker": shown.marker, "ls": shown.line, "ms": 4} | more
     return Line2D([], [], label=printable(row.label) + (f"\n({note})" if note else ""), **given)
