@@ -21,7 +21,7 @@ METRICS = ("neg_elbo", "rec", "kl", "mi", "mi_batch", "iw_nll", "ppl_elbo", "ppl
 NOTE = (
     "No source prints a spread over seeds. Difference: ours minus published. Estimator and "
     "protocol: whether the two figures were measured and trained alike; footnotes tell why not. "
-    "A question footnote: the printed figure contradicts others (`pcbench report --published`)."
+    "A question mark: the printed figure contradicts others (`pcbench report --published`)."
 )
 _DISTINCT = ("beta", "target")  # where these differ, it is another method
 _ONE_SAMPLE = "ours takes one sample in both terms"  # of MI, as the file says it
