@@ -50,7 +50,7 @@ paper: install
 	  echo "make paper: LaTeX is missing or incomplete; apt-get install -y --no-install-recommends $(LATEX)"; exit 1; }
 	@set -e; for records in results/*.jsonl; do \
 	  $(BIN)/python -m benchmark report "$$(basename "$$records" .jsonl)" >/dev/null; done
-	$(BIN)/python -m benchmark.report.paper
+	$(BIN)/python -m benchmark.report.paper.macros
 	@cd paper && export SOURCE_DATE_EPOCH=0 FORCE_SOURCE_DATE=1 max_print_line=1000; \
 	  latexmk -g -pdf -interaction=nonstopmode -halt-on-error -silent paper.tex >paper.screen 2>&1 || { \
 	  grep -A 3 '^!' paper.log || cat paper.screen; echo "make paper: LaTeX stopped; see paper/paper.log"; exit 1; }

@@ -42,8 +42,9 @@ def report(arguments: Namespace) -> int:
     pcbench report --published
     """
     from benchmark.core.provenance import of_checkout
-    from benchmark.report import literature, terminal, uncommitted
     from benchmark.report import report as reporting
+    from benchmark.report import terminal, uncommitted
+    from benchmark.report.paper import literature
 
     if arguments.published:
         print(literature.listing(literature.read(of_checkout(str(literature.FILE)))))

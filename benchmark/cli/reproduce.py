@@ -20,7 +20,7 @@ from benchmark.cli.options import (
 )
 from benchmark.core.errors import UserError
 from benchmark.core.files import plain, sha256_file
-from benchmark.core.record import Config, Record
+from benchmark.core.schema import Config, Record
 from benchmark.core.signals import INTERRUPTED
 
 if TYPE_CHECKING:
@@ -51,8 +51,8 @@ def reproduce(arguments: Namespace) -> int:
     pcbench reproduce ptb-none-0-1234abcd --device cuda --runs /tmp/again
     pcbench reproduce ptb-none-0-1234abcd --from-record elsewhere/record.json
     """
+    from benchmark.cli import agreement
     from benchmark.core import records
-    from benchmark.report import agreement
 
     known = find(arguments.id, arguments.results)
     line = known.line
@@ -114,14 +114,16 @@ def find(run_id: str, results: Path) -> Known:
     Raises:
         UserError: there is no such id, or several, or the run has no record, or a file is damaged.
     """
-    from benchmark.core import ids, records
+    from benchmark.core import records, shortened_ids
     from benchmark.core.consistency import differences
 
     files = {path: records.read_jsonl(path) for path in sorted(results.glob("*.jsonl"))}
     if not files:
         raise UserError(f"{results}: holds no collected file; --results names the folder of them")
     known = [line["id"] for lines in files.values() for line in lines]
-    run_id = ids.complete(run_id, known, str(results), "`pcbench sweep STUDY --list` prints ids")
+    run_id = shortened_ids.complete(
+        run_id, known, str(results), "`pcbench sweep STUDY --list` prints ids"
+    )
     matches = []
     for path, lines in files.items():
         done = [line for line in lines if records.is_done(line)]

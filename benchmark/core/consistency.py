@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from benchmark.core.measures import SATURATION
-from benchmark.core.record import digest, is_done
 from benchmark.core.records import marked, texts
+from benchmark.core.schema import digest, is_done
 
 Line = Mapping[str, Any]
 Numbered = Sequence[tuple[int, Line]]

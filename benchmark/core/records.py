@@ -9,12 +9,12 @@ from typing import Any, Literal
 
 from benchmark.core.errors import UserError
 from benchmark.core.files import write_atomic
-from benchmark.core.record import SCHEMA as SCHEMA
-from benchmark.core.record import Record as Record
-from benchmark.core.record import digest as digest
-from benchmark.core.record import dumps as dumps
-from benchmark.core.record import is_done as is_done
-from benchmark.core.record import validate as validate
+from benchmark.core.schema import SCHEMA as SCHEMA
+from benchmark.core.schema import Record as Record
+from benchmark.core.schema import digest as digest
+from benchmark.core.schema import dumps as dumps
+from benchmark.core.schema import is_done as is_done
+from benchmark.core.schema import validate as validate
 
 FILE = "record.json"  # in a run's folder; it alone means that the run is done
 _CONFLICT = (b"<<<<<<< ", b"=======", b">>>>>>> ", b"||||||| ")  # the marks that Git leaves

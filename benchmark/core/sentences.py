@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from benchmark.core.errors import UserError
 from benchmark.core.files import read_npz, write_npz
-from benchmark.core.record import is_done
+from benchmark.core.schema import is_done
 
 if TYPE_CHECKING:
     import numpy as np

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 from benchmark.core import sentences
 from benchmark.core.errors import UserError
-from benchmark.core.record import Record
 from benchmark.core.records import is_done
+from benchmark.core.schema import Record
 from benchmark.report import statistics
 from benchmark.report.differences import pairs
 from benchmark.report.frame import REFERENCES

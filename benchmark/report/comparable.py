@@ -13,8 +13,8 @@ from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
 
-from benchmark.core.record import Record
 from benchmark.core.records import is_done
+from benchmark.core.schema import Record
 from benchmark.core.settings import EvaluateConfig
 from benchmark.report.frame import frame
 from benchmark.run.presets import CAVEATS

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from benchmark.core import consistency, measures
 from benchmark.core.errors import UserError, suggest
-from benchmark.core.record import Data, Record, Split
 from benchmark.core.records import is_done, read_jsonl
+from benchmark.core.schema import Data, Record, Split
 from benchmark.report import collapse
 
 if TYPE_CHECKING:

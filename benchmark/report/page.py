@@ -22,8 +22,8 @@ from markupsafe import Markup, escape
 
 from benchmark.core.consistency import Finding
 from benchmark.core.measures import METRICS
-from benchmark.core.record import Record
 from benchmark.core.records import is_done
+from benchmark.core.schema import Record
 from benchmark.report import comparable
 from benchmark.report.frame import figures
 from benchmark.report.render import LEGEND, Table

@@ -11,8 +11,8 @@ from benchmark.core import consistency, sentences
 from benchmark.core.consistency import Finding
 from benchmark.core.errors import UserError
 from benchmark.core.files import check_writable, plain, write_atomic
-from benchmark.core.record import Record
 from benchmark.core.records import read_jsonl
+from benchmark.core.schema import Record
 from benchmark.report import checkpoints, render, tables, terminal
 from benchmark.report.comparable import Group, caveats, groups
 from benchmark.report.render import Table

@@ -9,11 +9,12 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from benchmark.core.measures import MEASURES, SIGNS
-from benchmark.core.record import Record
-from benchmark.report import checkpoints, collapse, published
+from benchmark.core.schema import Record
+from benchmark.report import checkpoints, collapse
 from benchmark.report.comparable import Group, notes
 from benchmark.report.differences import METRICS, MOST_PAIRS, pairs
 from benchmark.report.frame import LAST, REFERENCES, bound
+from benchmark.report.paper import published
 from benchmark.report.render import DASH, Cell, Row, Table, slug
 from benchmark.report.statistics import LEAST_T, Summary, shown, summarise
 

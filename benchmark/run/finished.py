@@ -12,9 +12,9 @@ from torch import Tensor
 
 from benchmark import data as corpora
 from benchmark import metrics
-from benchmark.core import ids, records
+from benchmark.core import records, shortened_ids
 from benchmark.core.errors import UserError
-from benchmark.core.record import Record
+from benchmark.core.schema import Record
 from benchmark.core.seeds import generator
 from benchmark.data import Vocabulary
 from benchmark.data.corpus import Corpus, Split
@@ -48,7 +48,7 @@ def load_run(
         UserError: no such run or several, one that is not finished, its weights were not kept, or
             there is no such device.
     """
-    folder = ids.folder_of(run_id, Path(runs or records.default_runs()))
+    folder = shortened_ids.folder_of(run_id, Path(runs or records.default_runs()))
     try:
         table = dict(json.loads((folder / "config.json").read_text()))
         if table.get("file"):

@@ -8,7 +8,7 @@ from typing import Any, cast
 from benchmark import data as corpora
 from benchmark.core import records
 from benchmark.core.files import plain
-from benchmark.core.record import Record
+from benchmark.core.schema import Record
 from benchmark.data.corpus import Corpus
 from benchmark.model.device import device_name, peak_mb
 from benchmark.model.polyline import corners

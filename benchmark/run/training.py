@@ -16,8 +16,8 @@ from benchmark.data.corpus import Corpus
 from benchmark.model.annealing import Annealer
 from benchmark.model.baseline import Baseline
 from benchmark.model.checkpoint import unreadable
+from benchmark.model.learning_rate import Decision, LearningRate, Phase, plan
 from benchmark.model.loss import VAELoss
-from benchmark.model.schedule import Decision, LearningRate, Phase, plan
 from benchmark.model.vae import TextVAE, build
 from benchmark.run.config import RunConfig
 from benchmark.run.encoding import Measured

@@ -14,8 +14,8 @@ from typing import Any
 from benchmark.core import records, sentences
 from benchmark.core.files import write_atomic
 from benchmark.core.provenance import checkout
-from benchmark.core.record import Origin
 from benchmark.core.records import Record
+from benchmark.core.schema import Origin
 from benchmark.data import recorded
 from benchmark.run.claims import clear_finished
 from benchmark.sweep import origin, plan, status

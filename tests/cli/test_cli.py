@@ -87,16 +87,14 @@ def test_a_study_from_file_to_table(tmp_path: Path) -> None:
 
 
 def test_help_is_instant_and_has_examples(tmp_path: Path) -> None:
-    process("--help", folder=tmp_path)  # compiled once
-    before = os.times()
     assert "pcbench sweep" in process("--help", folder=tmp_path).stdout
-    after = os.times()  # of the processor, whatever else the machine does
-    seconds = after.children_user + after.children_system
-    assert seconds - before.children_user - before.children_system < 0.4
-    source = (
-        "import sys\nfrom benchmark.cli import parser\nparser()\nsys.exit('torch' in sys.modules)"
-    )
-    assert subprocess.run([sys.executable, "-c", source], cwd=ROOT).returncode == 0
+    source = """
+import sys
+from benchmark.cli import parser
+parser()
+assert not {"torch", "numpy", "pandas", "scipy", "matplotlib", "jinja2"} & sys.modules.keys()
+"""
+    subprocess.run([sys.executable, "-c", source], cwd=ROOT, check=True)
 
 
 @pytest.mark.parametrize("command", [command.name for command in cli.COMMANDS])

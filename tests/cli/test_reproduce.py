@@ -16,9 +16,9 @@ from test_run import ONCE
 
 from benchmark import cli
 from benchmark import data as corpora
+from benchmark.cli.agreement import sentence_errors
 from benchmark.cli.reproduce import find, rebuild
 from benchmark.core import provenance, records
-from benchmark.report.agreement import sentence_errors
 from benchmark.run import config
 from benchmark.run.config import RunConfig
 from benchmark.run.session import run

@@ -9,8 +9,8 @@ import pytest
 from anchors import judged, published
 from made_up import line, missing
 
-from benchmark.report import literature
-from benchmark.report import published as beside
+from benchmark.report.paper import literature
+from benchmark.report.paper import published as beside
 from benchmark.sweep import study
 
 ROOT = Path(__file__).parents[2]

@@ -11,7 +11,7 @@ import pytest
 from benchmark import cli
 from benchmark.core.errors import UserError
 from benchmark.core.settings import TrainConfig
-from benchmark.report import literature, published
+from benchmark.report.paper import literature, published
 from benchmark.run.config import resolve
 from benchmark.run.presets import PRESETS
 

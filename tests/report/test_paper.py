@@ -10,9 +10,9 @@ import pytest
 from benchmark.core.errors import UserError
 from benchmark.model import registry
 from benchmark.model.polyline import TOLERANCE, corners
-from benchmark.report import paper as papers
-from benchmark.report import quantities
-from benchmark.report.quantities import Quantities
+from benchmark.report.paper import macros as papers
+from benchmark.report.paper import quantities
+from benchmark.report.paper.quantities import Quantities
 
 ROOT = Path(__file__).parents[2]
 PAPER = ROOT / "paper" / "paper.tex"

@@ -6,7 +6,8 @@ from typing import Any
 from made_up import missing, record
 
 from benchmark.core.records import read_jsonl
-from benchmark.report import comparable, literature, published
+from benchmark.report import comparable
+from benchmark.report.paper import literature, published
 from benchmark.report.statistics import shown, summarise
 
 ROOT = Path(__file__).parents[2]

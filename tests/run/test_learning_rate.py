@@ -12,7 +12,7 @@ import benchmark.run.training
 from benchmark.core.errors import UserError
 from benchmark.core.settings import TrainConfig
 from benchmark.model import checkpoint
-from benchmark.model.schedule import LearningRate, cooled, restarted
+from benchmark.model.learning_rate import LearningRate, cooled, restarted
 from benchmark.run.training import Training
 from benchmark.sweep import study
 

@@ -411,7 +411,7 @@ def test_collect_never_loses_a_record(place: Place) -> None:
     assert done.notes[0].endswith(kept)
     done = collect.collect(place.study, elsewhere, place.results, taking=collect.Taking(True))
     assert done.notes == [f"{done.path}: replaced: {place.ids[0]}"]
-    assert done.taken == {"replaced": 1}
+    assert done.taken == {"new": 0, "replaced": 1}
     assert {r["id"]: r["metrics"]["test"]["kl"] for r in place.collected()}[place.ids[0]] == 2.0
 
 

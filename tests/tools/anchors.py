@@ -23,7 +23,8 @@ import numpy as np
 
 from benchmark.core.errors import UserError
 from benchmark.core.records import is_done, read_jsonl
-from benchmark.report import collapse, literature
+from benchmark.report import collapse
+from benchmark.report.paper import literature
 
 SOURCE = "Li et al. 2020 (Optimus, EMNLP)"
 NATS = 0.4  # margin of likelihoods and bounds

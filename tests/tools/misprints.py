@@ -22,7 +22,7 @@ from itertools import combinations
 from pathlib import Path
 from statistics import median
 
-from benchmark.report.literature import FILE, Misprint, Printed, Value, read, rows
+from benchmark.report.paper.literature import FILE, Misprint, Printed, Value, read, rows
 
 SENTENCES = {"ptb": 3761, "yahoo": 10000, "yelp": 10000}  # of the test splits
 BATCH = 32  # sentences of a batch over which `mi_batch` is averaged

@@ -31,8 +31,8 @@ import numpy as np
 
 from benchmark.core.errors import UserError, suggest
 from benchmark.core.measures import MEASURES
-from benchmark.core.record import Record
 from benchmark.core.records import is_done, read_jsonl
+from benchmark.core.schema import Record
 from benchmark.core.settings import SECTIONS
 from benchmark.data.public import CORPORA
 from benchmark.data.settings import PRESETS as LANGUAGES
@@ -41,7 +41,7 @@ from benchmark.model.polyline import TOLERANCE
 from benchmark.report.collapse import STATES
 from benchmark.report.comparable import Group, languages_as_seeds
 from benchmark.report.frame import FIRST_WORDS, bound
-from benchmark.report.literature import Misprint, Value, read
+from benchmark.report.paper.literature import Misprint, Value, read
 from benchmark.report.statistics import summarise
 from benchmark.run.presets import PRESETS
 

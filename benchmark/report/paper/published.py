@@ -7,11 +7,11 @@ from typing import Any
 
 from benchmark.core.measures import MEASURES, SIGNS, bound
 from benchmark.core.provenance import checkout
-from benchmark.core.record import Record
 from benchmark.core.records import is_done
+from benchmark.core.schema import Record
 from benchmark.core.settings import ModelConfig, TrainConfig
-from benchmark.report.literature import FILE, Value, read
-from benchmark.report.literature import rows as printed_rows
+from benchmark.report.paper.literature import FILE, Value, read
+from benchmark.report.paper.literature import rows as printed_rows
 from benchmark.report.render import Cell, Row, Table
 from benchmark.report.statistics import shown, summarise
 from benchmark.run.presets import PRESETS

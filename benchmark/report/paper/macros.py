@@ -1,10 +1,9 @@
 r"""The paper's numbers: ``\pcb{KEY}`` prints one, ``\checked{STATEMENT}`` must be true.
 
-``python -m benchmark.report.paper`` reads paper/paper.tex, looks up every key
-(`benchmark.report.quantities`) and writes paper/tables/macros.tex. A key that names nothing stops
-it, and so does a statement that the records contradict. What is said of a study without records is
-left undefined: LaTeX then stops where such a key is printed, so the text asks
-``\ifrecorded{STUDY}{...}{...}`` first.
+``python -m benchmark.report.paper.macros`` reads paper/paper.tex, looks up every key (`quantities`)
+and writes paper/tables/macros.tex. A key that names nothing stops it, and so does a statement that
+the records contradict. What is said of a study without records is left undefined: LaTeX then stops
+where such a key is printed, so the text asks ``\ifrecorded{STUDY}{...}{...}`` first.
 
 A statement compares two keys or a key and a number: ``quickstart:cyclical:kl:min > 1``. Where a
 part reads ``[a|b]`` it is said of each.
@@ -21,7 +20,7 @@ from typing import Any
 from benchmark.core.errors import UserError
 from benchmark.core.files import write_atomic
 from benchmark.model import registry
-from benchmark.report.quantities import Quantities
+from benchmark.report.paper.quantities import Quantities
 from benchmark.report.render import define, escape, tabular
 
 COMMANDS = re.compile(r"\\(pcb|checked)\{([^{}#]*)\}")  # with "#" it is a definition

@@ -14,7 +14,7 @@ from pathlib import Path
 from benchmark.core import sentences
 from benchmark.core.errors import UserError
 from benchmark.core.measures import METRICS
-from benchmark.core.record import Record
+from benchmark.core.schema import Record
 from benchmark.report.frame import figures
 from benchmark.report.statistics import prediction
 

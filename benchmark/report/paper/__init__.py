@@ -1,0 +1,1 @@
+"""The paper: the numbers that its text cites, and published figures beside ours."""
