@@ -29,7 +29,7 @@ def bench(arguments: Namespace) -> int:
     from benchmark.bench import bench as benching
     from benchmark.bench import scaling
     from benchmark.model.device import prepare_device
-    from benchmark.report.render import aligned
+    from benchmark.report.formats import aligned
 
     threads, device = arguments.threads, arguments.device
     prepare_device(device, threads)  # or say that there is none

@@ -114,14 +114,14 @@ def find(run_id: str, results: Path) -> Known:
     Raises:
         UserError: there is no such id, or several, or the run has no record, or a file is damaged.
     """
-    from benchmark.core import records, shortened_ids
+    from benchmark.core import id_prefixes, records
     from benchmark.core.consistency import differences
 
     files = {path: records.read_jsonl(path) for path in sorted(results.glob("*.jsonl"))}
     if not files:
         raise UserError(f"{results}: holds no collected file; --results names the folder of them")
     known = [line["id"] for lines in files.values() for line in lines]
-    run_id = shortened_ids.complete(
+    run_id = id_prefixes.complete(
         run_id, known, str(results), "`pcbench sweep STUDY --list` prints ids"
     )
     matches = []

@@ -198,9 +198,9 @@ def sample(arguments: Namespace) -> int:
 
 def _run_folder(arguments: Namespace) -> Path:
     """Return the folder of the run that ID names; name the run if ID is a part of its id."""
-    from benchmark.core import shortened_ids
+    from benchmark.core import id_prefixes
 
-    folder = shortened_ids.folder_of(arguments.id, arguments.runs)
+    folder = id_prefixes.folder_of(arguments.id, arguments.runs)
     if folder.name.startswith(arguments.id) and folder.name != arguments.id:
         say(folder.name)
     return folder

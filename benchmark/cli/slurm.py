@@ -38,9 +38,9 @@ def submit(arguments: Namespace) -> int:
     pcbench submit paper/main.toml --device cuda --partition=gpu --gres=gpu:1 --time=8:00:00
     pcbench submit paper/main.toml --pack 4 --limit 10 --dry-run
     """
+    from benchmark.sweep.slurm_submit import SubmitOptions
+    from benchmark.sweep.slurm_submit import submit as send
     from benchmark.sweep.study import locate
-    from benchmark.sweep.submit import SubmitOptions
-    from benchmark.sweep.submit import submit as send
 
     toml = any(word.endswith(".toml") for word in arguments.sbatch)
     if toml and not locate(arguments.study).exists():
@@ -73,7 +73,7 @@ def task(arguments: Namespace) -> int:
 
     pcbench task results/runs/manifests/main-0123456789ab.json --index 0
     """
-    from benchmark.sweep import task as tasks
+    from benchmark.sweep import slurm_task as tasks
 
     if arguments.report:
         return tasks.collect_and_report(arguments.manifest)

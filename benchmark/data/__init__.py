@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from benchmark.core.errors import UserError
-from benchmark.data import coding, store
+from benchmark.data import coding, prepared
 from benchmark.data.catalogue import OWN_TEXT, default_root, descriptions, find
 from benchmark.data.corpus import Corpus, Split
 from benchmark.data.settings import ExactSettings
@@ -76,14 +76,14 @@ def prepare(spec: str, root: Path, source: Path | None = None, progress: bool = 
     dataset = find(spec)
     target, meta = root / dataset.slug, {"spec": dataset.name, "identity": dataset.identity}
     made = dataset.make(root, source, progress)
-    content = store.content_sha256(made.words, made.splits)
+    content = prepared.content_sha256(made.words, made.splits)
     expected = CONTENT.get(dataset.name, content)
     if content != expected:
         raise UserError(
             f"{spec}: generated content has sha256 {content}, expected {expected}; "
             "the generator or NumPy's bit streams changed: report this with `pcbench doctor`"
         )
-    store.save(target, replace(made, meta={**meta, **made.meta, "content": content}))
+    prepared.save(target, replace(made, meta={**meta, **made.meta, "content": content}))
     return target
 
 
@@ -97,18 +97,18 @@ def load(spec: str, root: Path) -> Corpus:
     if isinstance(dataset.kind, ExactSettings) and not dataset.meta(root):
         prepare(spec, root, progress=False)
     command = dataset.command(root)
-    prepared = store.load(root / dataset.slug, dataset.identity, command)
-    if prepared is None:
+    data = prepared.load(root / dataset.slug, dataset.identity, command)
+    if data is None:
         raise UserError(f"{dataset.name}: not prepared in {root}; run: {command}")
     return Corpus(
         spec=dataset.name,
-        vocabulary=coding.vocabulary_of(prepared),
-        splits=prepared.splits,
+        vocabulary=coding.vocabulary_of(data),
+        splits=data.splits,
         sha256=dataset.identity,
         language=dataset.language,
         text_sha256=dataset.text_sha256,
-        words=prepared.meta.get("words", {}),
-        substituted=prepared.meta.get("substituted", {}),
+        words=data.meta.get("words", {}),
+        substituted=data.meta.get("substituted", {}),
     )
 
 

@@ -11,12 +11,12 @@ import numpy as np
 
 from benchmark.core.errors import UserError, suggest
 from benchmark.core.files import plain
-from benchmark.data import coding, folder, public, settings, store
+from benchmark.data import coding, folder, prepared, public, settings
 from benchmark.data.coding import PLAIN, Coding
 from benchmark.data.exact import TEST, TRAIN, VALID, ExactLanguage
+from benchmark.data.prepared import Prepared
 from benchmark.data.public import PublicCorpus
 from benchmark.data.settings import ExactSettings
-from benchmark.data.store import Prepared
 
 OWN_TEXT = "your own folder of train.txt, valid.txt and test.txt, one sentence a line"
 
@@ -71,7 +71,7 @@ class DataSet:
 
     def meta(self, root: Path) -> dict[str, Any]:
         """Read the JSON of its prepared form; empty if nothing current is there."""
-        return store.read_meta(root / self.slug, self.identity, self.command(root)) or {}
+        return prepared.read_meta(root / self.slug, self.identity, self.command(root)) or {}
 
     def make(self, root: Path, source: Path | None, progress: bool) -> Prepared:
         """Download, read or generate it; arguments as for `prepare`."""

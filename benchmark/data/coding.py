@@ -11,8 +11,8 @@ from pydantic import Field
 from benchmark.core.errors import UserError
 from benchmark.core.files import sha256_bytes
 from benchmark.core.tokens import SPECIALS
+from benchmark.data.prepared import Prepared, Split
 from benchmark.data.settings import overrides
-from benchmark.data.store import Prepared, Split
 from benchmark.data.vocabulary import PieceVocabulary, Vocabulary, WordVocabulary
 
 VERSION = 1  # raised when equal text and settings would become other token ids

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from benchmark.core.tokens import BOS, EOS, PAD
 from benchmark.data.exact import ExactLanguage
-from benchmark.data.store import Split
+from benchmark.data.prepared import Split
 from benchmark.data.vocabulary import Vocabulary
 
 __all__ = ["BOS", "EOS", "PAD", "Corpus", "Split"]

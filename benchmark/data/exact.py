@@ -16,8 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmark.core.tokens import BOS, EOS, SPECIALS
+from benchmark.data.prepared import Split
 from benchmark.data.settings import ExactSettings
-from benchmark.data.store import Split
 from benchmark.data.vocabulary import WordVocabulary
 
 Floats = NDArray[np.float64]

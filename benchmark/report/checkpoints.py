@@ -10,8 +10,8 @@ from benchmark.core.records import is_done
 from benchmark.core.schema import Record
 from benchmark.report import statistics
 from benchmark.report.differences import pairs
+from benchmark.report.formats import DASH, Cell, Row, Table
 from benchmark.report.frame import REFERENCES
-from benchmark.report.render import DASH, Cell, Row, Table
 
 if TYPE_CHECKING:
     import numpy as np

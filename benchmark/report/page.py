@@ -24,9 +24,9 @@ from benchmark.core.consistency import Finding
 from benchmark.core.measures import METRICS
 from benchmark.core.records import is_done
 from benchmark.core.schema import Record
-from benchmark.report import comparable
+from benchmark.report import grouping
+from benchmark.report.formats import LEGEND, Table
 from benchmark.report.frame import figures
-from benchmark.report.render import LEGEND, Table
 from benchmark.report.tables import remarks
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -196,7 +196,7 @@ def _gallery(lines: Sequence[Record]) -> list[dict[str, Any]]:
     Records hold texts of the exact languages only.
     """
     gallery = []
-    for group in comparable.groups(lines):
+    for group in grouping.groups(lines):
         first: dict[str, Record] = {}
         for line in group.lines:
             if line.get("samples"):

@@ -13,9 +13,9 @@ from benchmark.core.errors import UserError
 from benchmark.core.files import check_writable, plain, write_atomic
 from benchmark.core.records import read_jsonl
 from benchmark.core.schema import Record
-from benchmark.report import checkpoints, render, tables, terminal
-from benchmark.report.comparable import Group, caveats, groups
-from benchmark.report.render import Table
+from benchmark.report import checkpoints, formats, tables, terminal
+from benchmark.report.formats import Table
+from benchmark.report.grouping import Group, caveats, groups
 from benchmark.report.verdict import verdict
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ class Report:
         """The tables and the remarks on the records."""
         known = [one for one in self.findings if not one.wrong]
         remarks = [f"{one.id}: {one.text}" if one.id else one.text for one in known]
-        return render.markdown(self.name, self.built, tables.remarks(self.lines) + remarks)
+        return formats.markdown(self.name, self.built, tables.remarks(self.lines) + remarks)
 
     @cached_property
     def pictures(self) -> "list[Picture]":
@@ -96,8 +96,8 @@ class Report:
         """Return the content of each file that belongs in version control, but for images."""
         contents = {
             to.tables / f"{self.name}.md": self.markdown,
-            to.tables / f"{self.name}.tex": render.latex(self.name, self.built),
-            to.tables / f"{self.name}.csv": render.csv(self.built),
+            to.tables / f"{self.name}.tex": formats.latex(self.name, self.built),
+            to.tables / f"{self.name}.csv": formats.csv(self.built),
         }
         if to.figures is not None:
             contents |= {to.figures / f"{one.name}.csv": one.csv for one in self.pictures}
@@ -184,7 +184,7 @@ class Report:
             raise UserError(
                 f"{page}: lacks the lines {start} and {end}; add them where the table goes"
             )
-        return f"{head}{start}\n{render.short(self.built)}\n{end}{tail}"
+        return f"{head}{start}\n{formats.short(self.built)}\n{end}{tail}"
 
 
 def read(study: str, results: Path) -> Report:

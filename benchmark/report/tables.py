@@ -1,6 +1,6 @@
 """The tables of a study: for each group of records that compare, rows, differences, two steps.
 
-`benchmark.report.render` writes them as Markdown, LaTeX and CSV.
+`benchmark.report.formats` writes them as Markdown, LaTeX and CSV.
 """
 
 import math
@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING
 from benchmark.core.measures import MEASURES, SIGNS
 from benchmark.core.schema import Record
 from benchmark.report import checkpoints, collapse
-from benchmark.report.comparable import Group, notes
 from benchmark.report.differences import METRICS, MOST_PAIRS, pairs
+from benchmark.report.formats import DASH, Cell, Row, Table, slug
 from benchmark.report.frame import LAST, REFERENCES, bound
+from benchmark.report.grouping import Group, notes
 from benchmark.report.paper import published
-from benchmark.report.render import DASH, Cell, Row, Table, slug
 from benchmark.report.statistics import LEAST_T, Summary, shown, summarise
 
 if TYPE_CHECKING:

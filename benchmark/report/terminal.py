@@ -6,7 +6,7 @@ import textwrap
 from collections.abc import Iterable, Sequence
 
 from benchmark.core.consistency import Finding
-from benchmark.report.render import DASH, Cell, Table
+from benchmark.report.formats import DASH, Cell, Table
 
 WIDTH = 100  # columns
 _COLUMNS = ("ELBO", "KL", "MI", "IW-NLL", "excess")

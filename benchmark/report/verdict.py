@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 from benchmark.core.measures import SIGNS
 from benchmark.report import collapse
-from benchmark.report.comparable import Group
 from benchmark.report.differences import LEVEL
 from benchmark.report.frame import bound
+from benchmark.report.grouping import Group
 from benchmark.report.statistics import LEAST_T, Summary, number, shown, summarise
 from benchmark.report.tables import states
 
@@ -52,7 +52,7 @@ def verdict(groups: Sequence[Group]) -> list[str]:
     """Return plain sentences on a study, or of several tables one entry each.
 
     Args:
-        groups: of `benchmark.report.comparable.groups`.
+        groups: of `benchmark.report.grouping.groups`.
     """
     compared = [_contenders(group, "none") for group in groups]
     each = sum(map(len, compared)) <= _EACH

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from benchmark import data as corpora
 from benchmark import metrics
-from benchmark.core import records, shortened_ids
+from benchmark.core import id_prefixes, records
 from benchmark.core.errors import UserError
 from benchmark.core.schema import Record
 from benchmark.core.seeds import generator
@@ -48,7 +48,7 @@ def load_run(
         UserError: no such run or several, one that is not finished, its weights were not kept, or
             there is no such device.
     """
-    folder = shortened_ids.folder_of(run_id, Path(runs or records.default_runs()))
+    folder = id_prefixes.folder_of(run_id, Path(runs or records.default_runs()))
     try:
         table = dict(json.loads((folder / "config.json").read_text()))
         if table.get("file"):

@@ -11,7 +11,7 @@ from benchmark.core.files import plain
 from benchmark.core.schema import Record
 from benchmark.data.corpus import Corpus
 from benchmark.model.device import device_name, peak_mb
-from benchmark.model.polyline import corners
+from benchmark.model.weight_path import corners
 from benchmark.run.config import EVALUATION, RunConfig
 from benchmark.run.training import Training
 

@@ -13,7 +13,7 @@ from benchmark.core import records
 from benchmark.core.errors import UserError
 from benchmark.run import claims, failures
 from benchmark.run.progress import duration
-from benchmark.sweep import plan, slurm
+from benchmark.sweep import plan, slurm_queue
 from benchmark.sweep.manifest import Manifest
 
 if TYPE_CHECKING:
@@ -111,7 +111,7 @@ def table(study: "Study", runs: Path, results: Path | None = None) -> str:
 
     ``results`` as in `plan.standings`.
     """
-    submissions = slurm.submissions(runs, study.name)
+    submissions = slurm_queue.submissions(runs, study.name)
     waiting, notes = _waiting(submissions)
     standings = plan.standings(study, runs, results)
     states = {one.run.id: _state(one, runs, waiting) for one in standings}
@@ -168,7 +168,7 @@ def _waiting(submissions: Submissions) -> tuple[dict[str, State], list[str]]:
     """Return the state of each run that Slurm holds, or held once where it cannot be asked."""
     if not submissions:
         return {}, []
-    queue = slurm.queue()
+    queue = slurm_queue.queue()
     if queue is not None:
         return {i: State("queued", f"Slurm: {s.lower()}") for i, s in queue.runs.items()}, []
     waiting: dict[str, State] = {}

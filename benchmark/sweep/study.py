@@ -29,10 +29,10 @@ from pydantic import AfterValidator
 
 from benchmark.core.errors import UserError, suggest
 from benchmark.core.files import plain
+from benchmark.core.id_prefixes import complete
 from benchmark.core.provenance import checkout
 from benchmark.core.records import marked
 from benchmark.core.settings import SECTIONS, Mistakes, build
-from benchmark.core.shortened_ids import complete
 from benchmark.model import registry
 from benchmark.run.config import DataSet, Precision, Preset, RunConfig, Seed, method_of, resolve
 

@@ -9,7 +9,7 @@ import torch
 from benchmark import cli
 from benchmark.bench import bench, worker
 from benchmark.core.errors import UserError
-from benchmark.report.render import aligned
+from benchmark.report.formats import aligned
 
 
 def test_the_operations_of_a_token_are_those_of_the_matrices() -> None:

@@ -10,7 +10,7 @@ from made_up import record
 from benchmark.core import sentences
 from benchmark.core.errors import UserError
 from benchmark.report import checkpoints, tables
-from benchmark.report.comparable import groups
+from benchmark.report.grouping import groups
 
 N = 40
 DRAWN = np.random.default_rng(0).normal(size=(2, 3, N))

@@ -9,9 +9,9 @@ import pytest
 from scipy import stats
 
 from benchmark.core.tokens import EOS
-from benchmark.data import exact, settings, store
+from benchmark.data import exact, prepared, settings
 from benchmark.data.exact import ExactLanguage
-from benchmark.data.store import Split
+from benchmark.data.prepared import Split
 
 TINY = settings.ExactSettings(
     classes=3, words=4, successors=2, topical=2, mix=0.4, stop=0.3, min_length=2, seed=5
@@ -141,7 +141,7 @@ def test_entropy_without_classes_agrees_with_the_markov_chain():
 
 def test_same_seed_same_bytes_and_streams_differ():
     def content(split):
-        return store.content_sha256(["x"], {"train": split})
+        return prepared.content_sha256(["x"], {"train": split})
 
     one, other = ExactLanguage(TINY), ExactLanguage(TINY)
     assert content(one.sample(100, 1)) == content(other.sample(100, 1))

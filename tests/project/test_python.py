@@ -19,7 +19,7 @@ from made_up import line, missing
 import benchmark
 from benchmark import cli, load_run, read_records
 from benchmark import data as corpora
-from benchmark.core import shortened_ids
+from benchmark.core import id_prefixes
 from benchmark.core.errors import UserError
 from benchmark.core.seeds import generator
 from benchmark.model.vae import build
@@ -181,7 +181,7 @@ def test_an_id_may_be_cut_off_where_one_run_begins_so() -> None:
     known = ["a-none-0-12", "a-none-1-34", "a-beta-0-56", "a-none-0-1"]
 
     def complete(given: str) -> str:
-        return shortened_ids.complete(given, known, "here", "look elsewhere")
+        return id_prefixes.complete(given, known, "here", "look elsewhere")
 
     assert complete("a-b") == "a-beta-0-56"
     assert complete("a-none-0-1") == "a-none-0-1"  # an id, though another begins with it
@@ -194,7 +194,7 @@ def test_an_id_may_be_cut_off_where_one_run_begins_so() -> None:
         with pytest.raises(UserError, match=f"no run '{nothing}'; 4 others are there; look else"):
             complete(nothing)
     with pytest.raises(UserError, match=r", and 5 more$"):
-        shortened_ids.complete("r", [f"r{i:02d}" for i in range(15)], "here", "")
+        id_prefixes.complete("r", [f"r{i:02d}" for i in range(15)], "here", "")
 
 
 def test_commands_take_the_beginning_of_an_id_or_a_folder(

@@ -7,8 +7,8 @@ from made_up import line, markdown
 from test_report import cells
 
 from benchmark.report import collapse, tables
-from benchmark.report.comparable import groups
-from benchmark.report.render import Table
+from benchmark.report.formats import Table
+from benchmark.report.grouping import groups
 
 
 def figures_of(mi: float, mi_se: float, use: float, use_se: float) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from made_up import markdown, missing, record
 
 from benchmark.core import consistency
 from benchmark.report import tables
-from benchmark.report.comparable import groups
+from benchmark.report.grouping import groups
 
 SENTENCES, WORDS, PIECES = 3761, 82430, 108464
 CODED = "ptb:size=4000,vocabulary=sentencepiece"

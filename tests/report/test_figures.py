@@ -8,9 +8,9 @@ import numpy as np
 from made_up import missing, record
 
 from benchmark.core.records import read_jsonl
-from benchmark.report import comparable, figures
-from benchmark.report.comparable import groups
+from benchmark.report import figures, grouping
 from benchmark.report.figures import forest, learning, rate_distortion, style
+from benchmark.report.grouping import groups
 
 RESULTS = Path(__file__).parents[2] / "results"
 ODD = ["$x_1$ 100 %", "_hidden <b>&amp;", "größe 漢字 🙂", "x" * 60, r"\alpha $ {", "a\nb", "="]
@@ -60,8 +60,8 @@ def test_odd_labels_and_data_sets_are_drawn() -> None:
         run["data"] = run["data"] | {"sha256": "1" * 64}
     assert {"s-learning-ptb", "s-learning-text-a-b_-size-5"} <= drawn(lines)
     with style.settings():
-        figure = forest.draw(forest.rows(comparable.groups(lines)[0]))
-        plane = rate_distortion.draw(rate_distortion.rows(comparable.groups(lines)[0]))
+        figure = forest.draw(forest.rows(grouping.groups(lines)[0]))
+        plane = rate_distortion.draw(rate_distortion.rows(grouping.groups(lines)[0]))
     shown = [text.get_text() for text in figure.axes[0].get_yticklabels()]
     assert shown[:2] == ["$x_1$ 100 %", "_hidden <b>&amp;"]
     assert shown[2] == "größe 漢字 🙂"
@@ -95,7 +95,7 @@ def test_language_models_alone_have_no_latent_to_draw() -> None:
 
 
 def test_an_auto_encoder_far_away_squashes_no_axis_and_is_told() -> None:
-    lines = comparable.groups(records("quickstart"))[0]
+    lines = grouping.groups(records("quickstart"))[0]
     with style.settings():
         plane = rate_distortion.draw(rate_distortion.rows(lines))
         curves = learning.draw(learning.rows(lines))
@@ -113,7 +113,7 @@ def test_an_auto_encoder_far_away_squashes_no_axis_and_is_told() -> None:
 
 
 def test_every_axis_has_a_unit() -> None:
-    lines = comparable.groups(records("ptb_check"))[0]
+    lines = grouping.groups(records("ptb_check"))[0]
     for module in figures.FIGURES:
         with style.settings():
             figure = module.draw(module.rows(lines))
@@ -131,7 +131,7 @@ def test_a_row_looks_the_same_in_every_figure_and_like_no_other() -> None:
     assert len({(tuple(look.colour), str(look.line)) for look in looks}) == 35
     near = [style.look(place, "") for place in range(3, 8)]
     assert len({tuple(look.colour) for look in near}) == len({str(look.line) for look in near}) == 5
-    lines = comparable.groups(records("quickstart"))[0]
+    lines = grouping.groups(records("quickstart"))[0]
     with style.settings():
         plane = rate_distortion.draw(rate_distortion.rows(lines))
         curves = learning.draw(learning.rows(lines))
@@ -153,7 +153,7 @@ def test_codings_of_one_text_are_rows_of_their_own_paired_within() -> None:
             run["data"] = run["data"] | {"text_sha256": "2" * 64, "lossless": {"test": True}}
             run["metrics"]["test"]["iw_nll"] = 101.0 + shift + row
             lines.append(run)
-    table = forest.rows(comparable.groups(lines)[0])
+    table = forest.rows(grouping.groups(lines)[0])
     means = table[(table["metric"] == "iw_nll") & table["seed"].isna()]
     assert dict(zip(means["label"], means["value"], strict=True)) == {
         "a, word": 1.0, "a, vocabulary=sentencepiece": 1.0,
@@ -165,7 +165,7 @@ def test_codings_of_one_text_are_rows_of_their_own_paired_within() -> None:
 def test_limits_and_facets() -> None:
     assert style.limits([1.0, np.nan, 3.0], spare=0.0) == (1.0, 3.0)
     assert style.limits([2.0], least=1.0, spare=0.0) == (1.5, 2.5)
-    table = learning.rows(comparable.groups(records("exact"))[0])
+    table = learning.rows(grouping.groups(records("exact"))[0])
     parts = style.facets(table)
     assert [len(part) for part in parts] == [7, 7, 7, 6]  # with both references in each
     assert all({"lstm_lm", "none"} <= {label for _, label, _ in part} for part in parts)

@@ -12,8 +12,8 @@ import pytest
 
 from benchmark.core.records import read_jsonl
 from benchmark.report import figures
-from benchmark.report.comparable import Group, groups
 from benchmark.report.figures import schedules
+from benchmark.report.grouping import Group, groups
 
 ROOT = Path(__file__).parents[2]
 STUDIES = ("quickstart", "exact", "confound_exact", "ptb_check")

@@ -20,9 +20,9 @@ from made_up import line, missing
 from benchmark.core.consistency import Finding
 from benchmark.core.records import read_jsonl
 from benchmark.report import tables
-from benchmark.report.comparable import groups
+from benchmark.report.formats import Cell, Row, Table
+from benchmark.report.grouping import groups
 from benchmark.report.page import page
-from benchmark.report.render import Cell, Row, Table
 
 RESULTS = Path(__file__).parents[2] / "results"
 VOID = {"meta", "link", "img", "wbr"}

@@ -9,7 +9,7 @@ import pytest
 
 from benchmark.core.errors import UserError
 from benchmark.model import registry
-from benchmark.model.polyline import TOLERANCE, corners
+from benchmark.model.weight_path import TOLERANCE, corners
 from benchmark.report.paper import macros as papers
 from benchmark.report.paper import quantities
 from benchmark.report.paper.quantities import Quantities

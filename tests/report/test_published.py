@@ -6,7 +6,7 @@ from typing import Any
 from made_up import missing, record
 
 from benchmark.core.records import read_jsonl
-from benchmark.report import comparable
+from benchmark.report import grouping
 from benchmark.report.paper import literature, published
 from benchmark.report.statistics import shown, summarise
 
@@ -85,7 +85,7 @@ def test_codings_of_one_text_are_not_mixed() -> None:
     lines = [run(0, FB5), run(1, FB5, data="ptb:vocabulary=sentencepiece", neg_elbo=1.0, rec=0.5)]
     for line in lines:
         line["data"] |= {"text_sha256": "0" * 64, "lossless": {"test": True}}
-    (group,) = comparable.groups(lines)
+    (group,) = grouping.groups(lines)
     (table,) = published.tables(group.title, group.lines, FILE)
     assert {(row.label, row.cells[3].text) for row in table.rows} == {("ours, word", "1")}
 

@@ -8,8 +8,8 @@ from made_up import line, markdown, missing
 
 from benchmark.core import records
 from benchmark.core.errors import UserError
-from benchmark.report import render, report, tables
-from benchmark.report.comparable import groups
+from benchmark.report import formats, report, tables
+from benchmark.report.grouping import groups
 from benchmark.report.statistics import shown, summarise
 
 TOKENS = 82430 / 3761  # a sentence
@@ -172,7 +172,7 @@ def test_a_page_gets_the_short_table_between_its_markers(tmp_path: Path) -> None
     found.fill(page)
     found.fill(page)
     assert found.differing(to, page) == []
-    text = render.short(tables.build(groups(lines)))
+    text = formats.short(tables.build(groups(lines)))
     assert page.read_text() == (f"before\n<!-- results:s -->\n{text}\n<!-- /results:s -->\nafter\n")
     assert list(cells(text, "none")) == [
         "baseline", "ELBO", "KL", "MI", "IW-NLL", "z_use", "alive / undecided / collapsed",

@@ -13,8 +13,8 @@ from made_up import record
 
 from benchmark import cli
 from benchmark.core import records
-from benchmark.report import render, report, tables
-from benchmark.report.comparable import groups
+from benchmark.report import formats, report, tables
+from benchmark.report.grouping import groups
 
 ROOT = Path(__file__).parents[2]
 STUDIES = sorted(path.stem for path in (ROOT / "results").glob("*.jsonl"))
@@ -200,7 +200,7 @@ def test_latex_prints_what_the_table_says(tmp_path: Path) -> None:
     ]
     lines.append(lines[0] | {"status": "failed", "id": "x", "error": 'a_b --c "d"'})
     lines[-1]["config"] = lines[0]["config"] | {"seed": 3}
-    (tmp_path / "s.tex").write_text(render.latex("s", tables.build(groups(lines))))
+    (tmp_path / "s.tex").write_text(formats.latex("s", tables.build(groups(lines))))
     (tmp_path / "t.tex").write_text(
         r"\documentclass{article}\usepackage[T1]{fontenc}\usepackage{booktabs}\pagestyle{empty}\parindent0pt"
         r"\usepackage[margin=0cm,paperwidth=80cm,paperheight=20cm]{geometry}\input{s.tex}"

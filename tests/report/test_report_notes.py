@@ -5,8 +5,8 @@ from typing import Any
 from made_up import record
 
 from benchmark.report import tables
-from benchmark.report.comparable import groups
-from benchmark.report.render import Table
+from benchmark.report.formats import Table
+from benchmark.report.grouping import groups
 
 
 def line(label: str, row: int, **train: Any) -> dict[str, Any]:

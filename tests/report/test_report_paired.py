@@ -8,9 +8,9 @@ import pytest
 from made_up import record
 from scipy import stats
 
-from benchmark.report import render, tables
-from benchmark.report.comparable import groups
-from benchmark.report.render import Cell, Table
+from benchmark.report import formats, tables
+from benchmark.report.formats import Cell, Table
+from benchmark.report.grouping import groups
 
 Lines = list[dict[str, Any]]
 
@@ -82,7 +82,7 @@ def test_only_a_significantly_better_likelihood_is_bold() -> None:
         if one.bold
     ]
     assert bold == [("ptb", "a", "IW-NLL")]
-    text = render.markdown("s", list(found.values()))
+    text = formats.markdown("s", list(found.values()))
     assert text.count("**") == 2
     assert f"**{cell(found['ptb'], 'a', 'IW-NLL').text}**" in text
     few = build(rows_of("none", 0, NONE[:2]), rows_of("a", 1, GOOD[:2]))

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from made_up import line, missing
 
-from benchmark.report.comparable import groups
+from benchmark.report.grouping import groups
 from benchmark.report.verdict import verdict
 
 Lines = list[dict[str, Any]]

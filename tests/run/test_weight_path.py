@@ -14,10 +14,10 @@ from test_learning_rate import HALVING, Scripted
 
 from benchmark.core import records
 from benchmark.core.errors import UserError
-from benchmark.model.polyline import MOST, TOLERANCE, corners
+from benchmark.model.weight_path import MOST, TOLERANCE, corners
 from benchmark.report import figures
-from benchmark.report.comparable import groups
 from benchmark.report.figures import schedules
+from benchmark.report.grouping import groups
 from benchmark.run.config import RunConfig
 from benchmark.run.result import assemble, weight_path
 from benchmark.run.session import run as whole_run

@@ -19,7 +19,7 @@ from benchmark.core.errors import UserError
 from benchmark.core.signals import noted
 from benchmark.run import claims, failures
 from benchmark.sweep import manifest, status, study
-from benchmark.sweep import task as tasks
+from benchmark.sweep import slurm_task as tasks
 from benchmark.sweep.pool import Display, Outcome, Pool, outcome
 
 ROWS = 4

@@ -13,8 +13,8 @@ from made_up import record
 from benchmark import cli
 from benchmark.core import provenance, records
 from benchmark.run import claims, failures
-from benchmark.sweep import costs, manifest, slurm, study
-from benchmark.sweep.submit import plan
+from benchmark.sweep import costs, manifest, slurm_queue, study
+from benchmark.sweep.slurm_submit import plan
 
 PLAIN = manifest.Options("data")
 TOML = """[study]
@@ -120,7 +120,7 @@ def test_what_needs_no_run_is_left_out(place: Place) -> None:
         failures.add(place.runs / place.ids[1], "no luck")
     (place.runs / place.ids[2]).mkdir()
     failures.add(place.runs / place.ids[2], "once only")
-    queue = slurm.Queue(frozenset({"7"}), {place.ids[3]: "PENDING"})
+    queue = slurm_queue.Queue(frozenset({"7"}), {place.ids[3]: "PENDING"})
     with claims.claim(place.runs / place.ids[4]):
         todo, left_out = plan(place.study, place.runs, PLAIN, queue)
         assert [run.id for run in todo] == [place.ids[2], place.ids[5]]
@@ -134,7 +134,7 @@ def test_the_claim_of_a_job_that_left_the_queue_is_dead(
 ) -> None:
     monkeypatch.setenv("SLURM_JOB_ID", "7")
     with claims.claim(place.runs / place.ids[0]):
-        here, gone = slurm.Queue(frozenset({"7"})), slurm.Queue(frozenset({"8"}))
+        here, gone = slurm_queue.Queue(frozenset({"7"})), slurm_queue.Queue(frozenset({"8"}))
         assert len(plan(place.study, place.runs, PLAIN, here)[0]) == 5
         assert len(plan(place.study, place.runs, PLAIN, gone)[0]) == 6
         assert len(plan(place.study, place.runs, PLAIN, None)[0]) == 5
@@ -147,13 +147,13 @@ def test_the_queue_tells_runs_by_manifest_and_index(place: Place) -> None:
     frozen = manifest.build(place.study, place.study.configs, runs, options)
     manifest.write(frozen, place.study)
     script = "/repository/slurm/array.sbatch /repository /bin/python"
-    words = " ".join(slurm.task_words(frozen.path, 2, 1))
+    words = " ".join(slurm_queue.task_words(frozen.path, 2, 1))
     place.command(
         "squeue",
         f"""cat <<'END'
 9|0|RUNNING|{script} {words}
 10|1|PENDING|{script} {words}
-11|0|COMPLETING|{script} {" ".join(slurm.task_words(frozen.path, 2, 0))}
+11|0|COMPLETING|{script} {" ".join(slurm_queue.task_words(frozen.path, 2, 0))}
 12|N/A|PENDING|{script} task {frozen.path} --report
 13|5|PENDING|{script} task /gone.json --pack 2 --offset 0
 14|0|RUNNING|/home/other.sh
@@ -162,12 +162,12 @@ def test_the_queue_tells_runs_by_manifest_and_index(place: Place) -> None:
 lines.sh
 END""",
     )
-    queue = slurm.queue()
+    queue = slurm_queue.queue()
     assert queue is not None
     assert queue.jobs == {"9", "10", "12", "13", "14", "15", "16"}
     assert queue.runs == dict(zip(place.ids[2:], ["RUNNING"] * 2 + ["PENDING"] * 2, strict=True))
     place.command("squeue", "echo 'Unable to contact slurm controller' >&2; exit 1")
-    assert slurm.queue() is None
+    assert slurm_queue.queue() is None
 
 
 def test_a_surrounding_job_leaks_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -177,10 +177,10 @@ def test_a_surrounding_job_leaks_nothing(monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "3")
     monkeypatch.setenv("SBATCH_ACCOUNT", "mine")
     monkeypatch.setenv("SLURM_CONF", "/etc/slurm.conf")
-    assert slurm.environment() == dict(os.environ)
+    assert slurm_queue.environment() == dict(os.environ)
     for name in ("SLURM_JOB_ID", "SLURM_ARRAY_TASK_ID", "SLURM_MEM_PER_CPU", "SBATCH_ARRAY_INX"):
         monkeypatch.setenv(name, "1")
-    found = slurm.environment()
+    found = slurm_queue.environment()
     assert {"SLURM_CONF", "SBATCH_ACCOUNT"} <= found.keys()
     assert {n for n in os.environ if n not in found} == {
         "SLURM_JOB_ID", "SLURM_ARRAY_TASK_ID", "SLURM_MEM_PER_CPU", "SBATCH_ARRAY_INX",

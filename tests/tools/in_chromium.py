@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 import pytest
 import test_page
 
+from benchmark.report.formats import Cell, Row, Table
 from benchmark.report.page import page as html
-from benchmark.report.render import Cell, Row, Table
 
 if TYPE_CHECKING:
     from playwright.sync_api import BrowserContext, Page

@@ -2,13 +2,13 @@
 
 from typing import Any
 
-from benchmark.report import render, tables
-from benchmark.report.comparable import groups
+from benchmark.report import formats, tables
+from benchmark.report.grouping import groups
 
 
 def markdown(study: str, lines: list[dict[str, Any]]) -> str:
     """The page of a study's tables."""
-    return render.markdown(study, tables.build(groups(lines)), tables.remarks(lines))
+    return formats.markdown(study, tables.build(groups(lines)), tables.remarks(lines))
 
 
 def record(run_id: str = "ptb-none-0-0123abcd", **metrics: Any) -> dict[str, Any]:

@@ -12,7 +12,6 @@ from types import ModuleType
 
 import pandas as pd
 
-from benchmark.report.comparable import Group
 from benchmark.report.figures import (
     forest,
     learning,
@@ -22,7 +21,8 @@ from benchmark.report.figures import (
     spectrum,
     style,
 )
-from benchmark.report.render import slug
+from benchmark.report.formats import slug
+from benchmark.report.grouping import Group
 
 FIGURES = (forest, rate_distortion, learning, spectrum, positions, schedules)
 

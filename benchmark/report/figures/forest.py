@@ -12,9 +12,9 @@ import numpy as np
 import pandas as pd
 
 from benchmark.core.measures import SIGNS
-from benchmark.report.comparable import Group
 from benchmark.report.figures import runs, style
 from benchmark.report.frame import bound
+from benchmark.report.grouping import Group
 from benchmark.report.statistics import number, summarise
 
 if TYPE_CHECKING:

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from benchmark.report.comparable import Group
 from benchmark.report.figures import runs, style
+from benchmark.report.grouping import Group
 from benchmark.report.statistics import number
 
 if TYPE_CHECKING:

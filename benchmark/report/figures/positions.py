@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from benchmark.report.comparable import Group
 from benchmark.report.figures import runs, style
+from benchmark.report.grouping import Group
 from benchmark.report.statistics import number, summarise
 
 if TYPE_CHECKING:

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from benchmark.report.comparable import Group
 from benchmark.report.figures import runs, style
+from benchmark.report.grouping import Group
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

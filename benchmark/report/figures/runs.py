@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from benchmark.report.comparable import Group
+from benchmark.report.grouping import Group
 
 METRICS = ("iw_nll", "kl", "mi", "rec", "neg_elbo", "excess")
 ROW = ("place", "label", "role")  # by which a figure knows a run's row

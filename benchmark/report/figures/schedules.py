@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from benchmark.model.polyline import corners
-from benchmark.report.comparable import Group
+from benchmark.model.weight_path import corners
 from benchmark.report.figures import runs, style
 from benchmark.report.frame import REFERENCES
+from benchmark.report.grouping import Group
 
 if TYPE_CHECKING:  # a study's module imports more than a report of records needs
     from matplotlib.figure import Figure

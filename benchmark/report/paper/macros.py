@@ -20,8 +20,8 @@ from typing import Any
 from benchmark.core.errors import UserError
 from benchmark.core.files import write_atomic
 from benchmark.model import registry
+from benchmark.report.formats import define, escape, tabular
 from benchmark.report.paper.quantities import Quantities
-from benchmark.report.render import define, escape, tabular
 
 COMMANDS = re.compile(r"\\(pcb|checked)\{([^{}#]*)\}")  # with "#" it is a definition
 COMPARE = {

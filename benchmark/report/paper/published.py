@@ -10,9 +10,9 @@ from benchmark.core.provenance import checkout
 from benchmark.core.records import is_done
 from benchmark.core.schema import Record
 from benchmark.core.settings import ModelConfig, TrainConfig
+from benchmark.report.formats import Cell, Row, Table
 from benchmark.report.paper.literature import FILE, Value, read
 from benchmark.report.paper.literature import rows as printed_rows
-from benchmark.report.render import Cell, Row, Table
 from benchmark.report.statistics import shown, summarise
 from benchmark.run.presets import PRESETS
 

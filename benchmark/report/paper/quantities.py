@@ -37,10 +37,10 @@ from benchmark.core.settings import SECTIONS
 from benchmark.data.public import CORPORA
 from benchmark.data.settings import PRESETS as LANGUAGES
 from benchmark.model import registry
-from benchmark.model.polyline import TOLERANCE
+from benchmark.model.weight_path import TOLERANCE
 from benchmark.report.collapse import STATES
-from benchmark.report.comparable import Group, languages_as_seeds
 from benchmark.report.frame import FIRST_WORDS, bound
+from benchmark.report.grouping import Group, languages_as_seeds
 from benchmark.report.paper.literature import Misprint, Value, read
 from benchmark.report.statistics import summarise
 from benchmark.run.presets import PRESETS

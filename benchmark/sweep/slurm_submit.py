@@ -15,7 +15,7 @@ from benchmark.core import provenance, records
 from benchmark.core.errors import UserError
 from benchmark.core.files import check_writable
 from benchmark.run import claims, failures
-from benchmark.sweep import costs, manifest, slurm
+from benchmark.sweep import costs, manifest, slurm_queue
 from benchmark.sweep.plan import pending, remarks, standings
 from benchmark.sweep.sweep import prepare
 
@@ -48,7 +48,7 @@ class SubmitOptions:
 
 
 def plan(
-    wanted: "Study", runs: Path, options: manifest.Options, queue: slurm.Queue | None
+    wanted: "Study", runs: Path, options: manifest.Options, queue: slurm_queue.Queue | None
 ) -> tuple[list["Labelled"], Counter[str]]:
     """Return the runs to submit, and how many are left out for which reason."""
     left_out: Counter[str] = Counter()
@@ -72,7 +72,7 @@ def plan(
     return todo, left_out
 
 
-def _at_work(folder: Path, queue: slurm.Queue | None) -> bool:
+def _at_work(folder: Path, queue: slurm_queue.Queue | None) -> bool:
     """Return whether a live claim stands on a run; that of a job that left the queue is dead."""
     holder = claims.holder(folder)
     if holder is None:
@@ -102,7 +102,7 @@ def submit(study: "Study", runs: Path, options: manifest.Options, how: SubmitOpt
     real = not (how.dry_run or how.test_only)
     if real:
         check_writable(runs, "--runs")
-    queue = slurm.queue()
+    queue = slurm_queue.queue()
     if queue is None and not how.dry_run:
         print("squeue does not answer: what is in the queue cannot be left out")
     todo, left_out = plan(wanted, runs, options, queue)
@@ -130,14 +130,14 @@ def submit(study: "Study", runs: Path, options: manifest.Options, how: SubmitOpt
     frozen = manifest.build(study, todo, runs, options)
     if real:
         manifest.write(frozen, study)
-        slurm.logs(runs).mkdir(exist_ok=True)
+        slurm_queue.logs(runs).mkdir(exist_ok=True)
     _send(frozen, how, real)
 
 
 def _send(frozen: manifest.Manifest, how: SubmitOptions, real: bool) -> None:
     """Submit the arrays, none longer than Slurm takes, and the report job that awaits them."""
     jobs: list[str] = []
-    tasks, most = -(-len(frozen.entries) // how.pack), slurm.max_array_size()
+    tasks, most = -(-len(frozen.entries) // how.pack), slurm_queue.max_array_size()
     for offset in range(0, tasks, most):
         size = min(most, tasks - offset)
         words = [*_words(frozen, "", "%A_%a.log"), "--requeue", "--signal=B:USR1@120"]
@@ -147,12 +147,15 @@ def _send(frozen: manifest.Manifest, how: SubmitOptions, real: bool) -> None:
         if how.limit is not None and jobs:  # else the limit would hold for each array apart
             words.append(f"--dependency=afterany:{jobs[-1]}")
         words.append(f"--array=0-{size - 1}{'' if how.limit is None else f'%{how.limit}'}")
-        words += [*_script("-m", "benchmark"), *slurm.task_words(frozen.path, how.pack, offset)]
+        words += [
+            *_script("-m", "benchmark"),
+            *slurm_queue.task_words(frozen.path, how.pack, offset),
+        ]
         job = _sbatch(words, how, jobs)
         if real:
             note = {"job": job, "offset": offset, "tasks": size, "pack": how.pack}
-            slurm.remember(frozen, note)
-            print(f"array job {job}: {size} tasks; output in {slurm.logs(frozen.runs)}")
+            slurm_queue.remember(frozen, note)
+            print(f"array job {job}: {size} tasks; output in {slurm_queue.logs(frozen.runs)}")
         jobs += [job] if job else []
     words = _words(frozen, "-report", "report_%j.log")
     given = os.environ.get(REPORT_OPTIONS)
@@ -171,10 +174,10 @@ def _sbatch(words: Sequence[str], how: SubmitOptions, before: Sequence[str]) -> 
         print(shlex.join(["sbatch", *words]))
         return f"ARRAY_{len(before)}"
     if how.test_only:
-        print(slurm.sbatch(["--test-only", *words]).stderr.strip())
+        print(slurm_queue.sbatch(["--test-only", *words]).stderr.strip())
         return ""
     try:
-        return slurm.sbatch(words).stdout.strip().partition(";")[0]
+        return slurm_queue.sbatch(words).stdout.strip().partition(";")[0]
     except UserError as error:
         if not before:
             raise
@@ -185,7 +188,7 @@ def _sbatch(words: Sequence[str], how: SubmitOptions, before: Sequence[str]) -> 
 
 def _words(frozen: manifest.Manifest, end: str, log: str) -> list[str]:
     """Return the options of sbatch that all jobs have."""
-    output = str(slurm.logs(frozen.runs)).replace("%", "%%")
+    output = str(slurm_queue.logs(frozen.runs)).replace("%", "%%")
     name = f"--job-name=pcbench-{frozen.study}{end}"
     return ["--parsable", name, f"--output={output}/{log}", "--open-mode=append"]
 
@@ -208,7 +211,7 @@ def _try_interpreter() -> None:
         text=True,
         errors="replace",
         stdin=subprocess.DEVNULL,
-        env=slurm.environment(),
+        env=slurm_queue.environment(),
     )
     if done.returncode != 0:
         python = f"{done.stdout.splitlines()[-1]}: " if done.stdout.strip() else ""

@@ -16,7 +16,7 @@ from benchmark.core.errors import UserError
 from benchmark.core.files import write_atomic
 from benchmark.core.signals import INTERRUPTED, noted
 from benchmark.run import failures
-from benchmark.sweep import manifest, pool, slurm
+from benchmark.sweep import manifest, pool, slurm_queue
 from benchmark.sweep.collect import collect
 from benchmark.sweep.pool import LAUNCHER, Display, Pool
 
@@ -70,7 +70,7 @@ def _ask_for_another_turn(ended: Pool) -> None:
     if "SLURM_JOB_ID" not in os.environ or set(ended.asked) != {signal.SIGUSR1}:
         return
     # A file counts the turns in a row, this one included, in which no run got on: a dot each.
-    path = slurm.logs(ended.manifest.runs) / f"{slurm.job_name()}.idle"
+    path = slurm_queue.logs(ended.manifest.runs) / f"{slurm_queue.job_name()}.idle"
     if ended.moved:
         path.unlink(missing_ok=True)
     else:
@@ -83,7 +83,7 @@ def _ask_for_another_turn(ended: Pool) -> None:
             )
             return
     ended.display.note("asking Slurm to run this task again")
-    if problem := slurm.requeue():
+    if problem := slurm_queue.requeue():
         ended.display.note(f"requeue: {problem}; submit the study again to go on")
 
 
@@ -91,7 +91,7 @@ def collect_and_report(path: Path) -> int:
     """Collect the study as it was submitted; return the exit status of `pcbench report`."""
     frozen = latest = manifest.read(path)
     # Where it was submitted again meanwhile, the newest manifest says what belongs to it.
-    for _, other in slurm.submissions(frozen.runs, frozen.study):
+    for _, other in slurm_queue.submissions(frozen.runs, frozen.study):
         if other is not None and other.study_path == frozen.study_path:
             latest = other
     options = frozen.options
