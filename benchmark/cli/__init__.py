@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from benchmark.cli import bench, data, doctor, methods, report, reproduce, runs, slurm, studies
 from benchmark.cli.options import Parser, say
 from benchmark.core.errors import UserError
+from benchmark.core.provenance import warn_of_other_baselines
 from benchmark.core.signals import INTERRUPTED
 from benchmark.run.claims import Claimed
 
@@ -42,6 +43,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         sys.stdout.reconfigure(errors="backslashreplace")
     try:
         arguments = _parsed(sys.argv[1:] if argv is None else argv)
+        warn_of_other_baselines()
         status: int = arguments.do(arguments)
         if sys.stdout is not None:  # closed by `>&-`
             sys.stdout.flush()

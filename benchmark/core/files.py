@@ -14,7 +14,7 @@ from typing import Any
 from benchmark.core.errors import UserError
 
 
-def write_atomic(path: Path, data: bytes, durable: bool = True) -> None:
+def write_atomic(path: Path, data: bytes, durable: bool = True, replace: bool = True) -> bool:
     """Write all of a file through a temporary one in its folder, which then takes its name.
 
     A link stays a link: the file that it names is written.
@@ -23,6 +23,10 @@ def write_atomic(path: Path, data: bytes, durable: bool = True) -> None:
         path: the file; its folder is made if it is missing.
         data: all of its content.
         durable: flush it to the disk first, so that it survives a power cut.
+        replace: False keeps a file that is there, also one that another process writes meanwhile.
+
+    Returns:
+        True if the file was written; False if one was there and is kept.
 
     Raises:
         UserError: the folder cannot be written (read-only, full disk); the old file is untouched.
@@ -39,13 +43,23 @@ def write_atomic(path: Path, data: bytes, durable: bool = True) -> None:
             if durable:
                 os.fsync(temporary.fileno())
         os.chmod(name, 0o644)  # only its owner may read a temporary file; data folders are shared
+        if not replace:
+            try:
+                os.link(name, path)  # fails if the name is taken, unlike a look and a rename
+            except OSError:
+                if path.exists():
+                    return False
+                os.replace(name, path)  # a file system without hard links
+            return True
         os.replace(name, path)
+        return True
     except OSError as error:
-        if os.path.exists(name):
-            os.unlink(name)
         raise UserError(
             f"{path}: cannot be written ({error.strerror}); free or choose another folder"
         ) from error
+    finally:
+        if os.path.exists(name):
+            os.unlink(name)
 
 
 def read_npz(path: Path) -> dict[str, Any]:

@@ -107,6 +107,17 @@ def warn_of_no_commit() -> None:
         print(f"pcbench: warning: the records will name no commit: {reason}", file=sys.stderr)
 
 
+def warn_of_other_baselines() -> None:
+    """Warn if the current folder holds other ``baselines/`` than the imported ones."""
+    here, used = Path("baselines"), checkout() / "baselines"
+    if (here / "__init__.py").is_file() and here.resolve() != used:
+        print(
+            f"pcbench: warning: this folder's baselines/ is not the one in use, {used}; "
+            "install this checkout with `pip install -e .`",
+            file=sys.stderr,
+        )
+
+
 def processor() -> str:
     """Return the processor's name: kernels of one instruction set differ from maker to maker."""
     try:

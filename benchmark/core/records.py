@@ -56,9 +56,7 @@ def read(path: Path) -> Record:
     Raises:
         UserError: it is missing, damaged, or not a valid record.
     """
-    if not path.exists():
-        raise UserError(f"{path}: no such file")
-    record = _parse(path.read_bytes(), str(path))
+    record = _parse(_bytes(path), str(path))
     validate(record, str(path))
     return record
 
@@ -69,10 +67,8 @@ def read_jsonl(path: Path) -> list[Record]:
     Raises:
         UserError: a line is damaged or not valid, or an id occurs twice.
     """
-    if not path.exists():
-        raise UserError(f"{path}: no such file")
     lines: dict[str, Record] = {}
-    content = path.read_bytes()
+    content = _bytes(path)
     # Not splitlines: a text may hold other ends of lines, such as U+2028.
     raws = content.removesuffix(b"\n").split(b"\n") if content else []
     for number, raw in enumerate(raws, start=1):
@@ -90,6 +86,16 @@ def read_jsonl(path: Path) -> list[Record]:
             raise UserError(f"{where}: {line['id']} stands on line {first} already")
         lines[line["id"]] = line
     return list(lines.values())
+
+
+def _bytes(path: Path) -> bytes:
+    # A UserError, since callers that look at many runs go on after a record they cannot read.
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        raise UserError(f"{path}: no such file") from None
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read ({error.strerror})") from None
 
 
 def _parse(raw: bytes, where: str) -> Record:
@@ -115,7 +121,7 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 def write_exclusive(folder: Path, record: Mapping[str, Any]) -> bool:
     """Write a run's record, unless the run has one; then compare the two.
 
-    Only the process that holds the run's claim writes, so that no two write at once.
+    The first complete record wins, whatever two processes that both took the run for theirs do.
 
     Returns:
         True if the record was written; False if an equal one (id, config, metrics) was there.
@@ -126,8 +132,7 @@ def write_exclusive(folder: Path, record: Mapping[str, Any]) -> bool:
     path = folder / FILE
     fresh = json.loads(json.dumps(record))  # as it will be read: tuples become lists
     validate(fresh, str(path))
-    if not finished(folder):
-        write_atomic(path, f"{dumps(fresh)}\n".encode())
+    if write_atomic(path, f"{dumps(fresh)}\n".encode(), replace=False):
         return True
     different = differences(read(path), fresh)
     if different:

@@ -23,8 +23,9 @@ Status = Literal["done", "running", "stopped", "failed", "missing"]
 _STRICT = ConfigDict(strict=True, extra="allow")  # holds for the types inside, too
 
 # float32 ends at 3e38: a figure beyond these bounds is damage, and would overflow when squared.
-Number = Annotated[float, Field(allow_inf_nan=False, ge=-1e100, le=1e100)]
-Count = Annotated[float, Field(allow_inf_nan=False, ge=0, le=1e100)]
+LARGEST = 1e100
+Number = Annotated[float, Field(allow_inf_nan=False, ge=-LARGEST, le=LARGEST)]
+Count = Annotated[float, Field(allow_inf_nan=False, ge=0, le=LARGEST)]
 Perplexity = Annotated[float, Field(allow_inf_nan=False, gt=0, le=1e300)]
 Integer = Annotated[int, Field(ge=-(2**63), le=2**63 - 1)]
 Size = Annotated[int, Field(ge=1, le=2**63 - 1)]  # figures are divided by it

@@ -10,7 +10,7 @@ from dataclasses import MISSING, FrozenInstanceError, fields
 from functools import lru_cache
 from typing import Annotated, Any, Literal, NotRequired, TypeVar, get_type_hints
 
-from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import ConfigDict, Field, PydanticUserError, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
 from typing_extensions import TypedDict  # typing's own is refused by pydantic before Python 3.12
 
@@ -102,6 +102,9 @@ def build(cls: type[T], table: object, where: str, *place: str) -> T:
     except ValidationError as error:
         lines = [_line(mistake, known, where, place) for mistake in error.errors()]
         raise UserError("\n".join(lines)) from error
+    except PydanticUserError as error:  # a field of a baseline whose type is no setting
+        reason = str(error).splitlines()[0]
+        raise UserError(f"{where}: {'.'.join(place)}: {reason}") from error
     except FrozenInstanceError as error:
         reason = (
             f"{error}: settings do not change; a weight follows from the step alone, and what must "
@@ -138,7 +141,8 @@ def _line(mistake: Any, known: list[str], where: str, place: Sequence[str]) -> s
             text = f"unknown key; {near}"
         case "literal_error":
             options = re.findall(r"'([^']*)'", mistake["ctx"]["expected"])
-            text = f"{value!r}; {suggest(str(value), options)}"
+            near = suggest(str(value), options) if options else mistake["ctx"]["expected"]
+            text = f"{value!r}; {near}"
         case "value_error":  # of a check of ours
             text = str(mistake["ctx"]["error"])
         case "bool_type":

@@ -118,6 +118,8 @@ def read_meta(folder: Path, identity: str, hint: str) -> dict[str, Any] | None:
     try:
         meta: dict[str, Any] = json.loads(path.read_bytes())
         current = meta["format"] == FORMAT and meta["identity"] == identity
+        if current and not {"file", "sha256", "splits"} <= meta.keys():
+            raise KeyError("file")
     except (FileNotFoundError, NotADirectoryError):
         return None
     except (ValueError, TypeError, KeyError):

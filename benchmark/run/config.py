@@ -52,7 +52,7 @@ def _preset(name: str) -> str:
 Text = InstanceOf[str]  # unlike str, also one with such bytes
 DataSet = Annotated[Text, AfterValidator(_data_set)]
 Preset = Annotated[str, AfterValidator(_preset)]
-Seed = Annotated[int, Field(ge=0)]
+Seed = Annotated[int, Field(ge=0, lt=2**63)]
 Precision = Literal["fp32", "bf16"]
 
 

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from benchmark.core.errors import UserError
+from benchmark.core.schema import LARGEST
 from benchmark.core.seeds import generator
 from benchmark.core.settings import TrainConfig
 from benchmark.data.batches import Epochs
@@ -154,10 +155,10 @@ class Training:
                 raise UserError(f"{call}: the curve has its own {name}; choose another name")
             value = given.detach() if isinstance(given, Tensor) else given
             try:
-                self.logged[name] = math.nan if isinstance(value, str) else float(value)
+                self.logged[name] = number = math.nan if isinstance(value, str) else float(value)
             except (TypeError, ValueError, RuntimeError):
-                self.logged[name] = math.nan
-            if not math.isfinite(self.logged[name]):
+                number = math.nan
+            if not abs(number) <= LARGEST:  # so that NaN is refused, too
                 shown = " ".join(repr(value).split())[:60]
                 raise UserError(f"{call} at step {self.step}: {shown} is not a finite number")
 

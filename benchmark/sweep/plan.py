@@ -65,8 +65,7 @@ def standings(study: Study, runs: Path, results: Path | None) -> list[Standing]:
         runs: the runs folder.
         results: the folder of collected files; None: collected records do not count.
     """
-    path = results / f"{study.name}.jsonl" if results is not None else None
-    collected = done(path) if path is not None and path.exists() else {}
+    collected = _collected(study, results)
     listed = []
     for run in study.configs:
         folder = home(runs, run.id)
@@ -80,7 +79,13 @@ def standings(study: Study, runs: Path, results: Path | None) -> list[Standing]:
 
 def pending(study: Study, runs: Path, results: Path | None = None) -> list[Labelled]:
     """Return the runs without a record, in the study's order; ``results`` as in `standings`."""
-    return [one.run for one in standings(study, runs, results) if not one.place]
+    collected = _collected(study, results)
+    return [r for r in study.configs if r.id not in collected and home(runs, r.id) is None]
+
+
+def _collected(study: Study, results: Path | None) -> dict[str, Record]:
+    path = results / f"{study.name}.jsonl" if results is not None else None
+    return done(path) if path is not None and path.exists() else {}
 
 
 def home(runs: Path, run_id: str) -> Path | None:

@@ -28,7 +28,7 @@ _CORES = ("-c", "--cpus-per", "-n", "--ntasks", "--exclusive")
 # What a job's interpreter must be able to do; called with the checkout.
 _TRIAL = """
 import sys; print(sys.executable)
-import torch, benchmark.run
+import torch, jinja2, benchmark.run.session, benchmark.sweep.slurm_task
 from benchmark.core.provenance import checkout
 if str(checkout()) != sys.argv[1]:
     sys.exit(f"imports the code of another checkout, {checkout()}")

@@ -226,6 +226,7 @@ def _row(table: dict[str, Any], number: int, path: Path, mistakes: Mistakes) -> 
     if row is None:
         return None
     file = str(path.parent / row.file) if row.file else None
-    # The run's epochs are not known yet: with many, what is given in epochs is a small part.
-    mistakes.of(method_of, row.name, file, params, 10**9, where)
+    # What is given in epochs waits for the run's own number of them.
+    if not any(isinstance(value, str) and "epoch" in value for value in params.values()):
+        mistakes.of(method_of, row.name, file, params, 1, where)
     return replace(row, label=row.label or row.name, file=file)

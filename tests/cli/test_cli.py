@@ -269,6 +269,15 @@ def test_a_failure_is_noted_until_the_next_try(
     assert not note.exists()
 
 
+def test_foreign_baselines_are_warned_of(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (here / "baselines").mkdir()
+    (here / "baselines" / "__init__.py").touch()
+    assert cli.main(["baselines"]) == 0
+    said = capsys.readouterr()
+    assert "warning: this folder's baselines/ is not the one in use" in said.err
+    assert "cyclical " in said.out
+
+
 def test_data_is_listed_prepared_and_shown(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["data", "prepare", TINY, "--data-dir", "d"]) == 0
     assert cli.main(["data", "show", TINY, "--data-dir", "d"]) == 0

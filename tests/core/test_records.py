@@ -3,6 +3,8 @@
 import errno
 import json
 import math
+import multiprocessing
+import os
 from pathlib import Path
 
 import pytest
@@ -41,6 +43,67 @@ def test_a_different_record_is_reported_and_the_first_kept(tmp_path: Path) -> No
     with pytest.raises(UserError, match=r"metrics\.test\.kl: 1\.5 against 2\.5"):
         records.write_exclusive(tmp_path, record(kl=2.5, neg_elbo=102.5))
     assert records.read(tmp_path / "record.json") == record()
+
+
+def _race(folder: Path, kl: float, gate: "multiprocessing.synchronize.Barrier") -> None:
+    gate.wait()
+    try:
+        wrote = records.write_exclusive(folder, record(kl=kl))
+    except UserError:
+        wrote = False
+    (folder / f"{kl}.{'won' if wrote else 'lost'}").touch()
+
+
+def test_of_two_processes_one_wins(tmp_path: Path) -> None:
+    fork = multiprocessing.get_context("spawn")
+    for number in range(2):
+        folder, gate = tmp_path / str(number), fork.Barrier(2)
+        folder.mkdir()
+        racers = [fork.Process(target=_race, args=(folder, kl, gate)) for kl in (1.0, 2.0)]
+        for racer in racers:
+            racer.start()
+        for racer in racers:
+            racer.join()
+        won = [float(path.stem) for path in folder.glob("*.won")]
+        assert len(won) == 1
+        assert len(list(folder.glob("*.lost"))) == 1
+        assert records.read(folder / "record.json")["metrics"]["test"]["kl"] == won[0]
+
+
+def test_a_record_that_appears_meanwhile_is_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As from a process that was suspended while another one took its run."""
+    link = os.link
+
+    def late(temporary: str, path: Path) -> None:
+        path.write_text(f"{records.dumps(record())}\n")
+        link(temporary, path)
+
+    monkeypatch.setattr("os.link", late)
+    with pytest.raises(UserError, match="a record exists already and is kept"):
+        records.write_exclusive(tmp_path, record(kl=2.0))
+    assert records.read(tmp_path / "record.json") == record()
+    assert [file.name for file in tmp_path.iterdir()] == ["record.json"]
+
+
+def test_a_file_system_without_links_still_keeps_the_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_links(*paths: object) -> None:
+        raise PermissionError(1, "Operation not permitted")
+
+    monkeypatch.setattr("os.link", no_links)
+    assert records.write_exclusive(tmp_path, record())
+    assert not records.write_exclusive(tmp_path, record())
+    assert [file.name for file in tmp_path.iterdir()] == ["record.json"]
+
+
+def test_a_record_that_cannot_be_read_is_a_clear_error(tmp_path: Path) -> None:
+    """`UserError`, which callers that look at many runs expect; a folder stands for no rights."""
+    (tmp_path / "record.json").mkdir()
+    with pytest.raises(UserError, match=r"record\.json: cannot be read \(Is a directory\)"):
+        records.read(tmp_path / "record.json")
 
 
 def test_a_folder_that_cannot_be_written_is_a_clear_error(tmp_path: Path) -> None:

@@ -236,6 +236,7 @@ def test_a_method_that_stops_logging_its_weight_has_the_schedules_again(tmp_path
         ("z_use=1.0", r"the curve has its own z_use"),
         ("much=float('nan')", r"run\.log\(much=\.\.\.\) at step 3: nan is not a finite number"),
         ("much=float('inf')", r"inf is not a finite number"),
+        ("much=1e150", r"1e\+150 is not a finite number"),
         ("weight=float('nan')", r"run\.log\(weight=\.\.\.\) at step 3: nan is not a finite number"),
         ("much='a lot'", r"'a lot' is not a finite number"),
         ("much='0.5'", r"'0.5' is not a finite number"),

@@ -205,3 +205,46 @@ def test_a_row_may_have_its_own_precision(tmp_path: Path) -> None:
     assert (told["low"], len(told), set(told.values())) == ("bf16", 2, {"bf16", "fp32"})
     with pytest.raises(UserError, match=r"mine.toml: baseline 1.precision: 'fp16'; did you mean"):
         study.load(write(tmp_path, HEAD + low.replace("bf16", "fp16")))
+
+
+def test_a_check_of_a_baselines_own_sees_the_epochs_of_the_run(tmp_path: Path) -> None:
+    (tmp_path / "late.py").write_text(
+        "from dataclasses import dataclass\n"
+        "from benchmark.baseline import Baseline\n"
+        "@dataclass(frozen=True)\n"
+        "class Late(Baseline):\n"
+        "    start: float = 0.1\n"
+        "    end: float = 0.2\n"
+        "    def __post_init__(self) -> None:\n"
+        "        if self.end <= self.start:\n"
+        "            raise ValueError('end must be above start')\n"
+        "    def weight(self, step: float, total: float) -> float:\n"
+        "        return float(step > self.end * total)\n"
+    )
+    row = '[[baseline]]\nname = "late"\nfile = "late.py"\nend = "{} epochs"\n'
+    loaded = study.load(write(tmp_path, HEAD + row.format(10)))
+    assert loaded.configs[0].config.params["end"] == 10 / loaded.configs[0].config.train.epochs
+    with pytest.raises(UserError, match="end must be above start"):
+        study.load(write(tmp_path, HEAD + row.format(1)))
+
+
+def test_a_seed_that_no_record_can_hold_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="9223372036854775808 should be less than"):
+        study.load(write(tmp_path, HEAD.replace("[0, 1]", f"[{2**63}]") + ROW))
+
+
+def test_a_field_whose_type_is_no_setting_is_named(tmp_path: Path) -> None:
+    (tmp_path / "odd.py").write_text(
+        "from dataclasses import dataclass, field\n"
+        "from benchmark.baseline import Baseline\n"
+        "class Thing:\n"
+        "    pass\n"
+        "@dataclass(frozen=True)\n"
+        "class Odd(Baseline):\n"
+        "    thing: Thing = field(default_factory=Thing)\n"
+        "    def weight(self, step: float, total: float) -> float:\n"
+        "        return 1.0\n"
+    )
+    row = '[[baseline]]\nname = "odd"\nfile = "odd.py"\n'
+    with pytest.raises(UserError, match=r"mine\.toml: baseline\.odd: .*Thing"):
+        study.load(write(tmp_path, HEAD + row))

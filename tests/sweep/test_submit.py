@@ -228,6 +228,10 @@ def test_data_must_be_there_before_anything_is_submitted(
             'PYTHONPATH={root}/other exec {python} "$@"',
             "{python}: imports the code of another checkout",
         ),
+        (
+            'PYTHONPATH={root}/lacking exec {python} "$@"',
+            "{python}: ModuleNotFoundError: No module named 'pydantic'",
+        ),
         (None, "No such file or directory"),
     ],
 )
@@ -240,6 +244,9 @@ def test_the_interpreter_of_the_jobs_is_tried_first(
 ) -> None:
     for name in ("benchmark", "baselines"):  # another checkout
         shutil.copytree(provenance.checkout() / name, place.root / "other" / name)
+    (place.root / "lacking").mkdir()
+    absent = "raise ModuleNotFoundError(\"No module named 'pydantic'\")\n"
+    (place.root / "lacking" / "pydantic.py").write_text(absent)
     place.command("sbatch", f"touch {place.root / 'called'}")
     place.command("squeue", "exit 0")
     known = {"python": sys.executable, "root": place.root}

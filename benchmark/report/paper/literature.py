@@ -129,7 +129,11 @@ Printed = dict[str, Value]  # a printed row: its values by metric
 def read(path: Path = FILE) -> list[Value]:
     """Read the file strictly; UserError names file, line and every mistake of the line."""
     columns = [column.name for column in fields(Value)]
-    lines = csv.reader(io.StringIO(path.read_text(encoding="utf-8"), newline=""), strict=True)
+    try:
+        text = path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise UserError(f"{path}: not UTF-8 at byte {error.start + 1}") from None
+    lines = csv.reader(io.StringIO(text, newline=""), strict=True)
     values: list[Value] = []
     seen: dict[tuple[str, ...], int] = {}
     try:
