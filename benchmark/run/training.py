@@ -140,11 +140,10 @@ class Training:
             torch.nn.utils.clip_grads_with_norm_(parameters, most, norm)
 
     def log(self, **figures: float) -> None:
-        """Keep named numbers of the method for the next point of the curve, and only for that one.
+        """Keep named numbers of the method for the next point of the curve; the last value counts.
 
-        If a name comes again before that point, the last value counts. ``weight`` is the KL weight
-        of the current step, for a method that sets it by feedback: the record and its figures then
-        show it in place of the schedule's.
+        ``weight`` is the KL weight of the current step, for a method that sets it by feedback: the
+        record and its figures then show it in place of the schedule's.
 
         Raises:
             UserError: the curve has a figure of that name, or a value is not a finite number.
