@@ -9,10 +9,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from made_up import line as made_up_line
 
 from benchmark.core.records import read_jsonl
 from benchmark.report import figures
-from benchmark.report.figures import schedules
+from benchmark.report.figures import schedules, spectrum
 from benchmark.report.grouping import Group, groups
 
 ROOT = Path(__file__).parents[2]
@@ -158,6 +159,16 @@ def test_the_weight_that_a_record_holds_is_drawn_whatever_todays_code_would_do()
     older = schedules.rows(Group(lines=[{k: v for k, v in line.items() if k != "weight_path"}]))
     assert older["logged"].all()
     assert list(older["weight"]) == [point["weight"] for point in line["curve"]]
+
+
+def test_a_spectrum_draws_the_mean_of_what_lies_below_its_floor() -> None:
+    dead = [
+        made_up_line("none", 0, seed) | {"kl_spectrum": [kl, 0.0]}
+        for seed, kl in ((0, 0.0015), (1, 1e-4))
+    ]
+    figure = spectrum.draw(spectrum.rows(groups(dead)[0]))
+    (mean,) = (one for one in figure.axes[0].get_lines() if one.get_marker() != "None")
+    assert list(mean.get_ydata()) == [1e-3, 1e-3]  # 0.0008, and 0
 
 
 def test_a_spectrum_is_sorted_and_sums_to_the_kl() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pandas as pd
 
 from benchmark.report.figures import runs, style
@@ -36,10 +37,11 @@ def draw(frame: pd.DataFrame) -> Figure:
     """Draw a line a row; rows of the study side by side where they are many."""
     parts = style.facets(frame)
     figure, ((*panels,),) = style.faceted(parts, [2.0], {}, sharex=True, sharey=True)
-    shown = frame.assign(kl=frame["kl"].clip(FLOOR))
     for panel, part in zip(panels, parts, strict=True):
         for row in part:
-            style.curves(panel, shown[shown["label"] == row.label], "rank", "kl", row)
+            style.curves(panel, frame[frame["label"] == row.label], "rank", "kl", row)
+        for line in panel.get_lines():  # the mean too: a mean of floors would be no mean of KLs
+            line.set_ydata(np.clip(line.get_ydata(), FLOOR, None))
     first = panels[0]
     first.set_yscale("log")
     first.set_ylim(FLOOR / 1.3, max(1.0, float(frame["kl"].max())) * 1.5)
