@@ -29,7 +29,7 @@ from benchmark.core import files, records
 folder, call = Path(sys.argv[1]), sys.argv[2]
 real = getattr(os, call)
 def die(*arguments):
-    if call == "replace":
+    if call == "link":
         real(*arguments)
     os.kill(os.getpid(), signal.SIGKILL)
 with claims.claim(folder):
@@ -72,10 +72,10 @@ def test_half_written_files_are_gone_with_the_next_process(tmp_path: Path) -> No
 
 def test_what_a_process_left_that_died_at_its_record_is_cleared(tmp_path: Path) -> None:
     folder = tmp_path / "ptb-none-0-0123abcd"
-    die(folder, "replace")
-    assert {name.split("-")[0] for name in os.listdir(folder)} == {
-        "record.json", "claim", "checkpoint.pt", "evaluation",
-    }  # fmt: skip
+    die(folder, "link")
+    names = {name.split(".")[1] if name[0] == "." else name.split("-")[0]
+             for name in os.listdir(folder)}  # fmt: skip
+    assert names == {"record", "record.json", "claim", "checkpoint.pt", "evaluation"}
     with pytest.raises(UserError, match="a record exists already"):
         refuse_done(folder)
     assert os.listdir(folder) == ["record.json"]
