@@ -168,6 +168,8 @@ RUNS = folder("--runs", "runs ($PCBENCH_RUNS, or results/runs)", type=runs_folde
 DATA = folder("--data-dir", "prepared data ($PCBENCH_DATA, or .data)", type=data_folder, default="")
 FRESH = flag("--fresh", "train also what --results holds collected records of")
 RETRY = flag("--retry-failed", "also the runs that failed three times")
+# How runs are made, here or by Slurm.
+HOW = (FRESH, RETRY, DEVICE, CHECKPOINTS, RUNS, DATA)
 ONLY = repeated("--only", "only this row, or run's id; may be given again", metavar="ROW")
 SET = repeated("--set", "of all rows: train.epochs=3, model.latent=16", metavar="KEY=VALUE")
 

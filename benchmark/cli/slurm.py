@@ -5,7 +5,7 @@ from dataclasses import fields
 from pathlib import Path
 
 from benchmark.cli import options
-from benchmark.cli.options import DATA, RUNS, command, count, flag, folder, option
+from benchmark.cli.options import command, count, flag, folder, option
 from benchmark.cli.studies import frozen_options, load_study
 from benchmark.core import provenance
 from benchmark.core.errors import UserError
@@ -20,12 +20,7 @@ PACK = option("--pack", "runs a task, default 1", type=count, default=1, metavar
     options.SEEDS,
     options.ONLY,
     options.SET,
-    options.FRESH,
-    options.RETRY,
-    options.DEVICE,
-    options.CHECKPOINTS,
-    RUNS,
-    DATA,
+    *options.HOW,
     folder("--results", "of collected records (results; its table in paper/tables)"),
     flag("--dry-run", "print the sbatch commands only"),
     flag("--test-only", "ask sbatch whether it would do"),

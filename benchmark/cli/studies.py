@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from benchmark.cli import options
-from benchmark.cli.options import DATA, ONLY, RESULTS, RUNS, SEEDS, SET, STUDY, command, flag, say
+from benchmark.cli.options import ONLY, RESULTS, RUNS, SEEDS, SET, STUDY, command, flag, say
 from benchmark.core import provenance
 from benchmark.core.errors import UserError
 
@@ -22,20 +22,13 @@ REDO = "train a row, a run's id, or all stale records again; what is there stays
 
 @command(
     STUDY,
-    options.option(
-        "--jobs", "runs at a time, default 1", type=options.count, default=1, metavar="N"
-    ),
+    options.option("--jobs", JOBS, type=options.count, default=1, metavar="N"),
     SEEDS,
     ONLY,
     SET,
     options.option("--redo", REDO, nargs="?", const="", metavar="ROW"),
     RESULTS,
-    options.FRESH,
-    options.RETRY,
-    options.DEVICE,
-    options.CHECKPOINTS,
-    RUNS,
-    DATA,
+    *options.HOW,
     options.either(
         flag("--list", "print all ids, one a line"),
         flag("--pending", "print the ids without a record"),

@@ -1,4 +1,4 @@
-"""A machine that only trains: torch, numpy and tqdm are there, nothing else."""
+"""A machine that only trains: torch, numpy, pydantic and tqdm are there, nothing else."""
 
 import os
 import subprocess
