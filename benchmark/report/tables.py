@@ -82,8 +82,6 @@ def _main(group: Group) -> Table:
         hidden.add("z_use_next")
     elif not _known(runs, "z_use"):  # all records are older
         hidden.add("z_use")
-    if runs["data"].nunique() > 1:  # the first tokens of two codings are not the same words
-        hidden.add("first_words")
     metrics = [name for name in MAIN if name not in hidden]
     likelihoods = group.differences.query("reference == 'none' and metric == 'iw_nll'")
     better = set(likelihoods[likelihoods["significant"] & (likelihoods["mean"] < 0)]["label"])
