@@ -19,7 +19,7 @@ class Corpus:
         spec: its canonical name with settings, such as ``exact_small:fresh=true,mix=0.2``.
         vocabulary: between ids and text.
         splits: ``train``, ``valid`` and ``test``.
-        sha256: the identity of the data, equal to ``benchmark.data.identity(spec)``.
+        sha256: the identity of the data, equal to ``benchmark.data.find(spec).identity``.
         language: the process that generated it, or None for real text.
         text_sha256: the identity of the text, whatever its vocabulary; empty: ``sha256``.
         words: scored words by split, each sentence's and one for its end; empty: the tokens.
