@@ -60,7 +60,7 @@ def report(arguments: Namespace) -> int:
         result.fill(arguments.readme)  # first, because the page may lack the table's markers
         written.append(arguments.readme)
     written = result.write(to) + written
-    print(result.told(terminal.coloured(), arguments.full, arguments.quiet), end="")
+    print(result.summary(terminal.coloured(), arguments.full, arguments.quiet), end="")
     if not arguments.quiet:
         for note in uncommitted.remarks(arguments.study, result.path, result.lines):
             say(note)
