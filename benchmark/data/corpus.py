@@ -3,12 +3,11 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from benchmark.core.tokens import BOS, EOS, PAD
 from benchmark.data.exact import ExactLanguage
 from benchmark.data.prepared import Split
 from benchmark.data.vocabulary import Vocabulary
 
-__all__ = ["BOS", "EOS", "PAD", "Corpus", "Split"]
+__all__ = ["Corpus", "Split"]
 
 
 @dataclass(frozen=True, eq=False)

@@ -15,7 +15,8 @@ from benchmark.core import records
 from benchmark.core.errors import UserError
 from benchmark.core.seeds import generator
 from benchmark.core.settings import ModelConfig
-from benchmark.data.corpus import BOS, EOS, Corpus
+from benchmark.core.tokens import BOS, EOS
+from benchmark.data.corpus import Corpus
 from benchmark.model.vae import TextVAE, build
 from benchmark.run import samples
 from benchmark.run.finished import load_run
