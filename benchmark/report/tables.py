@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 MAIN = (
     "elbo", "kl", "mi", "rec", "iw_nll", "ppl_elbo", "ppl_iw", "z_use", "z_use_next", "au",
     "marginal_kl", "first_words", "bleu", "excess", "recovered", "recovered_mean",
+    "mi_given_length", "recovered_length", *(f"recovered_word_{place}" for place in range(1, 5)),
 )  # fmt: skip
 PRIMARY = {"none": "mi", "lstm_lm": "iw_nll"}  # outcome of each reference, fixed beforehand
 _STATES = ("state", *(f"state_{threshold}" for threshold in collapse.OTHER_THRESHOLDS))
@@ -78,9 +79,8 @@ def _main(group: Group) -> Table:
     """Return a row a label, summarised over seeds; footnotes tell which runs have no record."""
     runs = group.runs
     hidden = {name for name in MAIN if MEASURES[name].exact and not _known(runs, "excess")}
-    if not _known(runs, "z_use_next"):
-        hidden.add("z_use_next")
-    elif not _known(runs, "z_use"):  # all records are older
+    hidden |= {name for name in MAIN if MEASURES[name].optional and not _known(runs, name)}
+    if "z_use_next" not in hidden and not _known(runs, "z_use"):  # all records are older
         hidden.add("z_use")
     if runs["data"].nunique() > 1:  # the first tokens of two codings are not the same words
         hidden.add("first_words")
