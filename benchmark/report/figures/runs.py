@@ -62,7 +62,7 @@ def truth(known: pd.DataFrame) -> Truth | None:
 def frame(rows: Sequence[Mapping[Any, Any]], columns: Sequence[str]) -> pd.DataFrame:
     """Return a table of numbers with these columns, integers kept as such beside absent ones."""
     table = pd.DataFrame(rows, columns=list(columns))
-    for name in ("place", "seed", "step", "position", "rank", "n", "tokens"):
+    for name in ("place", "seed", "step", "position", "rank", "n", "tokens", "undecided"):
         if name in table:
             table[name] = table[name].astype("Int64")
     return table
