@@ -63,6 +63,14 @@ GOLDEN = {
         "train": {"epochs": 10, "batch_size": 64, "lr": 0.004},
         "evaluate": {"iw_samples": 100},
     },
+    "preset.exact_learnable": {
+        "model": {
+            "embedding": 32, "hidden": 64, "latent": 8, "dropout": 0.0, "feed": "cell",
+            "init": 0.2, "init_embedding": 1.0,
+        },
+        "train": {"epochs": 40, "batch_size": 64, "lr": 0.004, "lr_schedule": "cooldown"},
+        "evaluate": {"iw_samples": 100},
+    },
     "preset.exact": {
         "model": {
             "embedding": 64, "hidden": 128, "latent": 16, "dropout": 0.2, "feed": "cell",
