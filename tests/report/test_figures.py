@@ -114,7 +114,7 @@ def test_an_auto_encoder_far_away_squashes_no_axis_and_is_told() -> None:
 
 def test_every_axis_has_a_unit() -> None:
     lines = grouping.groups(records("ptb_check"))[0]
-    for module in figures.FIGURES:
+    for module in figures.OF_TABLE:
         with style.settings():
             figure = module.draw(module.rows(lines))
         texts = [figure.get_supxlabel(), figure.get_supylabel()]
