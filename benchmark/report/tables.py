@@ -95,7 +95,7 @@ def _main(group: Group) -> Table:
             lack = _lacking(row)
             footnotes += [lack] if lack not in footnotes else []
             mark = footnotes.index(lack) + 1
-        cells = [_figure(done, metric) for metric in metrics]
+        cells = [cell(done, metric) for metric in metrics]
         if label in better:
             place = metrics.index("iw_nll")
             cells[place] = replace(cells[place], bold=True)
@@ -105,7 +105,7 @@ def _main(group: Group) -> Table:
     return Table("", group.title, told, titles, tuple(rows), tuple(footnotes))
 
 
-def _figure(done: "pd.DataFrame", metric: str) -> Cell:
+def cell(done: "pd.DataFrame", metric: str) -> Cell:
     """Summarise a metric; a dash unless every run has it.
 
     A single run's figure comes with its own standard error where its record has one.

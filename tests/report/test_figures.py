@@ -132,7 +132,7 @@ def test_the_truth_by_position_is_a_line_in_every_panel() -> None:
 
 def test_every_axis_has_a_unit() -> None:
     lines = grouping.groups(records("ptb_check"))[0]
-    for module in figures.FIGURES:
+    for module in figures.OF_TABLE:
         with style.settings():
             figure = module.draw(module.rows(lines))
         texts = [figure.get_supxlabel(), figure.get_supylabel()]

@@ -50,7 +50,8 @@ def test_every_study_has_its_files() -> None:
         for name in ("forest", "rate-distortion", "learning", "spectrum", "positions", "weights")
     }
     names = set(tables("exact"))
-    assert len(names) == 5 * 3 + 1  # five figures of three data sets; one of the weights
+    assert len(names) == 5 * 3 + 2  # five figures of three data sets; of the weights; of all data
+    assert "exact-heatmap.csv" in names
     assert "exact-forest-exact_small-mix-0-15.csv" in names
     assert "exact-weights.csv" in names
 
@@ -278,7 +279,7 @@ def test_a_data_sets_truth_is_drawn_once(monkeypatch: pytest.MonkeyPatch) -> Non
 def test_each_figure_says_what_it_shows() -> None:
     lines = records("confound_exact")
     titles = [picture.title for picture in figures.pictures("confound_exact", groups(lines))]
-    assert len(set(titles)) == len(figures.FIGURES)
+    assert len(set(titles)) == len(figures.OF_TABLE)
     assert "Likelihood, KL and MI, test split, exact_small" in titles[0]
     assert any("not of these sentences" in title for title in titles)
     text = [
