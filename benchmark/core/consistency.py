@@ -42,6 +42,8 @@ EXACT = (
     ("kl", "at least", 0),
     ("mi", "at most", "mi_cap"),
     ("mi_batch", "at most", "mi_cap"),
+    ("mi_given_length", "at most", "mi_given_length_cap"),
+    ("mi_given_length_cap", "at most", "mi_cap"),
     ("au_0.05", "at most", "au"),  # a higher threshold leaves no more units active
     ("au_0.2", "at most", "au_0.05"),
     ("au_0.2", "at most", "au"),
@@ -52,6 +54,7 @@ EXACT = (
 SAMPLED = (  # true in expectation: the left side may be off by its standard errors
     ("iw_nll", "at most", "neg_elbo"),  # more importance samples cannot loosen the bound
     ("mi", "at most", "kl"),
+    ("mi_given_length", "at most", "mi"),  # the difference is what z holds of the length
     ("recovered", "at most", "mi"),  # a probe of z finds no more than z knows of the sentence
     ("excess", "at least", 0),  # no model is better than the language itself
 )
@@ -157,12 +160,14 @@ def _values(figures: Line, tokens: float | None, sentences: int | None) -> dict[
 def _errors(figures: Line) -> dict[str, float | None]:
     """Return the standard errors of the sampled figures; None if a record cannot say."""
     mi, cap, recovered = (figures.get(name) for name in ("mi_se", "mi_cap", "recovered_se"))
+    given = figures.get("mi_given_length_se")
     if mi is None:
         sentences = MI_SENTENCES if cap is None else math.exp(min(cap, 50.0))  # the cap is ln N
         mi = MI_DEVIATION * math.sqrt(MI_SENTENCES / sentences)
     exact = figures.get("iw_curve") is None  # the likelihood of a model without a latent
     return {
         "mi": mi,
+        "mi_given_length": None if given is None else math.hypot(given, mi),
         "recovered": None if recovered is None else math.hypot(recovered, mi),
         "excess": figures.get("excess_se"),
         "iw_nll": figures.get("iw_gap_se") or 0.0 if exact else figures.get("iw_gap_se"),

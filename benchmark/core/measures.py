@@ -12,6 +12,7 @@ from typing import Any
 COLLAPSED = 0.1  # nats of MI and of z_use: below, a latent is collapsed
 SATURATION = 3.0  # nats: closer to its cap, MI is a lower bound only
 CONVERGED = 0.1  # nats: if the last step of IW-NLL's curve falls further, it is an upper bound only
+CAPPED = ("mi", "mi_given_length")  # by what so many sentences can show: NAME_cap
 UPPER = ("iw_nll", "ppl_iw", "excess")  # more importance samples would lower them
 SIGNS = {-1: "≤", 0: "", 1: "≥"}  # of `bound`, as printed
 
@@ -31,6 +32,7 @@ class Measure:
         digits: decimals in tables.
         exact: known for exact languages only, where the true distribution is known.
         recorded: False if the report derives it from what a record holds.
+        optional: a table has a column for it only if some record has the figure.
     """
 
     name: str
@@ -40,6 +42,7 @@ class Measure:
     digits: int = 2
     exact: bool = False
     recorded: bool = True
+    optional: bool = False
 
 
 # In the order in which the page and `pcbench reproduce` list them.
@@ -49,6 +52,8 @@ _ALL = (
     Measure("kl", "KL"),
     Measure("mi", "MI"),
     Measure("mi_cap", "MI cap"),
+    Measure("mi_given_length", "MI given length", optional=True),
+    Measure("mi_given_length_cap", "MI given length, cap", optional=True),
     Measure("mi_batch", "MI (batches)"),
     Measure("marginal_kl", "marginal KL"),
     Measure("au", "AU", "units", digits=1),
@@ -63,9 +68,14 @@ _ALL = (
     Measure("excess", "excess", better=-1, exact=True),
     Measure("recovered", "recovered", better=1, exact=True),
     Measure("recovered_mean", "recovered (mean)", better=1, exact=True),
+    Measure("recovered_length", "recovered (length)", optional=True),
+    Measure("recovered_word_1", "recovered (word 1)", optional=True),
+    Measure("recovered_word_2", "recovered (word 2)", optional=True),
+    Measure("recovered_word_3", "recovered (word 3)", optional=True),
+    Measure("recovered_word_4", "recovered (word 4)", optional=True),
     Measure("elbo", "ELBO", better=1, recorded=False),
     # `z_use` of records before evaluation 2: given the z of the next sentence of equal length.
-    Measure("z_use_next", "z_use (next)", recorded=False),
+    Measure("z_use_next", "z_use (next)", recorded=False, optional=True),
     Measure("first_words", "first words", "nats per token", recorded=False),
 )
 MEASURES = {measure.name: measure for measure in _ALL}
@@ -74,8 +84,9 @@ METRICS = tuple(measure.name for measure in _ALL if measure.recorded)
 
 def bound(figures: Mapping[Any, Any], metric: str) -> int:
     """Return 1 if a figure bounds the true value from below, -1 if from above, otherwise 0."""
-    if metric == "mi" and figures.get("mi") is not None and figures.get("mi_cap") is not None:
-        return int(figures["mi"] > figures["mi_cap"] - SATURATION)
+    value, cap = figures.get(metric), figures.get(f"{metric}_cap")
+    if metric in CAPPED and value is not None and cap is not None:
+        return int(value > cap - SATURATION)
     # In a data frame the flag may be NaN, which is true but not equal to True.
     return -int(metric in UPPER and figures.get("iw_upper_bound") == True)  # noqa: E712
 

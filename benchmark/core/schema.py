@@ -36,7 +36,7 @@ RunId = Annotated[str, Field(pattern=r"^\w[\w=.,:+-]*$")]  # it names a folder
 class Metrics(TypedDict, extra_items=Number | None):  # type: ignore[call-arg]  # PEP 728
     """Figures of one split; null where a model has no such figure.
 
-    Further keys, such as ``au_0.05``, hold a number or null, too.
+    Further keys, such as ``au_0.05`` and ``recovered_word_1``, hold a number or null, too.
     """
 
     neg_elbo: Number
@@ -45,6 +45,9 @@ class Metrics(TypedDict, extra_items=Number | None):  # type: ignore[call-arg]  
     mi: NotRequired[Number | None]
     mi_se: NotRequired[Number | None]
     mi_cap: NotRequired[Number | None]
+    mi_given_length: NotRequired[Number | None]
+    mi_given_length_se: NotRequired[Number | None]
+    mi_given_length_cap: NotRequired[Number | None]
     mi_batch: NotRequired[Number | None]
     marginal_kl: NotRequired[Number | None]
     au: NotRequired[Count | None]
@@ -63,6 +66,8 @@ class Metrics(TypedDict, extra_items=Number | None):  # type: ignore[call-arg]  
     recovered: NotRequired[Number | None]
     recovered_se: NotRequired[Number | None]
     recovered_mean: NotRequired[Number | None]
+    recovered_length: NotRequired[Number | None]
+    recovered_length_se: NotRequired[Number | None]
 
 
 class Splits(TypedDict):

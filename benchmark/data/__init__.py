@@ -24,6 +24,7 @@ REPEATED = 0.1  # of a split's words: from here on a warning that sentences stan
 # Content of the presets as generated; a difference means that the generator changed.
 CONTENT = {
     "exact_small": "6619309a4ca23800222ae472900637a7eff781640c12e7e7d6e8b9b395068e84",
+    "exact_learnable": "056fe9b2378e681cb25b57dcfdb9179a14c2d73e4cd23ba376894a9cd38fe63f",
     "exact": "4e0b8bc9f9657247473eb264eafb5d04f52e71e5c87226e7980d1b556012498d",
     "exact_medium": "bdd83e1bc1f6b0de5eee00d4f94d2be59b5114942d144f89cebc26836c974852",
     "exact_hard": "274f7ef81cc2c84c3e2af34f6b2475d078fc483d957bb48f0adb63380e3df2c4",

@@ -173,9 +173,7 @@ class ExactLanguage:
         plain = self.chain[np.roll(word, 1), word]
         plain[offsets + 1] = self.initial[word[offsets + 1]]
         with np.errstate(divide="ignore", invalid="ignore"):
-            terms = np.log(
-                (1 - settings.mix) * plain[:, None] + settings.mix * self.topics.T[word]
-            )  # (tokens, C)
+            terms = self._mixed(plain, word)
             # <s> and </s> count nothing. They stay in the sums: without them, NumPy would add in
             # another order, and the last bits of log p(x) in prepared data would change.
             terms[tokens < _FIRST] = 0.0
@@ -183,6 +181,45 @@ class ExactLanguage:
             ends = np.where(further > 0, further * np.log1p(-settings.stop), 0.0)
         ends = np.where(further < 0, -np.inf, ends + np.log(settings.stop))
         return np.asarray(np.add.reduceat(terms, offsets, axis=0) + ends[:, None])
+
+    def _mixed(self, plain: Floats, word: Ints) -> Floats:
+        """Return log p(word | previous, c), (N, C), of words (N,) and their P(word | previous)."""
+        mix = self.settings.mix
+        return np.asarray(np.log((1 - mix) * plain[:, None] + mix * self.topics.T[word]))
+
+    def token_log_prob(self, split: Split) -> tuple[Floats, Floats]:
+        """Return log p(w_t | w_<t, c) and log p(w_t | w_<t) of every token, nats.
+
+        The first is given the sentence's own class, so that their difference is what a reader
+        gains at this token who knows the class, I(c; w_t | w_<t) in expectation. Over a sentence
+        it sums to log p(x | c) - log p(x).
+
+        Args:
+            split: of `sample`, with its classes.
+
+        Returns:
+            Two arrays as long as ``split.tokens``; 0 at ``<s>``. ``</s>`` depends on how many
+            words there are, not on the class: the two are equal there.
+        """
+        assert split.classes is not None
+        settings, lengths = self.settings, split.lengths
+        known, alone = np.zeros((2, len(split.tokens)))
+        joint = np.zeros((len(split), settings.classes))  # log p(w_1 .. w_{t-1} | c)
+        with np.errstate(divide="ignore"):
+            end, further = np.log(settings.stop), np.log1p(-settings.stop)
+            for t in range(1, int(lengths.max()) + 1):
+                active = np.flatnonzero(lengths > t)  # the sentences that have a t-th word
+                at = split.offsets[active] + t
+                word = split.tokens[at].astype(np.int64) - _FIRST
+                before = split.tokens[at - 1].astype(np.int64) - _FIRST
+                plain = self.initial[word] if t == 1 else self.chain[before, word]
+                terms = self._mixed(plain, word)
+                going = further if t > settings.min_length else 0.0
+                known[at] = terms[np.arange(len(active)), split.classes[active]] + going
+                alone[at] = _logsumexp(joint[active] + terms) - _logsumexp(joint[active]) + going
+                joint[active] += terms
+        known[split.offsets[1:] - 1] = alone[split.offsets[1:] - 1] = end
+        return known, alone
 
     @cached_property
     def _monte_carlo(self) -> tuple[Estimate, Estimate]:

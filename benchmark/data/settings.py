@@ -89,6 +89,19 @@ PRESETS = {
     "exact_small": ExactSettings(
         words=40, successors=3, topical=2, mix=0.4, sentences=8_000, test=1_000, seed=2
     ),
+    # Fewer classes and shorter sentences than exact_small, new ones in each epoch: a language model
+    # comes within 0.3 nats of the truth.
+    "exact_learnable": ExactSettings(
+        classes=8,
+        words=40,
+        successors=3,
+        topical=2,
+        mix=0.4,
+        stop=0.2,
+        sentences=8_000,
+        fresh=True,
+        seed=20,
+    ),
     "exact": ExactSettings(),
     "exact_medium": ExactSettings(classes=32, words=120, sentences=20_000, seed=0),
     # About as many tokens as PTB, and 450 a transition of the chain (exact: 580): what is hard is
@@ -109,6 +122,7 @@ PRESETS = {
 }
 DESCRIPTIONS = {
     "exact_small": "exact language for the quickstart: 16 classes, 40 words, 8,000 sentences",
+    "exact_learnable": "exact language that models can learn: 8 classes, 40 words, fresh sentences",
     "exact": "exact language: 16 classes, 60 words, 10,000 sentences",
     "exact_medium": "exact language: 32 classes, 120 words, 20,000 sentences",
     "exact_hard": "exact language: 64 classes, 300 words, 40,000 sentences, as large as PTB",

@@ -32,10 +32,10 @@ PAIRS = 1 << 16  # pairs computed directly at a time
 
 @dataclass(frozen=True)
 class MutualInformation:
-    """An estimate of I_q(x; z), nats per sentence."""
+    """An estimate of I_q(x; z), or of I_q(x; z | g), nats per sentence."""
 
     mi: float  # at most ``cap``
-    cap: float  # ln N, what N sentences can show at most
+    cap: float  # ln N, what N sentences can show at most; `mi_given` averages it over groups
     saturated: bool  # less than 3 nats below ``cap``: print it as a lower bound
     error: float  # its standard error over sentences, nan for a single one
 
@@ -60,14 +60,35 @@ def coupled_mi(mu: Tensor, logvar: Tensor, z: Tensor, chunk: int = 1024) -> Mutu
         chunk: rows and columns of the N x N matrix held at a time; the memory is O(chunk^2 +
             N Z). The value depends on it by round-off only, and not at all under collapse.
     """
-    n = mu.shape[0]
-    slices = [slice(start, min(start + chunk, n)) for start in range(0, n, chunk)]
-    with torch.no_grad():
-        gaps = _Gaps(mu, logvar, z)
-        mean, error = mean_and_error(torch.cat([_row(gaps, rows, slices, n) for rows in slices]))
-    cap = math.log(n)
-    mi = min(mean, cap)  # the bound holds for each term; this trims round-off
-    return MutualInformation(mi=mi, cap=cap, saturated=mi > cap - SATURATION, error=error)
+    cap = math.log(mu.shape[0])
+    return _information(_densities(mu, logvar, z, chunk), cap)
+
+
+def mi_given(
+    mu: Tensor, logvar: Tensor, z: Tensor, groups: NDArray[np.integer], chunk: int = 1024
+) -> MutualInformation:
+    """Estimate I_q(x; z | g), nats per sentence, for a group g that each sentence is in.
+
+    ``coupled_mi`` with another marginal: q(z|g), the mean of q(z|x_m) over the sentences of the
+    same group. With the same draws the chain rule I(x; z) = I(g; z) + I(x; z | g) holds exactly on
+    the split, so that ``coupled_mi`` minus this is what z holds of the group: 0 or more in
+    expectation over the draws. Of the population it says too much, since a group has fewer
+    sentences than the split, so that this estimate falls further short: by about 0.1 nats at 1.4
+    nats, for lengths of 1,000 sentences of the preset exact_small.
+
+    The cap is the mean of ln n_g over sentences. A sentence alone in its group has q(z|g) =
+    q(z|x): it gives 0, and counts 0 in the cap.
+
+    Args:
+        mu, logvar, z, chunk: as for ``coupled_mi``.
+        groups: (N,) the group of each sentence, such as its length.
+    """
+    terms = torch.empty(mu.shape[0], dtype=torch.float64, device=mu.device)
+    _, group, sizes = np.unique(groups, return_inverse=True, return_counts=True)
+    for members in np.split(np.argsort(group, kind="stable"), np.cumsum(sizes)[:-1]):
+        index = torch.as_tensor(members, dtype=torch.int64, device=mu.device)
+        terms[index] = _densities(mu[index], logvar[index], z[index], chunk)
+    return _information(terms, float(np.mean(np.log(sizes)[group])))
 
 
 def batch_mi(mu: Tensor, logvar: Tensor, z: Tensor, batches: Sequence[NDArray[np.int64]]) -> float:
@@ -106,6 +127,22 @@ def marginal_kl(kl: float, information: MutualInformation) -> float | None:
         information: the estimate on the same sentences.
     """
     return None if information.saturated else kl - information.mi
+
+
+def _information(terms: Tensor, cap: float) -> MutualInformation:
+    """Return the estimate that averages (N,) terms of sentences."""
+    mean, error = mean_and_error(terms)
+    mi = min(mean, cap)  # the bound holds for each term; this trims round-off
+    return MutualInformation(mi=mi, cap=cap, saturated=mi > cap - SATURATION, error=error)
+
+
+def _densities(mu: Tensor, logvar: Tensor, z: Tensor, chunk: int) -> Tensor:
+    """Return (N,) log q(z_n|x_n) - log (1/N) sum_m q(z_n|x_m)."""
+    n = mu.shape[0]
+    slices = [slice(start, min(start + chunk, n)) for start in range(0, n, chunk)]
+    with torch.no_grad():
+        gaps = _Gaps(mu, logvar, z)
+        return torch.cat([_row(gaps, rows, slices, n) for rows in slices])
 
 
 def _row(gaps: "_Gaps", rows: slice, columns: Sequence[slice], n: int) -> Tensor:

@@ -161,9 +161,9 @@ def bound(runs: "pd.DataFrame", metric: str, column: str = "") -> int:
         metric: decides which bound there can be.
         column: of its figures, such as "last_mi"; by default the metric's name.
     """
-    if metric not in ("mi", *measures.UPPER):
+    if metric not in (*measures.CAPPED, *measures.UPPER):
         return 0
-    few = runs[[name for name in ("mi_cap", "iw_upper_bound") if name in runs]]
+    few = runs[[name for name in (f"{metric}_cap", "iw_upper_bound") if name in runs]]
     signs = (measures.bound(run, metric) for run in
              few.assign(**{metric: runs.get(column or metric)}).to_dict("records"))  # fmt: skip
     return next(filter(None, signs), 0)

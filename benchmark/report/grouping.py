@@ -178,11 +178,19 @@ def _language(name: str) -> tuple[str, int | None]:
 
 # Notes on the records ----------------------------------------------------------------------------
 
+_PROBED = (
+    "MI given length: I(x; z) among sentences of equal length, a lower bound (≥) above its cap − "
+    "3; MI minus it is what z holds of the length, at most. `recovered (length)`, `recovered (word "
+    "1)` and so on: nats of the length and of the first words that linear probes read from samples "
+    "of z beyond what their frequencies tell."
+)
+
 
 def notes(lines: Sequence[Record]) -> list[str]:
     """Return notes on the split, its estimators and the truth, and all `caveats`."""
     done = [line for line in lines if is_done(line)]
-    return [*_split(done), *_truth(done), *caveats(done)]
+    probed = any(line["metrics"]["test"].get("recovered_length") is not None for line in done)
+    return [*_split(done), *_truth(done), *([_PROBED] if probed else []), *caveats(done)]
 
 
 def caveats(lines: Sequence[Record]) -> list[str]:

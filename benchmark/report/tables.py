@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 MAIN = (
     "elbo", "kl", "mi", "rec", "iw_nll", "ppl_elbo", "ppl_iw", "z_use", "z_use_next", "au",
     "marginal_kl", "first_words", "bleu", "excess", "recovered", "recovered_mean",
+    "mi_given_length", "recovered_length", *(f"recovered_word_{place}" for place in range(1, 5)),
 )  # fmt: skip
 PRIMARY = {"none": "mi", "lstm_lm": "iw_nll"}  # outcome of each reference, fixed beforehand
 _STATES = ("state", *(f"state_{threshold}" for threshold in collapse.OTHER_THRESHOLDS))
@@ -78,9 +79,8 @@ def _main(group: Group) -> Table:
     """Return a row a label, summarised over seeds; footnotes tell which runs have no record."""
     runs = group.runs
     hidden = {name for name in MAIN if MEASURES[name].exact and not _known(runs, "excess")}
-    if not _known(runs, "z_use_next"):
-        hidden.add("z_use_next")
-    elif not _known(runs, "z_use"):  # all records are older
+    hidden |= {name for name in MAIN if MEASURES[name].optional and not _known(runs, name)}
+    if "z_use_next" not in hidden and not _known(runs, "z_use"):  # all records are older
         hidden.add("z_use")
     metrics = [name for name in MAIN if name not in hidden]
     likelihoods = group.differences.query("reference == 'none' and metric == 'iw_nll'")
@@ -99,7 +99,7 @@ def _main(group: Group) -> Table:
             lack = f"{len(absent)} of {len(row)} runs without a record ({counts}){errors}."
             footnotes += [lack] if lack not in footnotes else []
             mark = footnotes.index(lack) + 1
-        cells = [_figure(done, metric) for metric in metrics]
+        cells = [cell(done, metric) for metric in metrics]
         if label in better:
             place = metrics.index("iw_nll")
             cells[place] = replace(cells[place], bold=True)
@@ -109,7 +109,7 @@ def _main(group: Group) -> Table:
     return Table("", group.title, above, titles, tuple(rows), tuple(footnotes))
 
 
-def _figure(done: "pd.DataFrame", metric: str) -> Cell:
+def cell(done: "pd.DataFrame", metric: str) -> Cell:
     """Summarise a metric; a dash unless every run has it.
 
     A single run's figure comes with its own standard error where its record has one.

@@ -1,9 +1,10 @@
-"""A split as evaluation reads it, and the one encoder pass that feeds every metric.
+"""A split as evaluation reads it, the one encoder pass that feeds every metric, and the probes.
 
 All noise is a function of (seed, split, sentence), so neither the size of a bucket nor a restart
 changes it.
 """
 
+import math
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -16,13 +17,17 @@ from torch import Tensor
 from benchmark import metrics
 from benchmark.core.seeds import generator
 from benchmark.data.batches import Batch, same_length_batches
-from benchmark.data.corpus import Split
+from benchmark.data.corpus import Corpus, Split
 from benchmark.model.loss import gaussian_kl
 from benchmark.model.vae import TextVAE
 
 BUCKET = 32  # sentences measured together; also the batches of He et al. 2019's mutual information
 WIDE = 512  # sentences encoded together
 SUBSET = 500  # sentences, at most, that validation decodes a second time for z_use
+PROBED = 10_000  # training sentences, at most, by which probes of length and words are trained
+WORDS = 4  # of a sentence, from its first, that are probed
+READ = ("recovered_length", *(f"recovered_word_{place}" for place in range(1, WORDS + 1)))
+PROBES = ("recovered", "recovered_mean", "mi_given_length", "mi_given_length_cap", *READ)
 
 
 class Measured:
@@ -94,3 +99,57 @@ def encode(model: TextVAE, split: Measured) -> Encoded:
         mu[rows], logvar[rows] = model.encode(bucket.tokens.to(split.device))
     z = mu.double() + split.first_noise(model.latent) * (0.5 * logvar.double()).exp()
     return Encoded(mu, logvar, z)
+
+
+@torch.no_grad()
+def recovery(model: TextVAE, corpus: Corpus, test: Measured) -> dict[str, Any]:
+    """Return what the latent holds on the test split: `PROBES` with their standard errors.
+
+    The probes are trained on the training split: with few sentences they would over-fit, and find
+    less than there is. Those of the length and of words take at most 10,000 sentences of it, evenly
+    spread. Nothing without a latent variable; a class is of an exact language only.
+    """
+    if not model.latent:
+        return {}
+    whole, language = corpus.splits["train"], corpus.language
+    count = min(PROBED, len(whole))
+    some = np.arange(count) * len(whole) // count
+    read = whole if language else _taken(whole, some)
+    a, b = encode(model, Measured("train", read, test.seed, test.device)), encode(model, test)
+    information = metrics.mi_given(b.mu, b.logvar, b.z, test.lengths)
+    found = {
+        "mi_given_length": information.mi,
+        "mi_given_length_se": finite(information.error),
+        "mi_given_length_cap": information.cap,
+    }
+    labels = [metrics.length_label(whole.lengths, test.lengths)]
+    labels += map(metrics.word_label, _words(whole), _words(test.split))
+    z = a.z[torch.from_numpy(some)] if language else a.z
+    for name, label in zip(READ, labels, strict=True):
+        value, error = metrics.recovered_label(z, some, b.z, label)
+        found |= {name: finite(value), f"{name}_se": finite(error)}
+    if language:
+        assert whole.classes is not None
+        assert test.split.classes is not None
+        known, asked = whole.classes, test.split.classes
+        classes = language.settings.classes
+        value, error = metrics.recovered(a.z.cpu(), known, b.z.cpu(), asked, classes)
+        mean, _ = metrics.recovered(a.mu.cpu(), known, b.mu.cpu(), asked, classes)
+        found |= {"recovered": value, "recovered_se": finite(error), "recovered_mean": mean}
+    return found
+
+
+def finite(value: float) -> float | None:
+    """Return the value; None if there are too few sentences for it."""
+    return value if math.isfinite(value) else None
+
+
+def _taken(split: Split, rows: NDArray[np.int64]) -> Split:
+    """Return some sentences of a split."""
+    return Split.of([split.sentence(row)[1:-1].tolist() for row in rows.tolist()])
+
+
+def _words(split: Split) -> NDArray[np.int64]:
+    """Return the first words of each sentence, (`WORDS`, N); behind its last word stands </s>."""
+    places = split.offsets[:-1] + np.arange(1, WORDS + 1)[:, None]
+    return np.asarray(split.tokens[np.minimum(places, split.offsets[1:] - 1)], dtype=np.int64)

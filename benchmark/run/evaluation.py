@@ -19,7 +19,7 @@ from benchmark.data.batches import Batch
 from benchmark.data.corpus import Corpus
 from benchmark.model.vae import TextVAE
 from benchmark.run.config import RunConfig
-from benchmark.run.encoding import Encoded, Measured, encode
+from benchmark.run.encoding import PROBES, Encoded, Measured, encode, finite, recovery
 
 ELEMENTS = {"cpu": 2**23, "cuda": 2**27}  # logits held at once: bounds the memory
 MAX_CHUNK = {"cpu": 4096, "cuda": 2**16}  # tokens decoded at once
@@ -130,8 +130,7 @@ def evaluate(
         scores = _vae(split, encoded, parts)
     else:
         scores = _autoencoder(split, parts)
-    absent = ("iw_nll", "ppl_iw", "ess", "z_use", "z_use_se", "bleu", "excess", "recovered",
-              "recovered_mean")  # fmt: skip
+    absent = ("iw_nll", "ppl_iw", "ess", "z_use", "z_use_se", "bleu", "excess", *PROBES)
     found = dict.fromkeys(absent) | scores.figures
     found |= _bound(split, float(scores.rec.mean()), encoded)
     found |= _latent_figures(split, encoded, prior)
@@ -140,7 +139,7 @@ def evaluate(
         found |= {"iw_nll": nll, "ppl_iw": _perplexity(split, nll)}
         if split.split.log_prob is not None:
             value, error = metrics.excess(torch.from_numpy(scores.nll), split.split.log_prob)
-            found |= {"excess": value, "excess_se": _finite(error)}
+            found |= {"excess": value, "excess_se": finite(error)}
     if greedy:
         found["bleu"] = _bleu(corpus, split, parts)
     position = metrics.loss_by_position(torch.from_numpy(part["token_nll"]) for part in parts)
@@ -203,23 +202,6 @@ def evaluate_test(
     return found | recovery(model, corpus, test), details
 
 
-def recovery(model: TextVAE, corpus: Corpus, test: Measured) -> Metrics:
-    """Return how much of an exact language's class the latent holds, on the test split."""
-    if corpus.language is None or not model.latent:
-        return {}
-    # The probe is trained on the training split: with few sentences it would over-fit, and find
-    # less than there is.
-    train = Measured("train", corpus.splits["train"], test.seed, test.device)
-    assert train.split.classes is not None
-    assert test.split.classes is not None
-    labels = train.split.classes, test.split.classes
-    count = corpus.language.settings.classes
-    a, b = encode(model, train), encode(model, test)
-    value, error = metrics.recovered(a.z.cpu(), labels[0], b.z.cpu(), labels[1], count)
-    mean, _ = metrics.recovered(a.mu.cpu(), labels[0], b.mu.cpu(), labels[1], count)
-    return {"recovered": value, "recovered_se": _finite(error), "recovered_mean": mean}
-
-
 def _nll(model: TextVAE, split: Measured, bucket: Batch, z: Tensor) -> Tensor:
     """Return the NLL (B, 1, T) of a bucket's tokens, each sentence with its own row of z (N, Z)."""
     rows = torch.from_numpy(bucket.index).to(split.device)
@@ -258,7 +240,7 @@ def _latent_figures(split: Measured, encoded: Encoded, prior: bool) -> Metrics:
     batches = [bucket.index for bucket in split.buckets]
     return {
         "mi": information.mi,
-        "mi_se": _finite(information.error),
+        "mi_se": finite(information.error),
         "mi_cap": information.cap,
         "mi_batch": metrics.batch_mi(encoded.mu, encoded.logvar, encoded.z, batches),
         "marginal_kl": metrics.marginal_kl(kl, information) if prior else None,
@@ -270,17 +252,12 @@ def _latent_figures(split: Measured, encoded: Encoded, prior: bool) -> Metrics:
 
 def _z_use(own: Tensor, swapped: Tensor, stranger: NDArray[np.int64]) -> Metrics:
     use, error, _ = metrics.z_use(own, swapped, stranger)
-    return {"z_use": _finite(use), "z_use_se": _finite(error)}
+    return {"z_use": finite(use), "z_use_se": finite(error)}
 
 
 def _perplexity(split: Measured, nats: float) -> float | None:
     """Return the perplexity of so many nats a sentence; None if it overflows."""
-    return _finite(metrics.perplexity(nats * len(split.split), split.tokens))
-
-
-def _finite(value: float) -> float | None:
-    """Return the value; None if there are too few sentences for it."""
-    return value if math.isfinite(value) else None
+    return finite(metrics.perplexity(nats * len(split.split), split.tokens))
 
 
 def _bleu(corpus: Corpus, split: Measured, parts: list[Parts]) -> float:

@@ -152,6 +152,30 @@ def test_another_figure_is_judged_by_the_interval_of_its_row(
     assert (code, "outside" in out) == (0, False)
 
 
+def test_figures_that_one_of_the_two_codes_did_not_know_are_not_compared(
+    made: tuple[Path, list[Record]], lines: list[Record], pcbench: Pcbench, tmp_path: Path
+) -> None:
+    names = ("recovered_length", "recovered_word_3", "mi_given_length", "mi_given_length_cap")
+    write(tmp_path / "results", lines)
+    _, out, _ = pcbench(lines[0]["id"], "--from-record", file_of(made))
+    both = verdicts(out).keys()
+    assert {*names[:3]} <= both
+    for name in names:
+        del lines[0]["metrics"]["test"][name]
+    elsewhere = tmp_path / "record.json"
+    elsewhere.write_text(records.dumps({k: v for k, v in lines[0].items() if k != "digest"}))
+    code, out, _ = pcbench(lines[0]["id"], "--from-record", str(elsewhere))  # older code
+    assert (code, verdicts(out).keys()) == (0, both - {*names})
+    write(tmp_path / "results", lines)  # an older record
+    code, out, _ = pcbench(lines[0]["id"], "--from-record", file_of(made))
+    assert (code, verdicts(out).keys()) == (0, both - {*names})
+    del lines[0]["metrics"]["test"]["z_use"]  # of a figure that every code knows, this is one
+    elsewhere.write_text(records.dumps({k: v for k, v in lines[0].items() if k != "digest"}))
+    write(tmp_path / "results", json.loads(json.dumps(made[1])))
+    code, out, _ = pcbench(lines[0]["id"], "--from-record", str(elsewhere))
+    assert (code, verdicts(out)["z_use"]) == (1, "different: the re-run has no such figure")
+
+
 def test_few_seeds_give_the_difference_and_its_size_in_standard_errors(
     made: tuple[Path, list[Record]], lines: list[Record], pcbench: Pcbench, tmp_path: Path
 ) -> None:

@@ -47,6 +47,15 @@ def test_consistent_records_are_believed() -> None:
             "ln ppl_iw is 4.6314, iw_nll / tokens 4.6083",
         ),  # the other perplexity
         ({"recovered": 1.5, "recovered_se": 0.01}, "recovered 1.5000 is above mi"),
+        (
+            {"mi_given_length": 1.4, "mi_given_length_se": 0.01},
+            "mi_given_length 1.4000 is above mi 1.2500",
+        ),
+        (
+            {"mi_given_length": 1.2, "mi_given_length_cap": 1.1},
+            "mi_given_length 1.2000 is above mi_given_length_cap 1.1000",
+        ),
+        ({"mi_given_length_cap": 8.5}, "mi_given_length_cap 8.5000 is above mi_cap 8.2324"),
         ({"excess": -0.5, "excess_se": 0.1}, "excess -0.5000 is below 0"),
         ({"marginal_kl": 0.5}, "kl - mi is 0.2500, marginal_kl 0.5000"),
         ({"au_0.05": 4}, "au_0.05 4.0000 is above au 3.0000"),
@@ -73,6 +82,8 @@ def test_corrupted_records_are_named(metrics: dict[str, float], message: str) ->
         (3761, {"iw_nll": 101.6, "iw_gap_se": None, "iw_curve": [[1, 101.6]]}),
         (3761, {"excess": -0.5, "excess_se": None}),
         (3761, {"recovered": 1.5, "recovered_se": None}),
+        (3761, {"mi": 0.5, "mi_given_length": 0.55, "mi_given_length_se": 0.02}),
+        (3761, {"mi": 0.5, "mi_given_length": 0.9}),
         (20, {"iw_nll": 101.6, "mi": 1.7, "excess": -0.5, "excess_se": 0.1}),
     ],
 )

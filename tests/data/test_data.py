@@ -168,6 +168,7 @@ def test_fresh_data_change_with_seed_and_epoch_only(tmp_path, quick):
     "name",
     [
         "exact_small",
+        "exact_learnable",
         "exact",
         *(pytest.param(f"exact_{n}", marks=pytest.mark.slow) for n in ("medium", "hard")),
     ],

@@ -107,6 +107,76 @@ def test_scoring_in_chunks_changes_nothing(monkeypatch):
     np.testing.assert_array_equal(language.log_prob(split), split.log_prob)
 
 
+def prefixes(language, longest):
+    """p(w_1 .. w_t | c) of all beginnings, (C,) each: sums over all sentences that begin so."""
+    s, sums = language.settings, {}
+    for length in range(1, longest + 1):
+        for words in itertools.product(range(s.words), repeat=length):
+            whole = np.array([by_hand(language, words, c) for c in range(s.classes)])
+            if length == longest:  # and those that go on
+                whole = whole / s.stop
+            for t in range(length + 1):
+                sums[words[:t]] = sums.get(words[:t], 0.0) + whole
+    return sums
+
+
+def test_tokens_given_the_class_and_without_it_agree_with_enumeration():
+    language = ExactLanguage(replace(TINY, words=3, stop=0.4))
+    mass = prefixes(language, 6)
+    np.testing.assert_allclose(mass[()], 1.0, atol=1e-12)
+    split = language.sample(400, 99)
+    short = [i for i in range(400) if split.lengths[i] <= 6]
+    known, alone = language.token_log_prob(split)
+    assert len(short) > 250
+    for i in short:
+        words, c = tuple(split.sentence(i)[1:-1] - 3), split.classes[i]
+        ends = np.array([by_hand(language, words, one) for one in range(3)])
+        steps = [*(mass[words[:t]] for t in range(len(words) + 1)), ends]
+        at = split.offsets[i]
+        assert known[at] == alone[at] == 0.0
+        for t, (before, after) in enumerate(itertools.pairwise(steps), start=1):
+            assert known[at + t] == pytest.approx(math.log(after[c] / before[c]), abs=1e-12)
+            assert alone[at + t] == pytest.approx(math.log(after.mean() / before.mean()), abs=1e-12)
+    ends = split.offsets[1:] - 1
+    np.testing.assert_array_equal(known[ends], alone[ends])  # it tells nothing of the class
+
+
+@pytest.mark.parametrize("mix", [0.4, 1.0])  # 1: most classes forbid most words
+def test_token_log_probs_sum_to_those_of_sentences(mix):
+    language = ExactLanguage(replace(TINY, mix=mix, words=12))
+    split = language.sample(300, 99)
+    known, alone = (
+        np.add.reduceat(of, split.offsets[:-1]) for of in language.token_log_prob(split)
+    )
+    given = language.class_log_prob(split)[np.arange(300), split.classes]
+    np.testing.assert_allclose(known, given, atol=1e-10)
+    np.testing.assert_allclose(alone, split.log_prob, atol=1e-10)
+
+
+def test_what_the_class_gains_at_a_token_is_the_information_of_that_token():
+    """I(c; w_t | w_<t) = I(c; w_1 .. w_t) - I(c; w_1 .. w_{t-1}), by enumeration."""
+    language = ExactLanguage(replace(TINY, stop=1.0, min_length=4))
+    split, table = enumerated(language, 4)
+    whole = split.lengths == 5
+    joint = table[whole].reshape(4, 4, 4, 4, 3) / 3  # p(w_1, w_2, w_3, w_4, c)
+    information = [0.0]
+    for t in range(1, 5):
+        p = joint.sum(axis=tuple(range(t, 4))).reshape(-1, 3)
+        apart = p.sum(axis=1, keepdims=True) * p.sum(axis=0)
+        information.append((p[p > 0] * np.log(p[p > 0] / apart[p > 0])).sum())
+    gain = np.zeros(6)
+    rows = np.array([split.sentence(i)[1:-1] for i in np.flatnonzero(whole)])
+    for c in range(3):
+        possible = table[whole][:, c] > 0
+        some = Split.of(rows[possible].tolist())
+        given = Split(some.tokens, some.offsets, np.full(len(some), c, dtype=np.int16))
+        known, alone = (of.reshape(-1, 6) for of in language.token_log_prob(given))
+        gain += table[whole][possible, c] / 3 @ (known - alone)
+    np.testing.assert_allclose(gain[1:5], np.diff(information), atol=1e-12)
+    assert gain[1:5].min() > 0.01
+    assert gain[0] == gain[5] == 0.0
+
+
 def test_entropy_and_information_of_fixed_length_agree_with_enumeration():
     language = ExactLanguage(replace(TINY, stop=1.0, min_length=4))
     _, table = enumerated(language, 4)

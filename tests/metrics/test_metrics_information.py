@@ -7,7 +7,7 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from benchmark.metrics import MutualInformation, batch_mi, coupled_mi, marginal_kl
+from benchmark.metrics import MutualInformation, batch_mi, coupled_mi, marginal_kl, mi_given
 
 Posteriors = tuple[torch.Tensor, torch.Tensor, torch.Tensor]
 
@@ -166,6 +166,77 @@ def test_batch_mi_averages_the_batches_by_size() -> None:
     expected = (32 * parts[0] + 32 * parts[1] + 11 * parts[2]) / 75
     assert batch_mi(*posteriors, batches) == pytest.approx(expected, abs=1e-12)
     assert batch_mi(*posteriors, [np.array([i]) for i in range(75)]) == 0.0
+
+
+LENGTHS = np.repeat([3, 9, 4, 40, 5], [30, 1, 25, 1, 18])[np.random.default_rng(0).permutation(75)]
+
+
+def log_density(posteriors: Posteriors, of: int, under: int) -> float:
+    mu, logvar, z = posteriors
+    q = torch.distributions.Normal(mu[under], (logvar[under] / 2).exp())
+    return float(q.log_prob(z[of]).sum())
+
+
+@pytest.mark.parametrize("chunk", [7, 1024])
+def test_information_given_length_agrees_with_the_double_loop_and_the_chain_rule(
+    chunk: int,
+) -> None:
+    posteriors = informative(3.0, seed=11, n=75)
+    terms, of_length = [], []
+    for n, length in enumerate(LENGTHS):
+        every = np.array([log_density(posteriors, n, m) for m in range(75)])
+        same = every[length == LENGTHS]
+        terms.append(every[n] - math.log(np.exp(same).mean()))
+        of_length.append(math.log(np.exp(same).mean()) - math.log(np.exp(every).mean()))
+    found = mi_given(*posteriors, LENGTHS, chunk=chunk)
+    assert found.mi == pytest.approx(np.mean(terms), abs=1e-9)
+    assert found.error == pytest.approx(np.std(terms, ddof=1) / math.sqrt(75), rel=1e-9)
+    # I(x; z) = I(length; z) + I(x; z | length), with the same draws
+    assert coupled_mi(*posteriors).mi == pytest.approx(found.mi + np.mean(of_length), abs=1e-9)
+    assert np.mean(of_length) > 0.1
+
+
+def test_the_cap_given_length_is_the_mean_over_sentences_and_lone_ones_count_0() -> None:
+    far = 100 * torch.arange(75, dtype=torch.float64)[:, None]
+    found = mi_given(*sampled(far, torch.zeros_like(far), seed=0), LENGTHS)
+    sizes = [30, 25, 18, 1, 1]
+    assert found.cap == pytest.approx(sum(n * math.log(n) for n in sizes) / 75)
+    assert found.mi == pytest.approx(found.cap, rel=1e-14)
+    assert found.mi <= found.cap
+    assert found.saturated
+    alone = mi_given(*sampled(far, torch.zeros_like(far), seed=0), np.arange(75))
+    assert (alone.mi, alone.cap) == (0.0, 0.0)
+
+
+def test_a_latent_that_is_the_length_holds_nothing_given_it() -> None:
+    mu = torch.from_numpy(100.0 * LENGTHS)[:, None].expand(75, 4)
+    posteriors = sampled(mu, torch.zeros(75, 4, dtype=torch.float64), seed=1)
+    assert mi_given(*posteriors, LENGTHS).mi == 0.0
+    parts = np.array([30, 25, 18, 1, 1]) / 75
+    entropy = -(parts * np.log(parts)).sum()
+    assert coupled_mi(*posteriors).mi == pytest.approx(entropy, abs=1e-12)
+
+
+def test_one_group_is_no_condition_and_a_collapsed_posterior_holds_nothing() -> None:
+    posteriors = informative(2.0, seed=12, n=75)
+    assert mi_given(*posteriors, np.full(75, 9)).mi == coupled_mi(*posteriors).mi
+    same = sampled(torch.full((75, 5), 0.3), torch.full((75, 5), -0.7), seed=2)
+    assert mi_given(*same, LENGTHS).mi == 0.0
+
+
+def test_information_given_a_group_of_gaussians_has_its_closed_form() -> None:
+    """Means N(m_g, 3^2) within a group, unit posteriors: 1/2 ln(1 + 9) whatever the groups."""
+    estimates = []
+    for seed in range(4):
+        group = np.arange(1600) % 4
+        mu = torch.from_numpy(100.0 * group)[:, None] + 3 * normal(1600, 1, seed=seed)
+        found = mi_given(*sampled(mu, torch.zeros_like(mu), seed=50 + seed), group)
+        whole = coupled_mi(*sampled(mu, torch.zeros_like(mu), seed=50 + seed))
+        assert whole.mi - found.mi == pytest.approx(math.log(4), abs=1e-9)  # the groups lie apart
+        estimates.append(found.mi)
+    error = np.std(estimates, ddof=1) / math.sqrt(4)
+    assert abs(np.mean(estimates) - math.log(10) / 2) < 4 * error + 0.02  # the bound's own gap
+    assert error < 0.03
 
 
 def test_works_without_gradients_and_leaves_its_inputs_alone() -> None:

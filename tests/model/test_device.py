@@ -118,7 +118,7 @@ def test_every_method_trains_there_and_no_step_waits(name: str, card: Card) -> N
 
 
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
-@pytest.mark.parametrize("name", ["none", "lstm_lm", "batch_norm_mean"])
+@pytest.mark.parametrize("name", ["none", "lstm_lm", "batch_norm_mean", "delta", "dispersed"])
 def test_a_model_there_is_measured_and_writes(name: str, precision: str, card: Card) -> None:
     run = card.training(tiny.config(name, data=SMALL, precision=precision))
     run.update(run.batch)

@@ -9,7 +9,7 @@ from made_up import missing, record
 
 from benchmark.core.records import read_jsonl
 from benchmark.report import figures, grouping
-from benchmark.report.figures import forest, learning, rate_distortion, style
+from benchmark.report.figures import forest, learning, positions, rate_distortion, style
 from benchmark.report.grouping import groups
 
 RESULTS = Path(__file__).parents[2] / "results"
@@ -112,9 +112,27 @@ def test_an_auto_encoder_far_away_squashes_no_axis_and_is_told() -> None:
     assert "+46.4 →" in [text.get_text() for text in kl.texts]
 
 
+def test_the_truth_by_position_is_a_line_in_every_panel() -> None:
+    frame = positions.rows(grouping.groups(records("exact"))[0])
+    truth = frame[(frame["role"] == "truth") & ~frame["later"]]
+    with style.settings():
+        figure = positions.draw(frame)
+    assert len(figure.axes) == 4
+    for panel in figure.axes:
+        legend = panel.get_legend()
+        assert [text.get_text() for text in legend.get_texts()].count("truth: class known") == 1
+        (line,) = (
+            one for one in panel.get_lines()
+            if one.get_color() == "black" and len(one.get_xdata()) == len(truth)
+        )  # fmt: skip
+        np.testing.assert_allclose(line.get_ydata(), truth["difference"])
+        low, high = panel.get_ylim()
+        assert low < truth["difference"].min() < truth["difference"].max() < high
+
+
 def test_every_axis_has_a_unit() -> None:
     lines = grouping.groups(records("ptb_check"))[0]
-    for module in figures.FIGURES:
+    for module in figures.OF_TABLE:
         with style.settings():
             figure = module.draw(module.rows(lines))
         texts = [figure.get_supxlabel(), figure.get_supylabel()]

@@ -12,8 +12,11 @@ import pytest
 from made_up import line as made_up_line
 
 from benchmark.core.records import read_jsonl
+from benchmark.data.catalogue import find
+from benchmark.data.exact import TEST, ExactLanguage
+from benchmark.data.prepared import Split
 from benchmark.report import figures
-from benchmark.report.figures import schedules, spectrum
+from benchmark.report.figures import positions, schedules, spectrum
 from benchmark.report.grouping import Group, groups
 
 ROOT = Path(__file__).parents[2]
@@ -47,7 +50,8 @@ def test_every_study_has_its_files() -> None:
         for name in ("forest", "rate-distortion", "learning", "spectrum", "positions", "weights")
     }
     names = set(tables("exact"))
-    assert len(names) == 5 * 3 + 1  # five figures of three data sets; one of the weights
+    assert len(names) == 5 * 3 + 2  # five figures of three data sets; of the weights; of all data
+    assert "exact-heatmap.csv" in names
     assert "exact-forest-exact_small-mix-0-15.csv" in names
     assert "exact-weights.csv" in names
 
@@ -215,10 +219,67 @@ def test_positions_differ_from_the_language_model_of_the_same_seed() -> None:
     assert set(alone["reference"]) == {"cyclical, constant"}
 
 
+@pytest.mark.parametrize(
+    ("data", "end", "part"),
+    [
+        ("exact_small", "exact_small", 0.79),
+        ("exact_small:mix=0.25", "exact_small-mix-0-25", 0.61),
+        ("exact_small:mix=0.15", "exact_small-mix-0-15", 0.48),
+    ],
+)
+def test_the_truth_by_position_sums_to_what_the_class_gains_on_these_sentences(
+    data: str, end: str, part: float
+) -> None:
+    table = tables("exact")[f"exact-positions-{end}.csv"]
+    truth, model = (table[table["role"] == role] for role in ("truth", "lstm_lm"))
+    assert list(truth["tokens"]) == list(model["tokens"])
+    assert list(truth["later"]) == list(model["later"])
+    language = find(data).language
+    assert language is not None
+    split = language.sample(1000, TEST)
+    assert split.classes is not None
+    assert split.log_prob is not None
+    given = language.class_log_prob(split)[np.arange(1000), split.classes]
+    gain = -(truth["tokens"] * truth["difference"]) / 1000
+    assert gain.sum() == pytest.approx((given - split.log_prob).mean(), rel=1e-4)
+    assert (truth["tokens"] * truth["loss"]).sum() / 1000 == pytest.approx(-given.mean(), rel=1e-4)
+    assert gain[:4].sum() / gain.sum() == pytest.approx(part, abs=0.005)
+    # and it is I(x; c) but for the sentences that were drawn
+    stated = next(line for line in records("exact") if line["config"]["data"] == data)["data"]
+    error = (given - split.log_prob).std() / math.sqrt(1000)
+    assert abs(gain.sum() - stated["information"]) < 3 * error
+
+
+def test_the_truth_stands_beside_a_language_model_of_its_own_sentences_only() -> None:
+    for study in ("confound_exact", "ptb_check"):  # no language model; no exact language
+        assert "truth" not in set(tables(study)[f"{study}-positions.csv"]["role"])
+    lines = [line for line in records("quickstart") if line["config"]["seed"] == 0]
+    assert "truth" in set(positions.rows(groups(lines)[0])["role"])
+    other = [line | {"data": line["data"] | {"sha256": "0" * 64}} for line in lines]
+    assert "truth" not in set(positions.rows(groups(other)[0])["role"])  # of another generator
+    newer = [line | {"data": line["data"] | {"name": "exact_small:shape=2"}} for line in lines]
+    assert "truth" not in set(positions.rows(groups(newer)[0])["role"])
+
+
+def test_a_data_sets_truth_is_drawn_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn: list[int] = []
+    plain = ExactLanguage.sample
+
+    def counting(self: ExactLanguage, sentences: int, *key: int) -> Split:
+        drawn.append(sentences)
+        return plain(self, sentences, *key)
+
+    monkeypatch.setattr(ExactLanguage, "sample", counting)
+    positions._truth.cache_clear()
+    for _ in range(3):
+        positions.rows(groups(records("quickstart"))[0])
+    assert drawn == [1000]
+
+
 def test_each_figure_says_what_it_shows() -> None:
     lines = records("confound_exact")
     titles = [picture.title for picture in figures.pictures("confound_exact", groups(lines))]
-    assert len(set(titles)) == len(figures.FIGURES)
+    assert len(set(titles)) == len(figures.OF_TABLE)
     assert "Likelihood, KL and MI, test split, exact_small" in titles[0]
     assert any("not of these sentences" in title for title in titles)
     text = [

@@ -128,6 +128,27 @@ def test_an_exact_language_shows_its_truth() -> None:
     assert (cells(text, "lm")["excess"], cells(text, "lm")["recovered"]) == ("3.00", "–")
 
 
+def test_figures_that_older_records_lack_have_columns_only_where_one_has_them() -> None:
+    old = [line("none", 0, 0), line("none", 0, 1), line("lm", 1, 0)]
+    without = markdown("study", old)
+    assert "given length" not in without
+    assert "(word" not in without
+    words = {f"recovered_word_{place}": place / 4 for place in range(1, 5)}
+    length = {"mi_given_length": 1.125, "mi_given_length_se": 0.01, "mi_given_length_cap": 4.0}
+    both = line("none", 0, 1, recovered_length=0.375, **length, **words)
+    new = markdown("study", [line("a", 2, 0, recovered_length=0.25, **length), both, *old[::2]])
+    assert "≥" in new.partition("| baseline")[0].partition("N = ")[2]  # it is explained
+    found = cells(new, "a")
+    assert (found["MI given length"], found["recovered (length)"]) == ("≥ 1.12 (SE 0.01)", "0.25")
+    assert found["recovered (word 1)"] == "–"
+    for name in ("MI given length", "recovered (length)", "recovered (word 4)"):
+        assert cells(new, "none")[name] == "–"  # one of its two runs is older
+    only = cells(markdown("study", [both]), "none")
+    assert [only[f"recovered (word {place})"] for place in range(1, 5)] == [
+        "0.25", "0.50", "0.75", "1.00",
+    ]  # fmt: skip
+
+
 def test_a_single_run_shows_its_own_errors_and_a_loose_bound_is_marked() -> None:
     more = {"excess_se": 0.125, "recovered_se": 0.0625, "iw_upper_bound": True}
     one = line("none", 0, 0, excess=2.0, recovered=0.5, **more)

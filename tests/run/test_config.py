@@ -61,6 +61,14 @@ GOLDEN = {
         "train": {"epochs": 10, "batch_size": 64, "lr": 0.004},
         "evaluate": {"iw_samples": 100},
     },
+    "preset.exact_learnable": {
+        "model": {
+            "embedding": 32, "hidden": 64, "latent": 8, "dropout": 0.0, "feed": "cell",
+            "init": 0.2, "init_embedding": 1.0,
+        },
+        "train": {"epochs": 40, "batch_size": 64, "lr": 0.004, "lr_schedule": "cooldown"},
+        "evaluate": {"iw_samples": 100},
+    },
     "preset.exact": {
         "model": {
             "embedding": 64, "hidden": 128, "latent": 16, "dropout": 0.2, "feed": "cell",
@@ -83,6 +91,12 @@ GOLDEN = {
     "baseline.delayed_linear.delay": 0.08,
     "baseline.delayed_linear.floor": 0.0,
     "baseline.delayed_linear.ramp": 0.04,
+    "baseline.delta.rate": 0.15,
+    "baseline.delta.warmup": 0.0,
+    "baseline.dispersed.alpha": 1.0,
+    "baseline.dispersed.gamma": 0.5,
+    "baseline.dispersed.rate": 0.2,
+    "baseline.dispersed.warmup": 0.0,
     "baseline.free_bits.kind": "dimension",
     "baseline.free_bits.target": 8.0,
     "baseline.free_bits.warmup": 0.25,

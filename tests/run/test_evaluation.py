@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -12,13 +13,14 @@ from torch import Tensor
 
 from benchmark.core.seeds import generator
 from benchmark.core.settings import ModelConfig
+from benchmark.core.tokens import EOS
 from benchmark.data.corpus import Split
 from benchmark.metrics import coupled_mi
 from benchmark.model import vae as models
 from benchmark.model.baseline import Baseline
 from benchmark.model.vae import TextVAE
-from benchmark.run.encoding import Measured, encode
-from benchmark.run.evaluation import Parts, evaluate, measure_bucket, recovery, validate
+from benchmark.run.encoding import Measured, encode, recovery
+from benchmark.run.evaluation import Parts, evaluate, measure_bucket, validate
 
 CPU = torch.device("cpu")
 CONFIG = ModelConfig(**{**tiny.MODEL, "init": 0.6, "init_embedding": 1.5})
@@ -212,7 +214,8 @@ def test_a_language_model_has_an_exact_likelihood() -> None:
     assert found["iw_nll"] == found["neg_elbo"] == found["rec"]
     assert found["ppl_iw"] == found["ppl_elbo"]
     latent = ("mi", "mi_se", "mi_cap", "mi_batch", "au", "au_0.05", "au_0.2", "z_use", "z_use_se")
-    for name in (*latent, "marginal_kl", "ess", "bleu", "recovered", "recovered_mean"):
+    probed = ("mi_given_length", "mi_given_length_cap", "recovered_length", "recovered_word_4")
+    for name in (*latent, *probed, "marginal_kl", "ess", "bleu", "recovered", "recovered_mean"):
         assert found[name] is None, name
     for name in latent:
         assert validate(model, split)[name] is None, name
@@ -301,3 +304,62 @@ def test_recovery_finds_a_class_that_the_latent_holds() -> None:
     with torch.no_grad():
         model.posterior.linear.weight.zero_()
     assert abs(recovery(model, corpus, test)["recovered"]) < 0.05
+    assert told["recovered_length"] < 0.1  # the class tells nothing of it
+    assert told["recovered_word_2"] > 0.1
+
+
+def pangrams(sentences: int) -> Split:
+    """Sentences whose first word tells their length; some are of two words, some of one."""
+    rows = [[3 + number % 5, *[9] * (2 * (number % 5)), 8] for number in range(sentences)]
+    rows[1::7] = [[7]] * len(rows[1::7])
+    return Split.of(rows)
+
+
+def test_probes_read_length_and_words_from_a_text(monkeypatch: pytest.MonkeyPatch) -> None:
+    """z is a code of the first word, on text of no language; a third of it trains the probes."""
+    from benchmark.run import encoding
+
+    corpus = replace(tiny.corpus(), splits={"train": pangrams(3000)}, language=None)
+    split = Measured("test", pangrams(500), 0, CPU)
+
+    class Oracle(torch.nn.Module):
+        def forward(self, tokens: Tensor) -> Tensor:
+            seen.append(len(tokens))
+            return torch.nn.functional.one_hot(tokens[:, 1] - 3, 5).float()
+
+    seen: list[int] = []
+    model = models.build(CONFIG, Baseline(), 15, generator(1, "init")).eval()
+    with torch.no_grad():
+        model.encoder = Oracle()
+        model.posterior.linear = torch.nn.Linear(5, 6)
+        model.posterior.linear.weight.zero_()
+        model.posterior.linear.weight[:3] = 20 * torch.tensor(
+            [[1.0, -1, 0, 0, 0], [0, 0, 1, -1, 0], [0, 0, 0, 0, 1]]
+        )
+        model.posterior.linear.bias.zero_()
+    monkeypatch.setattr(encoding, "PROBED", 1000)
+    found = recovery(model, corpus, split)
+    assert sum(seen) == 1000 + 500
+    assert "recovered" not in found  # there is no class
+    firsts = np.array([split.split.sentence(i)[1] for i in range(500)])
+    places = {
+        place: np.array([[*split.split.sentence(i)[1:], *[EOS] * 4][place] for i in range(500)])
+        for place in range(4)
+    }
+    assert set(places[3]) == {EOS, 8, 9}
+    probed = {f"word_{place + 1}": values for place, values in places.items()}
+    for name, values in (probed | {"length": split.lengths}).items():
+        part = np.unique(values, return_counts=True)[1] / 500
+        # All of it, but what is left open where the first word is 7.
+        whole = -(part * np.log(part)).sum() - of_sentences_with_7(firsts, values)
+        assert found[f"recovered_{name}"] == pytest.approx(whole, abs=0.05)
+    assert found["mi_given_length"] == pytest.approx(0.0, abs=1e-6)
+    assert found["mi_given_length_cap"] == pytest.approx(
+        np.mean([np.log((split.lengths == own).sum()) for own in split.lengths])
+    )
+
+
+def of_sentences_with_7(firsts: np.ndarray, values: np.ndarray) -> float:
+    """H(value | first word), to which only sentences that begin with word 7 add."""
+    part = np.unique(values[firsts == 7], return_counts=True)[1] / (firsts == 7).sum()
+    return float(-(part * np.log(part)).sum() * (firsts == 7).mean())

@@ -105,7 +105,7 @@ def objective(self, run, out):
     assert pcbench(body) == (0, "")
 
 
-@pytest.mark.parametrize("name", ["batch_norm_mean", "word_dropout"])
+@pytest.mark.parametrize("name", ["batch_norm_mean", "dispersed", "word_dropout"])
 def test_the_check_changes_no_bit_of_a_run(
     name: str, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

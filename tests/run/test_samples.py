@@ -190,7 +190,9 @@ def test_the_text_of_no_real_corpus_is_recorded(tmp_path: Path, coding: str) -> 
     assert [one["text"] for one in shown] == [text[one["sentence"]] for one in shown]
 
 
-@pytest.mark.parametrize("preset", ["exact_small", "exact", "exact_medium", "exact_hard"])
+@pytest.mark.parametrize(
+    "preset", ["exact_small", "exact_learnable", "exact", "exact_medium", "exact_hard"]
+)
 def test_recorded_samples_are_small(preset: str) -> None:
     corpus = tiny.corpus(f"{preset}:sentences=1,test=200,valid=1")
     found = samples.recorded(model(corpus=corpus), corpus)

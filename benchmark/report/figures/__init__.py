@@ -1,7 +1,8 @@
 """Figures of a study, each drawn from numbers that are written beside it.
 
 A figure is a module of this folder: its ``NAME``; ``rows(group)``, the numbers, of the runs of one
-table; ``draw(frame)``, which knows nothing but those; ``title(data, frame)``, what it shows.
+table; ``draw(frame)``, which knows nothing but those; ``title(data, frame)``, what it shows. A
+figure of a whole study has ``rows(groups)``, of all tables, and ``title(study, frame)``.
 """
 
 import re
@@ -14,6 +15,7 @@ import pandas as pd
 
 from benchmark.report.figures import (
     forest,
+    heatmap,
     learning,
     positions,
     rate_distortion,
@@ -24,7 +26,9 @@ from benchmark.report.figures import (
 from benchmark.report.formats import slug
 from benchmark.report.grouping import Group
 
-FIGURES = (forest, rate_distortion, learning, spectrum, positions, schedules)
+OF_STUDY = (heatmap,)
+OF_TABLE = (forest, rate_distortion, learning, spectrum, positions, schedules)
+FIGURES = (*OF_STUDY, *OF_TABLE)
 
 
 @dataclass(frozen=True)
@@ -52,12 +56,17 @@ def pictures(study: str, groups: Sequence[Group]) -> Iterator[Picture]:
     """Yield the figures that the records allow, in reading order; names begin with the study's.
 
     A figure whose numbers the records lack is left out; where a study holds several tables (data
-    sets, precisions), each has its own, whose name ends with the table's.
+    sets, precisions), each has its own, whose name ends with the table's. Figures of the whole
+    study come first.
     """
     ends: list[str] = []
     for group in groups:
         ends.append(slug(group.title[:60], ends))
-    for figure in FIGURES:
+    for figure in OF_STUDY:
+        frame = figure.rows(groups)
+        if len(frame):
+            yield Picture(f"{study}-{figure.NAME}", figure.title(study, frame), frame, figure)
+    for figure in OF_TABLE:
         frames = [figure.rows(group) for group in groups]
         alike = all(frame.equals(frames[0]) for frame in frames)  # such as the weights, on any data
         for group, end, frame in zip(groups, ends, frames, strict=True):

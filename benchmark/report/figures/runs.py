@@ -1,6 +1,7 @@
 """What figures read from records: the runs, which rows are references, and the truth."""
 
 import math
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -11,6 +12,8 @@ from benchmark.report.grouping import Group
 
 METRICS = ("iw_nll", "kl", "mi", "rec", "neg_elbo", "excess")
 ROW = ("place", "label", "role")  # by which a figure knows a run's row
+LEAST_SWEEP = 3  # values of a hyper-parameter that make a sweep
+SWEEP = ("sweep", "parameter", "setting")  # of a row that is part of one
 TRUTH = {"place": None, "label": "truth", "role": "truth"}
 
 
@@ -29,6 +32,35 @@ def runs(group: Group) -> pd.DataFrame:
 def having(known: pd.DataFrame, field: str) -> pd.DataFrame:
     """Return the runs whose record has something under a name."""
     return known[known["record"].map(lambda record: bool(record.get(field))).astype(bool)]
+
+
+def sweeps(known: pd.DataFrame) -> dict[str, dict[str, Any]]:
+    """Return `SWEEP` by label of the rows that sweep one numeric hyper-parameter of a method.
+
+    They share data, settings of network and training, and all other hyper-parameters, and have at
+    least `LEAST_SWEEP` values of this one. A sweep is called after its method, or after its first
+    row where its method has several. A row is in one sweep at most, the longest.
+    """
+    alike: dict[tuple[str, ...], dict[str, float]] = defaultdict(dict)
+    for run in known.drop_duplicates("label").to_dict("records"):
+        for name, value in run["method"].items():
+            if isinstance(value, int | float) and not isinstance(value, bool):
+                rest = {key: other for key, other in run["method"].items() if key != name}
+                key = (run["method"]["baseline"], name, run["data"], repr((rest, run["settings"])))
+                alike[key][run["label"]] = value
+    taken: set[str] = set()
+    chosen = []
+    for (method, name, *_), settings in sorted(alike.items(), key=lambda one: -len(one[1])):
+        if len(set(settings.values())) >= LEAST_SWEEP and not taken & set(settings):
+            taken |= set(settings)
+            chosen.append((method, name, settings))
+    methods = [method for method, _, _ in chosen]
+    return {
+        label: dict(zip(SWEEP, (title, name, float(setting)), strict=True))
+        for method, name, settings in chosen
+        for title in [method if methods.count(method) == 1 else f"{next(iter(settings))}, …"]
+        for label, setting in settings.items()
+    }
 
 
 def number(value: Any) -> float:
@@ -62,7 +94,7 @@ def truth(known: pd.DataFrame) -> Truth | None:
 def frame(rows: Sequence[Mapping[Any, Any]], columns: Sequence[str]) -> pd.DataFrame:
     """Return a table of numbers with these columns, integers kept as such beside absent ones."""
     table = pd.DataFrame(rows, columns=list(columns))
-    for name in ("place", "seed", "step", "position", "rank", "n", "tokens"):
+    for name in ("place", "seed", "step", "position", "rank", "n", "tokens", "undecided"):
         if name in table:
             table[name] = table[name].astype("Int64")
     return table
