@@ -10,6 +10,7 @@ from test_samples import Pcbench
 
 from benchmark import cli
 from benchmark.core import records
+from benchmark.core.errors import UserError
 from benchmark.run import samples
 from benchmark.run.config import RunConfig
 from benchmark.run.finished import load_run
@@ -46,6 +47,20 @@ def test_the_record_holds_what_the_kept_weights_write(done: Path) -> None:
     found = loaded.draw({"reconstructions": 3, "prior": 3, "interpolations": 1},
                        max_length=20)  # fmt: skip
     assert found == {"id": config().id, **record["samples"]}
+
+
+def test_a_record_without_or_with_samples_is_valid_but_not_with_those_of_real_text(
+    done: Path,
+) -> None:
+    (path,) = done.glob("runs/*cyclical*/record.json")
+    record = records.read(path)
+    without = {key: value for key, value in record.items() if key != "samples"}
+    records.validate(without, "here")
+    with pytest.raises(UserError, match="here: samples: must be a"):
+        records.validate({**record, "samples": []}, "here")
+    data = {key: record["data"][key] for key in ("name", "sha256")}
+    with pytest.raises(UserError, match="here: samples: of an exact language only"):
+        records.validate({**record, "data": data}, "here")
 
 
 def test_json_is_one_object_and_the_same_each_time(pcbench: Pcbench) -> None:

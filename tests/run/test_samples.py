@@ -205,17 +205,3 @@ def test_a_tiny_split_has_fewer_recorded_samples(size: int, kept: list[int]) -> 
     corpus = tiny.corpus(f"exact_small:sentences=1,test={size},valid=1")
     found = samples.recorded(model(corpus=corpus), corpus)["samples"]
     assert [len(found[kind]) for kind in samples.KINDS if kind in found] == kept
-
-
-def test_a_record_without_or_with_samples_is_valid_but_not_with_those_of_real_text(
-    done: Path,
-) -> None:
-    (path,) = done.glob("runs/*cyclical*/record.json")
-    record = records.read(path)
-    without = {key: value for key, value in record.items() if key != "samples"}
-    records.validate(without, "here")
-    with pytest.raises(UserError, match="here: samples: must be a"):
-        records.validate({**record, "samples": []}, "here")
-    data = {key: record["data"][key] for key in ("name", "sha256")}
-    with pytest.raises(UserError, match="here: samples: of an exact language only"):
-        records.validate({**record, "data": data}, "here")
