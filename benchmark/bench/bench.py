@@ -99,7 +99,10 @@ def cells(
 def machine(threads: int, device: str) -> str:
     """Describe in one line what it was measured on."""
     known = provenance()
-    where = f"{known['processor']} ({_bf16()})"
+    info = Path("/proc/cpuinfo")
+    flags = info.read_text(errors="replace") if info.exists() else ""
+    bf16 = ", ".join(f for f in ("amx_bf16", "avx512_bf16") if f in flags) or "no bf16 instructions"
+    where = f"{known['processor']} ({bf16})"
     if device != "cpu":
         where = device_name(torch.device(device))
     return (
@@ -107,10 +110,3 @@ def machine(threads: int, device: str) -> str:
         f"torch {known['torch']}, {known['cpu']}; load before: {os.getloadavg()[0]:.1f}; commit "
         f"{(known['commit'] or 'unknown')[:12]}{' with changes' if known['dirty'] else ''}"
     )
-
-
-def _bf16() -> str:
-    """Name the processor's instructions that multiply bf16 matrices."""
-    info = Path("/proc/cpuinfo")
-    text = info.read_text(errors="replace") if info.exists() else ""
-    return ", ".join(f for f in ("amx_bf16", "avx512_bf16") if f in text) or "no bf16 instructions"

@@ -16,7 +16,7 @@ def data_list(arguments: Namespace) -> int:
     from benchmark import data
 
     for name, what in data.descriptions().items():
-        state = "prepared" if data.is_prepared(name, arguments.data_dir) else "-"
+        state = "prepared" if data.find(name).meta(arguments.data_dir) else "-"
         print(f"{name:<14} {state:<9} {what}")
     print(f"{'text:DIR':<14} {'-':<9} {data.OWN_TEXT}")
     return 0

@@ -48,7 +48,7 @@ def _findings(runs: Path, data_dir: Path) -> Iterator[tuple[str, str]]:
     yield "data folder", f"{data_dir}{'' if data_dir.is_dir() else ' (absent)'}"
     for name in data.descriptions():
         try:
-            yield f"data {name}", f"{'' if data.is_prepared(name, data_dir) else 'not '}prepared"
+            yield f"data {name}", f"{'' if data.find(name).meta(data_dir) else 'not '}prepared"
         except UserError as error:
             yield f"data {name}", str(error)
     yield "runs folder", f"{runs}{'' if runs.is_dir() else ' (absent)'}"

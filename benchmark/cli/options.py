@@ -2,7 +2,6 @@
 
 import argparse
 import inspect
-import os
 import re
 import sys
 import tomllib
@@ -14,6 +13,7 @@ from pathlib import Path
 from typing import Any, Never, TypeAlias
 
 from benchmark.core.errors import UserError, suggest
+from benchmark.core.files import check_linked
 
 
 class Parser(argparse.ArgumentParser):
@@ -137,25 +137,16 @@ def runs_folder(text: str) -> Path:
     """Return the runs folder that was given, or the default."""
     from benchmark.core import records
 
-    return _unbroken(Path(text) if text else records.default_runs(), "--runs")
+    path = Path(text) if text else records.default_runs()
+    check_linked(path, "--runs")
+    return path
 
 
 def data_folder(text: str) -> Path:
     """Return the folder of prepared data that was given, or the default."""
     from benchmark import data
 
-    return _unbroken(Path(text) if text else data.default_root(), "--data-dir")
-
-
-def _unbroken(path: Path, name: str) -> Path:
-    """Return a folder that may be absent, but neither is a link to nothing nor lies in one."""
-    for link in (path, *path.parents):
-        if link.is_symlink() and not link.exists():
-            raise UserError(
-                f"{link}: links to {os.readlink(link)}, which is not there; make that folder, or "
-                f"choose another by {name}"
-            )
-    return path
+    return Path(text) if text else data.default_root()
 
 
 STUDY = option("study", "a study file, or its name", type=Path, metavar="STUDY")

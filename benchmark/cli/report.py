@@ -60,7 +60,7 @@ def report(arguments: Namespace) -> int:
         result.fill(arguments.readme)  # first, because the page may lack the table's markers
         written.append(arguments.readme)
     written = result.write(to) + written
-    print(result.told(terminal.coloured(), arguments.full, arguments.quiet), end="")
+    print(result.summary(terminal.coloured(), arguments.full, arguments.quiet), end="")
     if not arguments.quiet:
         for note in uncommitted.remarks(arguments.study, result.path, result.lines):
             say(note)
@@ -125,11 +125,11 @@ def plot_schedules(arguments: Namespace) -> int:
     pcbench plot schedules
     pcbench plot schedules paper/quickstart.toml
     """
-    from benchmark.report.figures import annealer, schedules
+    from benchmark.report.figures import schedules
     from benchmark.sweep import study
 
     if arguments.study is None:
-        paths = annealer.plot_schedules(arguments.out)
+        paths = schedules.plot_shapes(arguments.out)
     else:
         paths = schedules.plot_study(study.load(arguments.study), arguments.out)
     for path in paths:

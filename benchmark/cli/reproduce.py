@@ -165,7 +165,7 @@ def rebuild(
     table["data"] = _data(table["data"], where, text)
     if table.get("file") is not None:
         table["file"] = _file(line["config"], where, file)
-    if corpora.identity(table["data"]) != line["data"]["sha256"]:
+    if corpora.find(table["data"]).identity != line["data"]["sha256"]:
         if text is not None:
             raise UserError(f"--text {text}: holds another text than the record was made with")
         raise UserError(f"{where}: the code here prepares other data; {checkout}")

@@ -78,8 +78,7 @@ def sweep(arguments: Namespace) -> int:
     options.advise([config.data for config in configs if config.preset is None], arguments.data_dir)
     chosen = frozen_options(arguments, results=str(arguments.results.absolute()))
     provenance.warn_of_no_commit()
-    train = sweeping.sweep_again if again else sweeping.sweep
-    code = train(study, runs, chosen, arguments.jobs)
+    code = sweeping.sweep(study, runs, chosen, arguments.jobs, again=again)
     if arguments.set:
         named = shlex.quote(str(arguments.study))
         changes = shlex.join(f"--set={one}" for one in arguments.set)

@@ -92,12 +92,15 @@ def check(lines: Sequence[Line], seeds: Sequence[int] | None = None) -> list[Fin
         seeds: those of the study; None takes the seeds that any of the lines has.
     """
     done = [(number, line) for number, line in enumerate(lines, start=1) if is_done(line)]
-    return [
-        *_each(lines),
-        *_compared(done),
-        *_seeds(lines, seeds),
-        *_origins(done),
-    ]
+    findings = []
+    for number, line in enumerate(lines, start=1):
+        for text in _record(line) if is_done(line) else ():
+            findings.append(Finding(line["id"], text, True, number))
+        for name, text in texts(line):
+            if marked(text):  # the reason of a failure may hold anything
+                markup = f"{name}: holds markup: {text!r}"
+                findings.append(Finding(line["id"], markup, name != "error", number))
+    return [*findings, *_compared(done), *_seeds(lines, seeds), *_origins(done)]
 
 
 def problems(figures: Line, tokens: float | None, sentences: int | None) -> list[str]:
@@ -169,17 +172,6 @@ def _errors(figures: Line) -> dict[str, float | None]:
         "excess": figures.get("excess_se"),
         "iw_nll": figures.get("iw_gap_se") or 0.0 if exact else figures.get("iw_gap_se"),
     }
-
-
-def _each(lines: Sequence[Line]) -> Iterator[Finding]:
-    """Yield what is wrong with single lines."""
-    for number, line in enumerate(lines, start=1):
-        for text in _record(line) if is_done(line) else ():
-            yield Finding(line["id"], text, True, number)
-        for name, text in texts(line):
-            if marked(text):  # the reason of a failure may hold anything
-                markup = f"{name}: holds markup: {text!r}"
-                yield Finding(line["id"], markup, name != "error", number)
 
 
 def _record(line: Line) -> Iterator[str]:

@@ -109,6 +109,21 @@ def plain(name: str) -> str:
     return re.sub(r"[\x00-\x1f\x7f<]", lambda sign: f"\\x{ord(sign[0]):02x}", text)
 
 
+def check_linked(folder: Path, option: str) -> None:
+    """Refuse a folder that is a link to nothing, or lies in one; it may be absent.
+
+    Args:
+        folder: what will be read or made.
+        option: what chooses another one, such as ``--runs``.
+    """
+    for link in (folder, *folder.parents):
+        if link.is_symlink() and not link.exists():
+            raise UserError(
+                f"{link}: links to {os.readlink(link)}, which is not there; make that folder, or "
+                f"choose another by {option}"
+            )
+
+
 def check_writable(folder: Path, option: str) -> None:
     """Make a folder, and refuse one that cannot be written before any work is done.
 

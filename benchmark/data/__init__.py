@@ -3,7 +3,6 @@
 Once prepared, data are read with NumPy alone.
 """
 
-import os
 from dataclasses import replace
 from itertools import combinations
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from benchmark.core.errors import UserError
+from benchmark.core.files import check_linked
 from benchmark.data import coding, prepared
 from benchmark.data.catalogue import OWN_TEXT, default_root, descriptions, find
 from benchmark.data.corpus import Corpus, Split
@@ -31,37 +31,6 @@ CONTENT = {
 }
 
 
-def check(spec: str) -> None:
-    """Refuse what `find` refuses, and ``text:DIR`` whose files are not there."""
-    identity(spec)
-
-
-def identity(spec: str) -> str:
-    """Return the sha256 that stands for the data in run ids; read at most the files of a text."""
-    return find(spec).identity
-
-
-def slug(spec: str) -> str:
-    """Return the canonical name as part of a file name."""
-    return find(spec).slug
-
-
-def is_text(spec: str) -> bool:
-    """Return whether the data are a reader's own text, ``text:DIR``."""
-    return isinstance(find(spec).kind, Path)
-
-
-def recorded(spec: str) -> str:
-    """Return a data set's name as a record holds it: as given, but no path of this machine."""
-    return find(spec).name if is_text(spec) else spec
-
-
-def absolute(spec: str) -> str:
-    """Return the name of the same data from any current folder, for what stays on this machine."""
-    dataset = find(spec)
-    return dataset.at(os.path.abspath(dataset.kind)) if isinstance(dataset.kind, Path) else spec
-
-
 def prepare(spec: str, root: Path, source: Path | None = None, progress: bool = True) -> Path:
     """Download, read or generate a data set, verify it and write it to ``root/<slug>``.
 
@@ -74,6 +43,7 @@ def prepare(spec: str, root: Path, source: Path | None = None, progress: bool = 
     Returns:
         The folder written.
     """
+    check_linked(root, "--data-dir")
     dataset = find(spec)
     target, meta = root / dataset.slug, {"spec": dataset.name, "identity": dataset.identity}
     made = dataset.make(root, source, progress)
@@ -111,11 +81,6 @@ def load(spec: str, root: Path) -> Corpus:
         words=data.meta.get("words", {}),
         substituted=data.meta.get("substituted", {}),
     )
-
-
-def is_prepared(spec: str, root: Path) -> bool:
-    """Return whether current prepared data is there; read the small JSON file only."""
-    return bool(find(spec).meta(root))
 
 
 def describe(spec: str, root: Path) -> dict[str, Any]:

@@ -30,6 +30,7 @@ def default_root() -> Path:
 class DataSet:
     """What a name means: a generated language, a public corpus or a reader's folder of text."""
 
+    spec: str  # as it was given
     name: str  # canonical: settings in alphabetical order, defaults left out, no path
     description: str
     kind: ExactSettings | PublicCorpus | Path  # the folder as the user wrote it
@@ -53,6 +54,16 @@ class DataSet:
         # With eight digits of the text, for folders of one name.
         name = re.sub(r"[^A-Za-z0-9._-]+", "_", os.path.basename(os.path.abspath(self.kind)))[:40]
         return "_".join(["text", name, self.text_sha256[:8], *self.coding.changed])
+
+    @property
+    def recorded(self) -> str:
+        """The name as a record holds it: as given, but no path of this machine."""
+        return self.name if isinstance(self.kind, Path) else self.spec
+
+    @property
+    def absolute(self) -> str:
+        """The name from any current folder, for what stays on this machine."""
+        return self.at(os.path.abspath(self.kind)) if isinstance(self.kind, Path) else self.spec
 
     @property
     def language(self) -> ExactLanguage | None:
@@ -115,18 +126,18 @@ def find(spec: str) -> DataSet:
     items = text.split(",") if colon else []
     if name == "text":
         path, items = folder.parse(spec)
-        own = DataSet("", OWN_TEXT, path, settings.read(PLAIN, spec, items))
+        dataset = DataSet(spec, "", OWN_TEXT, path, settings.read(PLAIN, spec, items))
         # The folder's name stands for its path, so that a record may hold it.
-        return replace(own, name=own.at(plain(os.path.basename(os.path.abspath(path)))))
+        return replace(dataset, name=dataset.at(plain(os.path.basename(os.path.abspath(path)))))
     if name not in descriptions():
         raise UserError(f"{name}: unknown data set; {suggest(name, [*descriptions(), 'text:DIR'])}")
     kind: ExactSettings | PublicCorpus
     if name in public.CORPORA:
         kind, how = public.CORPORA[name], settings.read(PLAIN, spec, items)
-        if how.min_count > 1 or (how.vocabulary == "word" and how.size):
+        if how.vocabulary == "word" and how.size:
             raise UserError(
                 f"{spec}: its words are those of the papers; size goes with "
-                "vocabulary=sentencepiece, min_count with text:DIR"
+                "vocabulary=sentencepiece"
             )
         changed = how.changed
     else:
@@ -134,4 +145,4 @@ def find(spec: str) -> DataSet:
         kind = settings.read(preset, spec, items)
         changed = settings.overrides(kind, preset)
     canonical = f"{name}:{','.join(changed)}" if changed else name
-    return DataSet(canonical, descriptions()[name], kind, how)
+    return DataSet(spec, canonical, descriptions()[name], kind, how)

@@ -24,13 +24,10 @@ class Coding:
 
     vocabulary: Literal["word", "sentencepiece"] = "word"
     size: Annotated[int, Field(ge=0)] = 0  # units beside the specials; 0 for all words
-    min_count: Annotated[int, Field(ge=1)] = 1  # rarer words of the training text are unknown
 
     def __post_init__(self) -> None:
         if self.vocabulary == "sentencepiece" and not self.size:
             raise ValueError("sentencepiece needs a size; add one such as size=4000")
-        if self.vocabulary == "sentencepiece" and self.min_count > 1:
-            raise ValueError("min_count goes with vocabulary=word; leave it out")
 
     @property
     def changed(self) -> list[str]:
@@ -74,7 +71,7 @@ def code(text: Text, coding: Coding, name: str) -> Prepared:
         elif text.words is not None:
             vocabulary = WordVocabulary([*SPECIALS, *text.words], text.unknown)
         else:
-            vocabulary = WordVocabulary.train(train, text.unknown, coding.size, coding.min_count)
+            vocabulary = WordVocabulary.train(train, text.unknown, coding.size)
     except UserError as error:
         raise UserError(f"{name}: {error}") from None
     splits, substituted = {}, {}

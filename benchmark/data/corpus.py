@@ -3,12 +3,11 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from benchmark.core.tokens import BOS, EOS, PAD
 from benchmark.data.exact import ExactLanguage
 from benchmark.data.prepared import Split
 from benchmark.data.vocabulary import Vocabulary
 
-__all__ = ["BOS", "EOS", "PAD", "Corpus", "Split"]
+__all__ = ["Corpus", "Split"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -19,7 +18,7 @@ class Corpus:
         spec: its canonical name with settings, such as ``exact_small:fresh=true,mix=0.2``.
         vocabulary: between ids and text.
         splits: ``train``, ``valid`` and ``test``.
-        sha256: the identity of the data, equal to ``benchmark.data.identity(spec)``.
+        sha256: the identity of the data, equal to ``benchmark.data.find(spec).identity``.
         language: the process that generated it, or None for real text.
         text_sha256: the identity of the text, whatever its vocabulary; empty: ``sha256``.
         words: scored words by split, each sentence's and one for its end; empty: the tokens.

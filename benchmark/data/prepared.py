@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmark.core.errors import UserError
-from benchmark.core.files import sha256_bytes, write_atomic
+from benchmark.core.files import check_linked, sha256_bytes, write_atomic
 from benchmark.core.tokens import BOS, EOS
 
 FORMAT = 1  # raised when the files' layout changes
@@ -114,6 +114,7 @@ def read_meta(folder: Path, identity: str, hint: str) -> dict[str, Any] | None:
         identity: what the data must be; another identity or format counts as not prepared.
         hint: the command that prepares it again, for messages.
     """
+    check_linked(folder, "--data-dir")
     path = folder / "meta.json"
     try:
         meta: dict[str, Any] = json.loads(path.read_bytes())

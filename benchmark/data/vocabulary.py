@@ -94,19 +94,16 @@ class WordVocabulary(Vocabulary):
         return " ".join(self._units(ids))
 
     @staticmethod
-    def train(
-        lines: Iterable[str], unknown: str = "<unk>", size: int = 0, min_count: int = 1
-    ) -> "WordVocabulary":
+    def train(lines: Iterable[str], unknown: str = "<unk>", size: int = 0) -> "WordVocabulary":
         """Collect the words of training sentences: most frequent first, ties by first appearance.
 
         Args:
             lines: sentences.
             unknown: stands for other words; it is added where the sentences lack it.
             size: how many words, ``unknown`` among them; 0 for all.
-            min_count: rarer words are left out.
         """
         counts = Counter(word for line in lines for word in line.split())
-        words = [word for word, n in counts.most_common() if n >= min_count or word == unknown]
+        words = [word for word, _ in counts.most_common()]
         words += [unknown] if unknown not in counts else []
         if size > len(words):
             raise UserError(

@@ -9,18 +9,15 @@ TOLERANCE = 1e-4  # how far a point may lie from the line that stands for it
 MOST = 200  # points kept of a curve, however crooked
 
 
-def corners(
-    x: ArrayLike, y: ArrayLike, tolerance: float = TOLERANCE, most: int = MOST
-) -> list[tuple[float, float]]:
+def corners(x: ArrayLike, y: ArrayLike, most: int = MOST) -> list[tuple[float, float]]:
     """Return points of a curve such that straight lines between them stand for all of it.
 
     The point that lies farthest from its line is kept next, until none lies farther than
-    ``tolerance`` or ``most`` are kept. A jump between neighbours keeps both its sides.
+    `TOLERANCE` or ``most`` are kept. A jump between neighbours keeps both its sides.
 
     Args:
         x: (N,) ascending.
         y: (N,).
-        tolerance: in units of ``y``.
         most: at least 2.
 
     Returns:
@@ -50,7 +47,7 @@ def corners(
     split(0, len(xs) - 1)
     while segments and len(kept) < most:
         negative, first, middle, last = heapq.heappop(segments)
-        if -negative <= tolerance:
+        if -negative <= TOLERANCE:
             break
         kept.add(middle)
         split(first, middle)

@@ -22,7 +22,7 @@ COLUMNS = ("reference", "label", "other", "ids", "seeds", "metric", "values", "s
 
 
 class Pair(NamedTuple):
-    """Two rows of one data set, their labels and their runs by seed."""
+    """Two rows, their labels and their runs by seed."""
 
     label: str
     other: str
@@ -33,7 +33,7 @@ class Pair(NamedTuple):
 def differences(runs: "pd.DataFrame") -> "pd.DataFrame":
     """Return one line a comparison of two rows and metric of `METRICS`, in the tables' order.
 
-    Each row is compared with those of `REFERENCES` on its data. In a table without references, all
+    Each row is compared with those of `REFERENCES`. In a table without references, all
     pairs of rows are compared if they are few (see `pairs`).
 
     Args:
@@ -67,7 +67,7 @@ def differences(runs: "pd.DataFrame") -> "pd.DataFrame":
 
 
 def pairs(runs: "pd.DataFrame", reference: str = "") -> list[Pair]:
-    """Return each row with the ``reference`` on its data, or every pair of rows on the same data.
+    """Return each row with the ``reference``, or every pair of rows.
 
     Where all pairs would be more than `MOST_PAIRS`, only those that differ in one thing are
     returned: in the method, or in the settings of network and training, not in both.
@@ -76,11 +76,7 @@ def pairs(runs: "pd.DataFrame", reference: str = "") -> list[Pair]:
     rows = {str(label): row.set_index("seed") for label, row in done.groupby("label", sort=False)}
     first = {label: row.iloc[0] for label, row in rows.items()}
     choose = itertools.permutations if reference else itertools.combinations
-    couples = [
-        (a, b)
-        for a, b in choose(rows, 2)
-        if first[a]["data"] == first[b]["data"] and reference in ("", first[b]["role"])
-    ]
+    couples = [(a, b) for a, b in choose(rows, 2) if reference in ("", first[b]["role"])]
     if not reference and len(couples) > MOST_PAIRS:
         couples = [(a, b) for a, b in couples if _differ_in_one_thing(first[a], first[b])]
     return [Pair(a, b, rows[a], rows[b]) for a, b in couples]

@@ -63,7 +63,7 @@ def frame(lines: Sequence[Record]) -> "pd.DataFrame":
         id, label, row, data, baseline, seed, precision, evaluation, commit, status, error.
         role: "none" or "lstm_lm" of a data set's first row of that baseline, which the others are
             compared with; "end" of an end point without likelihood, such as the auto-encoder; "".
-        place: of the row in the study; of a second coding's rows after all those of the first.
+        place: of the row in the study.
         record: the run's line.
         method, settings: tables of what the row's runs share.
         The metrics of the test split (``elbo`` is minus ``neg_elbo``). ``z_use`` of records made
@@ -75,8 +75,7 @@ def frame(lines: Sequence[Record]) -> "pd.DataFrame":
 
     table = pd.DataFrame([_row(line) for line in lines if line.get("row") is not None])
     table = table.sort_values(["row", "seed"], kind="stable")
-    codings = pd.factorize(table["data"])[0]
-    table["place"] = table["row"] + (table["row"].max() + 1) * codings
+    table["place"] = table["row"]
     table["role"] = ""
     for reference in REFERENCES:
         runs = table[(table["status"] == "done") & (table["baseline"] == reference)]

@@ -1,8 +1,7 @@
 """Which records may share a table, and what a reader must know before comparing its rows.
 
-The records of a table are of one text, precision and settings of evaluation. A word that becomes
-``<unk>`` pays nothing for its spelling, so likelihoods under a coding that loses words of the test
-split compare with no other coding's.
+The records of a table are of one data set, vocabulary included, one precision and one way of
+evaluation.
 """
 
 import math
@@ -11,7 +10,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from benchmark.core.records import is_done
 from benchmark.core.schema import Record
@@ -27,8 +26,8 @@ if TYPE_CHECKING:
 class Group:
     """The records of one table: everything that is shown of them is read from here.
 
-    The lines are in the order of the study's rows, then seeds. Where they are of several codings of
-    one text, their labels tell which. The notes tell how the records were grouped.
+    The lines are in the order of the study's rows, then seeds. The notes tell how the records were
+    grouped.
     """
 
     title: str = ""
@@ -54,14 +53,13 @@ class Group:
 class _Key(NamedTuple):
     """What records of one table share; None is not known, as of a run without a record."""
 
-    text: str
+    data: str
     precision: str | None
     digest: str | None
     evaluation: str | None  # settings that are not the defaults; what they mean, `frame` heeds
-    coding: str  # "" where codings compare; otherwise what names this one
 
 
-# Title and note of a table that stands beside another of the same text, by what differs.
+# Title and note of a table that stands beside another of the same data set, by what differs.
 _APART = {
     "precision": ("{}", "Runs of another precision stand in a table of their own."),
     "digest": ("text {:.8}", "Another text of this name stands in a table of its own."),
@@ -81,89 +79,60 @@ def groups(lines: Sequence[Record]) -> list[Group]:
     """
     named = languages_as_seeds([line for line in lines if line.get("row") is not None])
     named.sort(key=lambda line: (line["row"], line["config"].get("seed", 0)))
-    recorded = [line for line in named if "data" in line]
+    keys = [(line["row"], _key(line)) for line in named]
+    recorded = [(row, key) for row, key in keys if key.digest is not None]
     tables: dict[_Key, Group] = {}
-    for line in named:
-        beside = line
-        if "data" not in line:
-            name, precision = _name(line), line["config"].get("precision")
-            beside = min(
-                (one for one in recorded
-                 if _name(one) == name and precision in (None, one["config"]["precision"])),
-                key=lambda one: bool(one["row"] != line["row"]),
-                default=line,
-            )  # fmt: skip
-        tables.setdefault(_key(beside), Group()).lines.append(line)
+    for line, (row, key) in zip(named, keys, strict=True):
+        if key.digest is None:
+            beside = [
+                (other != row, near) for other, near in recorded
+                if near.data == key.data and key.precision in (None, near.precision)
+            ]  # fmt: skip
+            _, key = min(beside, key=lambda one: one[0], default=(False, key))
+        tables.setdefault(key, Group(key.data)).lines.append(line)
     for key, group in tables.items():
-        _describe(key, group, [one for one in tables if one.text == key.text and one != key])
+        for what, (title, note) in _APART.items():
+            value = getattr(key, what)
+            others = {getattr(one, what) for one in tables if one.data == key.data} - {None, value}
+            if others and value is not None:
+                group.title += ", " + title.format(value)
+                group.notes.append(note)
+        group.notes += _of_data(group.lines)
     return list(tables.values())
 
 
 def _key(line: Record) -> _Key:
     name, data, precision = _name(line), line.get("data"), line["config"].get("precision")
     if data is None:
-        return _Key(_text(name), precision, None, None, name)
+        return _Key(name, precision, None, None)
     usual = asdict(EvaluateConfig())
     settings = line["config"].get("evaluate", {}).items()
     other = ", ".join(f"{key} {value}" for key, value in settings if value != usual.get(key))
-    digest = data.get("text_sha256", data["sha256"])
-    coding = "" if _lossless(line) else data["sha256"]
-    return _Key(_text(name), precision, digest, other or "evaluation by default", coding)
+    return _Key(name, precision, data["sha256"], other or "evaluation by default")
 
 
-def _describe(key: _Key, group: Group, beside: Sequence[_Key]) -> None:
-    """Give a table its title and notes, and its labels their coding where there are several.
-
-    Args:
-        key: of the table.
-        group: the table.
-        beside: keys of the other tables of the same text.
-    """
-    names = list(dict.fromkeys(map(_name, group.lines)))
-    group.title = names[0] if len(names) == 1 else key.text
-    for what, (title, note) in _APART.items():
-        value = getattr(key, what)
-        if value is not None and any(getattr(one, what) not in (value, None) for one in beside):
-            group.title += ", " + title.format(value)
-            group.notes.append(note)
-    if beside and not all(map(_lossless, group.lines)):
-        group.notes.append(
+def _of_data(lines: Sequence[Record]) -> Iterator[str]:
+    """Tell what the vocabulary, or the draw of languages, does to the figures."""
+    known: list[Any] = [line["data"] for line in lines if "data" in line]
+    if not all(data.get("lossless", {}).get("test", True) for data in known):
+        yield (
             "This coding replaces words of the test split by the unknown word, whose spelling "
-            "costs nothing: its likelihoods compare with no other coding's, so it stands apart."
+            "costs nothing: its likelihoods compare with no other coding's."
         )
-    if len(names) > 1:
-        group.notes.append(
-            "Several codings of one text, none of which loses a word of the test split: nats "
-            "per sentence compare. Pieces are scored in one segmentation of a sentence, which "
-            "bounds its NLL from above."
-        )
-        group.lines = [
-            line | {"label": f"{line['label']}, {_name(line)[len(key.text) + 1 :] or 'word'}"}
-            for line in group.lines
-        ]
-    if key.text.endswith(_LANGUAGES):
-        group.notes.append(
+    if _name(lines[0]).endswith(_LANGUAGES):
+        yield (
             "Each run is on a language of its own, one run a language: n counts languages, and "
             "differences are paired by language."
         )
-    if any(line.get("data", {}).get("segmentation") == "sentencepiece" for line in group.lines):
-        group.notes.append("Perplexities of pieces are given per word, as those of words are.")
+    if any(data.get("segmentation") == "sentencepiece" for data in known):
+        yield (
+            "Pieces are scored in one segmentation of a sentence, which bounds its NLL from above. "
+            "Their perplexities are given per word, as those of words are."
+        )
 
 
 def _name(line: Record) -> str:
     return str(line["config"]["data"])
-
-
-def _text(name: str) -> str:
-    """Return a data set's name without the settings of its coding; an exact language's stay."""
-    if name.startswith("text:"):
-        return name.split(",")[0]
-    return name if name.startswith("exact") else name.split(":")[0]
-
-
-def _lossless(line: Record) -> bool:
-    """Tell whether the coding keeps all words of the test split, as far as the line tells."""
-    return bool(line.get("data", {}).get("lossless", {}).get("test", True))
 
 
 # A study that draws several languages ------------------------------------------------------------

@@ -79,7 +79,7 @@ class Report:
         """What cannot be, with file and line."""
         return [one.message(self.path) for one in self.findings if one.wrong]
 
-    def told(self, colour: bool = False, full: bool = False, quiet: bool = False) -> str:
+    def summary(self, colour: bool = False, full: bool = False, quiet: bool = False) -> str:
         """Return what a person shall read: of wrong records only what is wrong.
 
         ``full`` gives all tables with all columns, as Markdown; ``quiet`` only what is in doubt.

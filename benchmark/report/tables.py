@@ -40,19 +40,19 @@ _ENDS = (
 
 def build(groups: Sequence[Group], arrays: "checkpoints.Arrays | None" = None) -> list[Table]:
     """Return all tables of a study in reading order; ``arrays`` are of `checkpoints.load`."""
-    found: list[Table] = []
+    tables: list[Table] = []
     for group in groups:
-        base = slug(group.title, (table.name for table in found))
-        found.append(replace(_main(group), name=base))
+        base = slug(group.title, (table.name for table in tables))
+        tables.append(replace(_main(group), name=base))
         for table in (
             *_paired(group),
             *_steps(group),
             *checkpoints.tables(group.title, group.runs, arrays or {}),
             *published.tables(group.title, group.lines),
         ):
-            name = slug(f"{base}-{table.name}", (one.name for one in found))
-            found.append(replace(table, name=name))
-    return found
+            name = slug(f"{base}-{table.name}", (one.name for one in tables))
+            tables.append(replace(table, name=name))
+    return tables
 
 
 def remarks(lines: Sequence[Record]) -> list[str]:
@@ -82,8 +82,6 @@ def _main(group: Group) -> Table:
     hidden |= {name for name in MAIN if MEASURES[name].optional and not _known(runs, name)}
     if "z_use_next" not in hidden and not _known(runs, "z_use"):  # all records are older
         hidden.add("z_use")
-    if runs["data"].nunique() > 1:  # the first tokens of two codings are not the same words
-        hidden.add("first_words")
     metrics = [name for name in MAIN if name not in hidden]
     likelihoods = group.differences.query("reference == 'none' and metric == 'iw_nll'")
     better = set(likelihoods[likelihoods["significant"] & (likelihoods["mean"] < 0)]["label"])
@@ -92,7 +90,13 @@ def _main(group: Group) -> Table:
     for label, row in runs.groupby("label", sort=False):
         done, mark = row[row["status"] == "done"], None
         if len(done) < len(row):
-            lack = _lacking(row)
+            absent = row[row["status"] != "done"]
+            counts = ", ".join(
+                f"{n} {status}" for status, n in absent["status"].value_counts().items()
+            )
+            errors = "".join(f"; {error}" for error in absent["error"].dropna().unique())
+            # In few words, so that rows can share it.
+            lack = f"{len(absent)} of {len(row)} runs without a record ({counts}){errors}."
             footnotes += [lack] if lack not in footnotes else []
             mark = footnotes.index(lack) + 1
         cells = [cell(done, metric) for metric in metrics]
@@ -101,8 +105,8 @@ def _main(group: Group) -> Table:
             cells[place] = replace(cells[place], bold=True)
         rows.append(Row(str(label), (*cells, *_ends(done)), mark, tuple(row["id"])))
     titles = (*(MEASURES[name].title for name in metrics), *_ENDS)
-    told = (*group.notes, *notes(group.lines), *_uncompared(runs))
-    return Table("", group.title, told, titles, tuple(rows), tuple(footnotes))
+    above = (*group.notes, *notes(group.lines), *_uncompared(runs))
+    return Table("", group.title, above, titles, tuple(rows), tuple(footnotes))
 
 
 def cell(done: "pd.DataFrame", metric: str) -> Cell:
@@ -156,14 +160,6 @@ def states(done: "pd.DataFrame", name: str = "state") -> tuple[int, int, int] | 
         return None
     alive, undecided, collapsed = (int((done[name] == one).sum()) for one in collapse.STATES)
     return alive, undecided, collapsed
-
-
-def _lacking(runs: "pd.DataFrame") -> str:
-    """Tell how many runs have no record, and why; in few words, so that rows can share it."""
-    absent = runs[runs["status"] != "done"]
-    counts = ", ".join(f"{n} {status}" for status, n in absent["status"].value_counts().items())
-    errors = "".join(f"; {error}" for error in absent["error"].dropna().unique())
-    return f"{len(absent)} of {len(runs)} runs without a record ({counts}){errors}."
 
 
 def _uncompared(runs: "pd.DataFrame") -> list[str]:

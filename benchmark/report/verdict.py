@@ -97,7 +97,7 @@ def _sentences(group: Group, compared: Compared, each: bool) -> list[str]:
     if not compared and not models:
         return [alive, _pairs(group)]
     references = [row for row in rows.values() if row.baseline == "none"]
-    if compared and references and each and runs["data"].nunique() == 1:  # else each has its own
+    if compared and references and each:
         start = _state(references[0], f" {unit}s")
         said = [f"{start}. Against it, differences in nats whose adjusted p is below {LEVEL}:"]
         said += [_one(label, one, rows.get(label)) for label, one in compared.items()]

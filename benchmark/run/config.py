@@ -36,7 +36,7 @@ EVALUATION = 2  # the same, for evaluation: 2 since z_use has random strangers
 
 def _data_set(spec: str) -> str:
     try:
-        corpora.check(spec)
+        _ = corpora.find(spec).identity  # reads the files of a text
     except UserError as error:
         # The name of a folder may hold bytes that are no UTF-8, which pydantic's messages may not.
         raise ValueError(str(error).encode("utf-8", "backslashreplace").decode()) from error
@@ -98,7 +98,7 @@ class RunConfig:
             "baseline": self.baseline,
             "params": _changed(method),
             "version": type(method).version,
-            "data": corpora.identity(self.data),
+            "data": corpora.find(self.data).identity,
             "seed": self.seed,
             "precision": self.precision,
             "protocol": PROTOCOL,
@@ -121,7 +121,7 @@ class RunConfig:
     @property
     def id(self) -> str:
         """``data-baseline-seed-digest8``: names the run's folder and record."""
-        return f"{corpora.slug(self.data)}-{self.baseline}-{self.seed}-{self.digest[:8]}"
+        return f"{corpora.find(self.data).slug}-{self.baseline}-{self.seed}-{self.digest[:8]}"
 
     def to_dict(self) -> dict[str, Any]:
         """Return all settings, for the record and for a manifest."""

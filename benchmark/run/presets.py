@@ -78,7 +78,8 @@ def nearest(sentences: int, types: int, length: float) -> str:
 
 def advice(spec: str, root: Path) -> str:
     """Return a line on the preset of a reader's own text; "" for other or unprepared data."""
-    if not (corpora.is_text(spec) and corpora.is_prepared(spec, root)):
+    dataset = corpora.find(spec)
+    if not (isinstance(dataset.kind, Path) and dataset.meta(root)):
         return ""
     text = corpora.describe(spec, root)
     unit = "words" if text["segmentation"] == "word" else "pieces"

@@ -82,7 +82,7 @@ def weight_path(training: Training) -> list[list[float]] | None:
 
 def describe_config(config: RunConfig) -> dict[str, Any]:
     """Return all settings; of what lies outside the checkout the name and digest, no path."""
-    out = config.to_dict() | {"data": corpora.recorded(config.data)}
+    out = config.to_dict() | {"data": corpora.find(config.data).recorded}
     if config.file is not None:
         out |= {"file": plain(Path(config.file).name), "file_sha256": config.file_sha256}
     return out

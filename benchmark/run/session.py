@@ -119,7 +119,7 @@ def refuse_done(folder: Path) -> None:
 
 def _keep_settings(config: RunConfig, folder: Path) -> None:
     """Leave what `load_run` needs, called anywhere: a copy of an outside baseline's file too."""
-    table = config.to_dict() | {"data": corpora.absolute(config.data)}
+    table = config.to_dict() | {"data": corpora.find(config.data).absolute}
     if config.file is not None:
         source = Path(config.file).read_bytes()
         if sha256_bytes(source) != config.file_sha256:

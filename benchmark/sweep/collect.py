@@ -16,7 +16,7 @@ from benchmark.core.files import write_atomic
 from benchmark.core.provenance import checkout
 from benchmark.core.records import Record
 from benchmark.core.schema import Origin
-from benchmark.data import recorded
+from benchmark.data import find
 from benchmark.run.claims import clear_finished
 from benchmark.sweep import origin, plan, status
 from benchmark.sweep.study import Labelled, Study
@@ -207,7 +207,7 @@ def _absent(run: Labelled, runs: Path) -> dict[str, Any]:
     line = {"schema": records.SCHEMA, "id": run.id, "status": now.status}
     if now.status == "failed":
         line["error"] = without_folders(now.detail, runs)
-    known = {"data": recorded(config.data), "seed": config.seed, "precision": config.precision}
+    known = {"data": find(config.data).recorded, "seed": config.seed, "precision": config.precision}
     return line | {"config": known}
 
 

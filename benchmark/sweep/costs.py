@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from benchmark.core import records
 from benchmark.core.errors import UserError
 from benchmark.core.records import Record
-from benchmark.data import recorded
+from benchmark.data import find
 from benchmark.run.progress import duration
 from benchmark.sweep import status
 from benchmark.sweep.manifest import Entry, Options
@@ -47,7 +47,7 @@ def alike(settings: Mapping[str, Any], finished: Iterable[Record]) -> list[Recor
     Returns:
         Those of the run's baseline alone where there is one.
     """
-    data, precision = recorded(settings["data"]), settings["precision"]
+    data, precision = find(settings["data"]).recorded, settings["precision"]
     near = [
         record
         for record in finished
@@ -64,17 +64,17 @@ def estimate(
 ) -> list[str]:
     """Say what time and disk ``todo`` will need, or that it is unknown."""
     finished = known(study, runs, Path(options.results), options.device)
-    found = [near for run in todo if (near := alike(run.config.to_dict(), finished))]
+    known_costs = [near for run in todo if (near := alike(run.config.to_dict(), finished))]
     head = f"{len(todo)} runs in {-(-len(todo) // pack)} tasks"
-    if not found:
+    if not known_costs:
         return [f"{head}; time and disk: unknown, no run like these has finished yet"]
-    seconds = [median(record["cost"]["seconds"] for record in near) for near in found]
-    scale = len(todo) / len(found)  # what is unknown is taken like the others
+    seconds = [median(record["cost"]["seconds"] for record in near) for near in known_costs]
+    scale = len(todo) / len(known_costs)  # what is unknown is taken like the others
     whole = duration(sum(seconds) * scale)
     time = f"about {duration(median(seconds))} a run, {whole} in all, one after another"
-    if len(found) < len(todo):
-        time += f" (unknown for {len(todo) - len(found)} of them, taken like the others)"
-    parameters = sum(near[0]["parameters"] for near in found) * scale
+    if len(known_costs) < len(todo):
+        time += f" (unknown for {len(todo) - len(known_costs)} of them, taken like the others)"
+    parameters = sum(near[0]["parameters"] for near in known_costs) * scale
     place = next(path for path in (runs, *runs.absolute().parents) if path.exists())
     disk = (
         f"up to {_size(parameters * _TRAINING)} while they train, {_size(parameters * _KEPT)} kept"

@@ -14,7 +14,7 @@ from typing import Any
 
 from benchmark.core.errors import UserError, suggest
 from benchmark.core.files import sha256_bytes, write_atomic
-from benchmark.data import absolute
+from benchmark.data import find
 from benchmark.run.config import RunConfig
 from benchmark.sweep.study import Labelled, Study
 
@@ -106,7 +106,7 @@ def build(study: Study, todo: Sequence[Labelled], runs: Path, options: Options) 
     wanted = {run.id for run in todo}
     entries = []
     for place, run in enumerate(study.configs):
-        settings = run.config.to_dict() | {"data": absolute(run.config.data)}
+        settings = run.config.to_dict() | {"data": find(run.config.data).absolute}
         if run.config.file is not None:
             settings["file"] = str(_copy(run.config, runs))
         entries.append(Entry(run.id, run.label, place, settings))

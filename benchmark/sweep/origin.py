@@ -58,8 +58,8 @@ def check(path: Path, lines: Mapping[str, Record], configs: Mapping[str, RunConf
     doubts: Counter[str] = Counter()
     if (checkout() / ".git").exists() and not refusal():
         history = History(checkout())
-        found = (text for line in lines.values() for text in history.doubts(line))
-        doubts.update(text.partition(";")[0] for text in found)
+        reasons = (text for line in lines.values() for text in history.doubts(line))
+        doubts.update(text.partition(";")[0] for text in reasons)
     else:
         doubts["their code cannot be checked: git tells nothing of this clone"] = len(lines)
     places = Counter(map(_place, lines.values()))
@@ -72,7 +72,7 @@ def check(path: Path, lines: Mapping[str, Record], configs: Mapping[str, RunConf
 def _other_data(line: Record, config: RunConfig) -> bool:
     """Return whether a record was made with another text than the study's, if that is at hand."""
     try:
-        return bool(corpora.identity(config.data) != line["data"]["sha256"])
+        return corpora.find(config.data).identity != str(line["data"]["sha256"])
     except UserError:
         return False
 
@@ -93,7 +93,7 @@ def settings(line: Record, config: RunConfig) -> Iterator[str]:
         yield f"has no digest, which each run writes; {RESTORE}"
     stated.pop("file_sha256", None)
     stated["file"] = config.file
-    if stated["data"] == corpora.recorded(config.data):
+    if stated["data"] == corpora.find(config.data).recorded:
         stated["data"] = config.data  # with the folder of a reader's own text
     try:
         written = RunConfig.from_dict(stated).to_dict()

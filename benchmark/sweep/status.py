@@ -3,7 +3,7 @@
 import glob
 import json
 from collections import Counter, defaultdict
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -126,7 +126,9 @@ def table(study: "Study", runs: Path, results: Path | None = None) -> str:
     widths = [max(map(len, column)) for column in zip(*grid, strict=True)]
     padded = ([f"{c:<{w}}" for c, w in zip(row, widths, strict=True)] for row in grid)
     lines = ["  ".join(row).rstrip() for row in padded]
-    seeds = _seeds(submissions)
+    of = [None if frozen is None else frozen.options.seeds for _, frozen in submissions]
+    # None: one submission was of the whole study, or its manifest is lost.
+    seeds = set() if None in of else {seed for chosen in of for seed in chosen or ()}
     chosen = [run for run in study.configs if run.config.seed in seeds]
     if seeds and len(chosen) < len(study.configs):
         cell = _cell(Counter(states[run.id].status for run in chosen))
@@ -152,10 +154,10 @@ def _state(one: plan.Standing, runs: Path, waiting: Mapping[str, State]) -> Stat
     if now.status == "failed" and (times := failures.count(folder)):
         more = "; --retry-failed runs it again" if times >= failures.LIMIT else ""
         now = State("failed", f"{now.detail} (failed {times} times{more})")
-    held = waiting.get(one.run.id)
+    slurm = waiting.get(one.run.id)
     # The files of a run that was submitted once are younger than the note of its submission.
-    if held and now.status not in ("done", "running"):
-        now = held if held.status == "queued" or now.status == "missing" else now
+    if slurm and now.status not in ("done", "running"):
+        now = slurm if slurm.status == "queued" or now.status == "missing" else now
     if one.stale and now.status in ("done", "missing"):
         return State("stale")
     return State("collected") if one.place == "results" and now.status == "missing" else now
@@ -182,9 +184,3 @@ def _waiting(submissions: Submissions) -> tuple[dict[str, State], list[str]]:
                     entries = frozen.task(job["offset"] + number, job["pack"])
                     waiting |= {entry.id: now for entry in entries}
     return waiting, ["squeue is not to be asked here: 'submitted' is what was once handed to it"]
-
-
-def _seeds(submissions: Submissions) -> Collection[int]:
-    """Return the seeds of all submissions, or none if one was of the whole study."""
-    chosen = [None if frozen is None else frozen.options.seeds for _, frozen in submissions]
-    return set() if None in chosen else {seed for seeds in chosen for seed in seeds or ()}

@@ -30,11 +30,16 @@ def sweep(
     jobs: int = 1,
     out: TextIO | None = None,
     launcher: Sequence[str] = LAUNCHER,
+    again: bool = False,
 ) -> int:
     """Run what has no record, ``jobs`` at a time, all rows of the first seed first.
 
     A record collected in the ``results`` of the options counts, unless they are ``fresh``. A
     manifest freezes the runs first, so a study edited meanwhile changes none.
+
+    With ``again``, runs that `plan.again` chose are trained next to what is there, which they
+    replace in the end. Interrupted, it replaces nothing, and the same call goes on. A second
+    process that trains runs of this folder again is refused.
 
     Returns:
         0 when all are done (or at work elsewhere), 1 when a run failed, 75 when interrupted.
@@ -44,6 +49,24 @@ def sweep(
             used.
     """
     check_writable(runs, "--runs")
+    train = partial(_train, study, jobs=jobs, out=out or sys.stderr, launcher=launcher)
+    if not again:
+        return train(runs, options)
+    with claim(runs / plan.AGAIN):
+        code = train(runs / plan.AGAIN, replace(options, fresh=True))
+        moved = plan.adopt(runs, [run.id for run in study.configs]) if code != INTERRUPTED else 0
+    if moved:
+        Display(out or sys.stderr, len(study.configs)).note(
+            f"{moved} trained again; what was there lies in {runs / plan.REPLACED}; "
+            f"`pcbench collect {shlex.quote(str(study.path))} --replace` takes the new records"
+        )
+    return code
+
+
+def _train(
+    study: "Study", runs: Path, options: manifest.Options,
+    jobs: int, out: TextIO, launcher: Sequence[str],
+) -> int:  # fmt: skip
     results = None if options.fresh or not options.results else Path(options.results)
     unfinished = plan.pending(study, runs, results)
     todo = tried(unfinished, runs, options.retry_failed)
@@ -53,7 +76,7 @@ def sweep(
         try_device(options.device, todo, visible_devices()[: min(jobs, len(todo))])
         manifest.write(frozen, study)
     total = len(study.configs)
-    display, forecast = Display(out or sys.stderr, total), None
+    display, forecast = Display(out, total), None
     if display.live:
         earlier = costs.known(study, runs, Path(options.results), options.device)
         forecast = costs.Forecast(earlier)
@@ -70,31 +93,6 @@ def sweep(
     if pool.asked:
         return INTERRUPTED
     return 1 if pool.failed or given_up else 0
-
-
-def sweep_again(
-    study: "Study",
-    runs: Path,
-    options: manifest.Options,
-    jobs: int = 1,
-    out: TextIO | None = None,
-    launcher: Sequence[str] = LAUNCHER,
-) -> int:
-    """Train runs that `plan.again` chose next to what is there, which they replace in the end.
-
-    Interrupted, it replaces nothing, and the same call goes on. See `sweep`; a second process that
-    trains runs of this folder again is refused.
-    """
-    check_writable(runs, "--runs")
-    with claim(runs / plan.AGAIN):
-        code = sweep(study, runs / plan.AGAIN, replace(options, fresh=True), jobs, out, launcher)
-        moved = plan.adopt(runs, [run.id for run in study.configs]) if code != INTERRUPTED else 0
-    if moved:
-        Display(out or sys.stderr, len(study.configs)).note(
-            f"{moved} trained again; what was there lies in {runs / plan.REPLACED}; "
-            f"`pcbench collect {shlex.quote(str(study.path))} --replace` takes the new records"
-        )
-    return code
 
 
 def tried(unfinished: Sequence["Labelled"], runs: Path, retry_failed: bool) -> list["Labelled"]:

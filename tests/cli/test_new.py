@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import test_baselines as contract
 import tiny
+from test_registry import NEW, Folder
 
 from benchmark import cli
 from benchmark.cli import methods
@@ -23,14 +24,14 @@ Capture = pytest.CaptureFixture[str]
 
 
 @pytest.fixture
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> contract.Folder:
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Folder:
     """A checkout's ``baselines/``, beside an empty ``paper/``; commands are called elsewhere."""
     (tmp_path / "here").mkdir()
     monkeypatch.chdir(tmp_path / "here")
-    return contract.Folder(tmp_path / "baselines", monkeypatch)
+    return Folder(tmp_path / "baselines", monkeypatch)
 
 
-def test_what_is_written_keeps_the_contract(folder: contract.Folder, capsys: Capture) -> None:
+def test_what_is_written_keeps_the_contract(folder: Folder, capsys: Capture) -> None:
     before = contract.ids()
     assert cli.main(["new", "my_method"]) == 0
     said = capsys.readouterr().out.splitlines()
@@ -70,9 +71,7 @@ def test_what_is_written_keeps_the_contract(folder: contract.Folder, capsys: Cap
     assert len({run.id for run in loaded.configs} & known) == 6  # trained once for both
 
 
-def test_in_another_folder_the_commands_lead_to_a_table(
-    folder: contract.Folder, capsys: Capture
-) -> None:
+def test_in_another_folder_the_commands_lead_to_a_table(folder: Folder, capsys: Capture) -> None:
     assert cli.main(["new", "mine", "--folder", "../a b"]) == 0
     assert not (folder.path / "mine.py").exists()
     path = Path("../a b/mine.toml")
@@ -109,7 +108,7 @@ def test_in_another_folder_the_commands_lead_to_a_table(
 )
 @pytest.mark.parametrize("options", [[], ["--folder", "there"]])
 def test_a_bad_name_is_one_line_and_writes_nothing(
-    folder: contract.Folder, name: str, options: list[str], message: str, capsys: Capture
+    folder: Folder, name: str, options: list[str], message: str, capsys: Capture
 ) -> None:
     (folder.path.parent / "paper").mkdir()
     (folder.path.parent / "paper" / "taken.toml").write_text("mine")
@@ -124,7 +123,7 @@ def test_a_bad_name_is_one_line_and_writes_nothing(
 
 
 @pytest.mark.parametrize("end", ["py", "toml"])
-def test_a_file_that_is_there_is_kept(folder: contract.Folder, end: str, capsys: Capture) -> None:
+def test_a_file_that_is_there_is_kept(folder: Folder, end: str, capsys: Capture) -> None:
     Path("there").mkdir()
     Path(f"there/mine.{end}").write_text("mine")
     assert cli.main(["new", "mine", "--folder", "there"]) == 2
@@ -169,19 +168,19 @@ def test_a_baseline_tells_its_settings_and_draws_its_weight(
     assert (lines[0].split("|")[0].strip(), lines[-2].split("|")[0].strip()) == ("1", "0")
 
 
-def test_choices_and_the_lack_of_a_weight_are_told(folder: contract.Folder) -> None:
+def test_choices_and_the_lack_of_a_weight_are_told(folder: Folder) -> None:
     kinds = "kind = 'dimension' (one of sentence, dimension, batch, batch_dimension)"
     assert kinds in methods.text("free_bits")
     assert methods.text("lstm_lm").endswith(
         "Settings:\n    none\n\nKL weight: none, for there is no latent variable"
     )
-    steered = contract.NEW.replace("        mean =", "        run.log(weight=1.0)\n        mean =")
+    steered = NEW.replace("        mean =", "        run.log(weight=1.0)\n        mean =")
     folder.write("steered", steered)
     told = methods.text("steered")
     assert told.endswith("KL weight: set by feedback in training, so it is known from a run's "
                          "record alone")  # fmt: skip
     assert "top = 1.0 (float)\n        ``top`` is the last weight" in told
-    folder.write("large", contract.NEW.replace("top: float = 1.0", "top: float = 4.0"))
+    folder.write("large", NEW.replace("top: float = 1.0", "top: float = 4.0"))
     lines = methods.text("large").splitlines()[-methods.ROWS - 1 : -1]
     assert lines[0].startswith("       4 |")
     assert bars(lines, methods.BLOCKS)[-1] == 1
@@ -191,8 +190,8 @@ def test_choices_and_the_lack_of_a_weight_are_told(folder: contract.Folder) -> N
     ("weight", "message"),
     [("1 / 0", "ZeroDivisionError"), ("-1.0", "is -1.0; a weight"), ("float('nan')", "is nan; a")],
 )
-def test_a_weight_that_is_none_is_told(folder: contract.Folder, weight: str, message: str) -> None:
-    source = contract.NEW.replace("self.top * (step / total) ** 0.5", weight)
+def test_a_weight_that_is_none_is_told(folder: Folder, weight: str, message: str) -> None:
+    source = NEW.replace("self.top * (step / total) ** 0.5", weight)
     folder.write("broken", source)
     with pytest.raises(UserError, match=rf"^baselines/broken\.py: weight\(0, 1000\): {message}"):
         methods.text("broken")

@@ -81,11 +81,11 @@ def test_epoch_order_is_a_pure_permutation():
 def test_specs_have_one_canonical_form():
     given = "exact_small:mix=0.2, fresh=true,seed=2"  # 2 is the preset's seed
     assert data.find(given).name == "exact_small:fresh=true,mix=0.2"
-    assert data.slug(given) == "exact_small_fresh=true_mix=0.2"
-    assert data.identity(given) == data.identity("exact_small:fresh=true,mix=0.20")
-    assert data.identity("exact_small:mix=0.4") == data.identity("exact_small")
-    assert data.identity("exact:stop=1") == data.identity("exact:stop=1.0")
-    assert data.slug("ptb") == "ptb"
+    assert data.find(given).slug == "exact_small_fresh=true_mix=0.2"
+    assert data.find(given).identity == data.find("exact_small:fresh=true,mix=0.20").identity
+    assert data.find("exact_small:mix=0.4").identity == data.find("exact_small").identity
+    assert data.find("exact:stop=1").identity == data.find("exact:stop=1.0").identity
+    assert data.find("ptb").slug == "ptb"
 
 
 @pytest.mark.parametrize(
@@ -102,7 +102,7 @@ def test_specs_have_one_canonical_form():
     ],
 )  # fmt: skip
 def test_the_data_of_recorded_runs_keep_their_identity(spec: str, sha256: str) -> None:
-    assert data.identity(spec) == sha256
+    assert data.find(spec).identity == sha256
 
 
 @pytest.mark.parametrize(
@@ -111,8 +111,11 @@ def test_the_data_of_recorded_runs_keep_their_identity(spec: str, sha256: str) -
         ("exact_smal", "exact_smal: unknown data set; did you mean 'exact_small'?"),
         ("pbt", "did you mean 'ptb'?"),
         ("ptb:sise=1", "sise: unknown key; did you mean 'size'?"),
-        ("ptb:min_count=2", "its words are those of the papers"),
-        ("ptb:size=4000", "size goes with vocabulary=sentencepiece"),
+        ("ptb:min_count=2", "min_count: unknown key; there are size, vocabulary"),
+        (
+            "ptb:size=4000",
+            "its words are those of the papers; size goes with vocabulary=sentencepi",
+        ),
         ("ptb:vocabulary=sentencepiece", "add one such as size=4000"),
         ("yahoo:vocabulary=sentencepeace,size=9", "did you mean 'sentencepiece'?"),
         ("yahoo:vocabulary=sentencepiece,size=-9", "size: -9 should be greater"),
@@ -130,17 +133,17 @@ def test_the_data_of_recorded_runs_keep_their_identity(spec: str, sha256: str) -
 )
 def test_bad_specs_are_one_clear_line(spec, message):
     with pytest.raises(UserError) as caught:
-        data.check(spec)
+        _ = data.find(spec).identity
     assert message in str(caught.value)
     assert "\n" not in str(caught.value)
 
 
 def test_exact_language_prepares_itself_and_comes_back_equal(tmp_path, quick):
     first = data.load(SMALL, tmp_path)
-    assert data.is_prepared(SMALL, tmp_path)
+    assert data.find(SMALL).meta(tmp_path)
     again = data.load(SMALL, tmp_path)
     assert first.spec == again.spec == SMALL
-    assert first.sha256 == data.identity(SMALL)
+    assert first.sha256 == data.find(SMALL).identity
     assert [len(split) for split in again.splits.values()] == [60, 20, 20]
     for name, split in again.splits.items():
         np.testing.assert_array_equal(split.tokens, first.splits[name].tokens)
@@ -190,7 +193,7 @@ def test_a_changed_generator_is_an_error(tmp_path, monkeypatch, quick):
     monkeypatch.setitem(data.CONTENT, SMALL, "0" * 64)
     with pytest.raises(UserError, match="expected 0000"):
         data.prepare(SMALL, tmp_path)
-    assert not data.is_prepared(SMALL, tmp_path)
+    assert not data.find(SMALL).meta(tmp_path)
 
 
 def test_altered_prepared_data_are_refused(tmp_path, quick):

@@ -60,7 +60,7 @@ def test_text_becomes_sentences(mini, source, tmp_path):
     corpus = data.load("mini", root)
     assert corpus.vocabulary.words[3:] == ["the", "cat", "sat", "<unk>", "on", "N", "mats", "dog"]
     assert corpus.language is None
-    assert corpus.sha256 == data.identity("mini")
+    assert corpus.sha256 == data.find("mini").identity
     texts = {
         name: [corpus.vocabulary.decode(split.sentence(i)) for i in range(len(split))]
         for name, split in corpus.splits.items()
@@ -142,7 +142,7 @@ def test_without_network_one_line(mini, online, tmp_path):
 
 
 def test_missing_prepared_data_name_the_command(mini, tmp_path):
-    assert not data.is_prepared("mini", tmp_path)
+    assert not data.find("mini").meta(tmp_path)
     with pytest.raises(UserError) as caught:
         data.load("mini", tmp_path / "my data")
     _, _, command = str(caught.value).partition("run: ")
@@ -157,7 +157,7 @@ def test_altered_source_is_refused_with_both_digests(mini, source, tmp_path):
     assert mini.digest("valid") in message
     assert sha256_bytes(b" a damaged copy \n") in message
     assert str(source / FILES["valid"]) in message
-    assert not data.is_prepared("mini", tmp_path / "root")
+    assert not data.find("mini").meta(tmp_path / "root")
 
 
 def test_source_folders_that_cannot_serve(mini, source, tmp_path):

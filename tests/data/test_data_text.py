@@ -47,7 +47,7 @@ def test_text_becomes_sentences(tmp_path: Path) -> None:
     folder = data.prepare(spec, tmp_path / "root")
     corpus = data.load(spec, tmp_path / "root")
     assert corpus.spec == "text:news"
-    assert folder == tmp_path / "root" / data.slug(spec)
+    assert folder == tmp_path / "root" / data.find(spec).slug
     assert texts(corpus, "train")[:3] == [
         "the cat sat on the mat",
         "the dog sat",
@@ -68,18 +68,17 @@ def test_text_becomes_sentences(tmp_path: Path) -> None:
     assert (shown["unknown_rate"], shown["substituted"]) == (pytest.approx(1 / 8), 1)
 
 
-def test_a_vocabulary_is_limited_by_size_or_count(tmp_path: Path) -> None:
+def test_a_vocabulary_is_limited_by_size(tmp_path: Path) -> None:
     write(tmp_path / "news", train="a a a b b <unk> c\n" * 2 + "d\n")
     spec = f"text:{tmp_path}/news"
     words = {}
-    for setting in ("size=3", "size=1", "min_count=3", "min_count=4,size=3"):
+    for setting in ("size=3", "size=1"):
         data.prepare(f"{spec},{setting}", tmp_path / "root")
         corpus = data.load(f"{spec},{setting}", tmp_path / "root")
         words[setting] = corpus.vocabulary.words[3:]
         assert describe_data(corpus)["lossless"]["train"] is False
     assert words["size=3"] == ["a", "b", "<unk>"]
     assert words["size=1"] == ["<unk>"]
-    assert words["min_count=3"] == words["min_count=4,size=3"] == ["a", "b", "<unk>"]
     with pytest.raises(UserError, match=r"^text:news,size=9: .* 5 words.* use size=5 or"):
         data.prepare(f"{spec},size=9", tmp_path / "root")
     data.prepare(f"{spec},size=5", tmp_path / "root")
@@ -91,20 +90,21 @@ def test_the_text_is_the_identity_and_the_place_is_not(
     here = write(tmp_path / "a" / "my news")
     other = write(tmp_path / "b" / "my news", test="the cat\n")
     specs = [f"text:{here}", f"text:{other}"]
-    assert len({data.slug(spec) for spec in specs}) == 2
-    assert len({data.identity(spec) for spec in [*specs, f"{specs[0]},min_count=2"]}) == 3
-    assert all(data.slug(spec).startswith("text_my_news_") for spec in specs)
+    assert len({data.find(spec).slug for spec in specs}) == 2
+    assert len({data.find(spec).identity for spec in [*specs, f"{specs[0]},size=2"]}) == 3
+    assert all(data.find(spec).slug.startswith("text_my_news_") for spec in specs)
     shutil.copytree(here, tmp_path / "c" / "my news")
     monkeypatch.chdir(tmp_path / "c")
-    assert data.identity("text:my news") == data.identity(specs[0])
-    assert data.slug("text:my news") == data.slug(specs[0])
-    assert data.recorded("text:my news/,min_count=1") == "text:my news"
-    assert data.recorded("exact:mix=0.30") == data.absolute("exact:mix=0.30") == "exact:mix=0.30"
-    assert data.absolute("text:my news,min_count=2") == f"text:{Path.cwd()}/my news,min_count=2"
-    before = data.identity("text:my news")
+    assert data.find("text:my news").identity == data.find(specs[0]).identity
+    assert data.find("text:my news").slug == data.find(specs[0]).slug
+    assert data.find("text:my news/,size=0").recorded == "text:my news"
+    exact = data.find("exact:mix=0.30")
+    assert exact.recorded == exact.absolute == "exact:mix=0.30"
+    assert data.find("text:my news,size=2").absolute == f"text:{Path.cwd()}/my news,size=2"
+    before = data.find("text:my news").identity
     (tmp_path / "c" / "my news" / "valid.txt").write_text("another\n")
-    assert data.identity("text:my news") != before
-    assert not data.is_prepared("text:my news", tmp_path / "root")
+    assert data.find("text:my news").identity != before
+    assert not data.find("text:my news").meta(tmp_path / "root")
 
 
 @pytest.mark.parametrize(
@@ -134,7 +134,7 @@ def test_bad_text_is_one_line_with_file_and_line(
     told = capsys.readouterr().err
     assert told.count("\n") == 1
     assert f"{tmp_path}/news/{message}" in told
-    assert not data.is_prepared(spec, tmp_path / "root")
+    assert not data.find(spec).meta(tmp_path / "root")
 
 
 def test_splits_that_hold_the_same_sentences_are_told(
@@ -177,11 +177,10 @@ def test_bad_folders_are_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         "text:a=b": "a folder's path must hold neither ',' nor '='",
         "text:news,sise=3": "sise: unknown key; did you mean 'size'?",
         "text:news,size=many": "size: 'many' should be a valid integer",
-        "text:news,vocabulary=sentencepiece,size=9,min_count=2": "min_count goes with",
         "txt:news": "txt: unknown data set; there are exact, exact_hard, ",
     }.items():
         with pytest.raises(UserError) as caught:
-            data.check(spec)
+            _ = data.find(spec).identity
         assert message in str(caught.value)
         assert "\n" not in str(caught.value)
 
@@ -222,7 +221,7 @@ def test_a_run_on_own_text_leaves_no_path_in_its_record(
     assert str(tmp_path) not in text
     record: dict[str, Any] = json.loads(text)
     assert record["config"]["data"] == record["data"]["name"] == data.find(spec).name
-    assert record["data"]["sha256"] == data.identity(spec)
+    assert record["data"]["sha256"] == data.find(spec).identity
     assert record["data"]["test_words"] == 10
     monkeypatch.chdir(tmp_path)
     loaded = load_run(folder.name, runs, tmp_path / "root")
@@ -271,7 +270,7 @@ def test_a_studys_folder_is_found_from_elsewhere_once_its_runs_are_resolved(
     monkeypatch.chdir(tmp_path)
     (entry,) = found.entries
     assert entry.resolve().id == entry.id
-    assert data.recorded(entry.resolve().data) == "text:news"
+    assert data.find(entry.resolve().data).recorded == "text:news"
 
 
 def test_a_preset_is_advised_for_own_text_without_one(

@@ -71,12 +71,12 @@ def test_the_small_cut_takes_fixed_lines_of_the_other_files(source, tmp_path, mo
     assert (
         "never beside published" in data.describe("yahoo_small", tmp_path / "root")["description"]
     )
-    assert data.identity("yahoo_small") != data.identity("yahoo")
-    cut = data.identity("yahoo_small")
+    assert data.find("yahoo_small").identity != data.find("yahoo").identity
+    cut = data.find("yahoo_small").identity
     whole = dataclasses.replace(public.CORPORA["yahoo_small"], test_every=1)
     monkeypatch.setitem(public.CORPORA, "yahoo_small", whole)
-    assert data.identity("yahoo_small") != cut
-    assert not data.is_prepared("yahoo_small", tmp_path / "root")
+    assert data.find("yahoo_small").identity != cut
+    assert not data.find("yahoo_small").meta(tmp_path / "root")
 
 
 @pytest.mark.parametrize("changed", [TRAIN + b"etorch.\n", TRAIN.replace(b"why", b"whz")])
@@ -89,7 +89,7 @@ def test_a_training_file_of_another_git_name_is_refused(source, tmp_path, change
     monkeypatch.setitem(public.CORPORA, "yahoo", dataclasses.replace(mini, digests=digests))
     with pytest.raises(UserError, match=r"git-blob \w{40}, expected \w{40}; get the original"):
         data.prepare("yahoo", tmp_path / "root", source)
-    assert not data.is_prepared("yahoo", tmp_path / "root")
+    assert not data.find("yahoo").meta(tmp_path / "root")
 
 
 @pytest.mark.skipif("PCBENCH_TEST_YAHOO" not in os.environ, reason="needs the Yahoo files")

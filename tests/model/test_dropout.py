@@ -1,6 +1,7 @@
 """Dropout masks are a function of the seed and the sizes, and of nothing else.
 
-That a run resumed in the middle draws the same ones: `test_run.py`, which kills at any step.
+That a run resumed in the middle draws the same ones: `test_interrupted_run.py`, which kills at any
+step.
 """
 
 from collections.abc import Callable, Iterator

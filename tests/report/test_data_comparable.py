@@ -1,4 +1,4 @@
-"""Which codings of a text share a table, and what is said where they do not."""
+"""Which records share a table, and what is said where they do not."""
 
 import math
 from typing import Any
@@ -43,63 +43,50 @@ def titles(text: str) -> list[str]:
 
 def rows(text: str) -> dict[str, list[str]]:
     """Cells of every row of every table, by its first."""
-    main = text.partition(": chosen and last step\n")[0]
+    main = text.partition(": chosen and last step\n")[0].partition(": differences to")[0]
     found = [row.strip("|").split("|") for row in main.splitlines() if row.startswith("| ")]
     return {row[0].strip(): [cell.strip() for cell in row[1:]] for row in found}
 
 
-def test_words_and_pieces_that_lose_nothing_share_a_table_in_nats_and_words() -> None:
-    lines = [line(), pieces()]
-    assert consistency.check(lines) == []
-    text = markdown("study", lines)
-    assert titles(text) == ["ptb"]
-    found = rows(text)
-    head = found["baseline"]
-    piece = found["none, size=4000,vocabulary=sentencepiece"]
-    assert found["none, word"][head.index("PPL (IW)")] == "100.34"  # as its record says
-    assert piece[head.index("PPL (ELBO)")] == f"{math.exp(101.5 * SENTENCES / WORDS):.2f}"
-    assert piece[head.index("PPL (IW)")] == f"{math.exp(101 * SENTENCES / WORDS):.2f}"
-    assert "none of which loses a word" in text
-    assert "given per word" in text
-    assert f"{SENTENCES:,} test sentences of 21.917" in text
-
-
-def test_differences_are_within_a_coding() -> None:
+def test_words_and_pieces_have_tables_of_their_own_with_perplexities_of_words() -> None:
     lines = [line(), pieces(), line(label="a", iw_nll=100.5), pieces(label="a", iw_nll=100.9)]
     for one in lines:
         one |= {"row": int(one["label"] == "a")}
         one["config"]["baseline"] = one["label"]
-    table = tables.build(groups(lines))[1]
-    column = table.columns.index("IW-NLL")
-    found = {row.label: row.cells[column].text for row in table.rows}
-    assert found == {"a, word": "−0.50", "a, size=4000,vocabulary=sentencepiece": "−0.10"}
-    assert "first words" not in tables.build(groups(lines))[0].columns  # pieces are no words
+    assert consistency.check(lines[:2]) == []
+    text = markdown("study", lines)
+    assert titles(text) == ["ptb", CODED]
+    words, coded = text.split(f"## {CODED}\n")
+    head = rows(words)["baseline"]
+    assert rows(words)["none"][head.index("PPL (IW)")] == "100.34"  # as its record says
+    found = rows(coded)["none"]
+    assert found[head.index("PPL (ELBO)")] == f"{math.exp(101.5 * SENTENCES / WORDS):.2f}"
+    assert found[head.index("PPL (IW)")] == f"{math.exp(101 * SENTENCES / WORDS):.2f}"
+    assert "given per word" in coded
+    assert "given per word" not in words
+    for part in (words, coded):
+        assert f"{SENTENCES:,} test sentences of 21.917" in part
+        assert "compare with no other coding's" not in part
+    paired = [table for table in tables.build(groups(lines)) if table.kind == "paired"]
+    cells = [table.rows[0].cells[table.columns.index("IW-NLL")].text for table in paired]
+    assert cells == ["−0.50", "−0.10"]  # within a coding
 
 
-def test_a_coding_that_loses_words_stands_apart_and_says_why() -> None:
+def test_a_coding_that_loses_words_says_so() -> None:
     short = line("ptb:size=9", lossless={"train": False, "test": False})
-    text = markdown("study", [line(), short, pieces()])
-    assert titles(text) == ["ptb", "ptb:size=9"]
-    one, two = text.split("## ptb:size=9\n")
+    one, two = markdown("study", [line(), short]).split("## ptb:size=9\n")
     assert "compare with no other coding's" in two
     assert "compare with no other coding's" not in one
-    assert {"none, word", "none, size=4000,vocabulary=sentencepiece"} <= rows(one).keys()
-    assert "none" in rows(two)
-    both = [line("text:a,size=9", lossless={"test": False}), line("text:a,size=8")]
-    assert titles(markdown("s", both)) == ["text:a,size=9", "text:a,size=8"]
-
-
-def test_lost_words_elsewhere_than_in_the_test_split_do_not_matter() -> None:
     some = line("ptb:size=9", lossless={"train": False, "valid": False, "test": True})
-    assert titles(markdown("study", [line(), some])) == ["ptb"]
+    assert "compare with no other" not in markdown("study", [some])  # the test split loses none
 
 
 def test_precisions_data_sets_and_texts_of_one_name_never_share_a_table() -> None:
     lines = [line(), line(precision="bf16", seed=1), line("yahoo"), line("exact:mix=0.2")]
     found = titles(markdown("study", lines))
     assert sorted(found) == ["exact:mix=0.2", "ptb, bf16", "ptb, fp32", "yahoo"]
-    changed = line("text:news", seed=1, text_sha256="u" * 64, sha256="other")
-    found = titles(markdown("study", [line("text:news"), changed]))
+    texts = [line("text:news", seed=i, sha256=sign * 64) for i, sign in enumerate("tu")]
+    found = titles(markdown("study", texts))
     assert sorted(found) == ["text:news, text tttttttt", "text:news, text uuuuuuuu"]
 
 
@@ -118,10 +105,9 @@ def test_records_of_before_these_keys_are_words_that_lose_nothing() -> None:
     old = line()
     for key in ("text_sha256", "segmentation", "test_words", "lossless"):
         del old["data"][key]
-    old["data"]["sha256"] = "t" * 64  # the text's, as it is without a coding
-    text = markdown("study", [old, pieces()])
+    text = markdown("study", [old, line(seed=1)])
     assert titles(text) == ["ptb"]
-    assert {"none, word", "none, size=4000,vocabulary=sentencepiece"} <= rows(text).keys()
+    assert "coding" not in text
 
 
 def test_a_run_without_a_record_stands_with_its_data_set() -> None:

@@ -22,7 +22,8 @@ def again(place: Place, *names: str) -> int:
     chosen = plan.again(place.study, place.runs, None, names)
     launcher = (sys.executable, str(place.root / "stand_in.py"))
     options = manifest.Options(str(place.root))
-    return sweep.sweep_again(chosen, place.runs, options, out=io.StringIO(), launcher=launcher)
+    out = io.StringIO()
+    return sweep.sweep(chosen, place.runs, options, out=out, launcher=launcher, again=True)
 
 
 def figures(place: Place) -> list[float]:
@@ -55,7 +56,7 @@ def test_interrupted_it_replaces_nothing_and_goes_on(
     for run_id in place.ids:
         place.write(run_id, kl=2.0)
     with monkeypatch.context() as patch:
-        patch.setattr(sweep, "sweep", lambda *a, **b: sweep.INTERRUPTED)
+        patch.setattr(sweep, "_train", lambda *a, **b: sweep.INTERRUPTED)
         records.write_exclusive(place.runs / plan.AGAIN / place.ids[1], record(place.ids[1]))
         assert again(place, "cyclical") == sweep.INTERRUPTED
     assert figures(place) == [2.0, 2.0, 2.0, 2.0]

@@ -1,15 +1,18 @@
-"""Which records `pcbench collect` takes: of two people, of another method or evaluation."""
+"""Which records `pcbench collect` takes and keeps, and what it writes."""
 
 from pathlib import Path
 from typing import Any
 
 import pytest
+from made_up import record
 from test_plan import collected, honest, made, pending
 from test_plan import place as place
 from test_sweep import Place
 
 from benchmark import cli
 from benchmark.core import records
+from benchmark.core.errors import UserError
+from benchmark.sweep import collect, study
 
 
 def test_records_of_two_people(place: Place, capsys: pytest.CaptureFixture[str]) -> None:
@@ -107,3 +110,103 @@ def test_an_older_evaluation_replaces_nothing(
     said = capsys.readouterr()
     assert "which is kept (it is of an older evaluation)" in said.err
     assert "replaced" not in said.out
+
+
+def test_collect_writes_a_line_for_each_expected_run(place: Place) -> None:
+    place.write(place.ids[0])
+    place.write(place.ids[3], bleu=9.0)
+    done = collect.collect(place.study, place.runs, place.results)
+    assert done.counts == {"done": 2, "missing": 2}
+    lines = place.collected()
+    assert [line["id"] for line in lines] == sorted(place.ids)
+    found = {line["id"]: line for line in lines}
+    assert found[place.ids[3]] == {
+        **record(place.ids[3], bleu=9.0), "label": "cyclical", "row": 1, "status": "done",
+    }  # fmt: skip
+    assert found[place.ids[1]] == {
+        "schema": 1, "id": place.ids[1], "status": "missing", "label": "cyclical", "row": 1,
+        "config": {"data": "exact_small", "seed": 0, "precision": "fp32"},
+    }  # fmt: skip
+    before = done.path.read_bytes()
+    collect.collect(place.study, place.runs, place.results)
+    assert done.path.read_bytes() == before
+
+
+def test_an_error_is_collected_without_folders(place: Place) -> None:
+    folder = place.runs / place.ids[0]
+    folder.mkdir(parents=True)
+    for error, kept in [
+        (f"{folder}/checkpoint.pt: damaged", f"{place.ids[0]}/checkpoint.pt: damaged"),
+        ("/scratch/me/ptb/arrays.npz: was altered", "arrays.npz: was altered"),
+        ("OSError: [Errno 28] full: '/a/b c/d'", "OSError: [Errno 28] full: 'b c/d'"),
+        ("run: prepare text:/home/me/news,size=9", "run: prepare text:news,size=9"),
+        ("get https://host/a/b; loss 1/2", "get https://host/a/b; loss 1/2"),
+    ]:
+        (folder / "error.txt").write_text(f"{error}\n")
+        collect.collect(place.study, place.runs, place.results)
+        assert {line["id"]: line.get("error") for line in place.collected()}[place.ids[0]] == kept
+
+
+def test_collect_never_loses_a_record(place: Place) -> None:
+    for run_id in place.ids:
+        place.write(run_id)
+    collect.collect(place.study, place.runs, place.results)
+    before = (place.results / "mine.jsonl").read_bytes()
+    elsewhere = place.root / "empty"
+    done = collect.collect(place.study, elsewhere, place.results)
+    assert (done.path.read_bytes(), done.notes) == (before, [])
+    records.write_exclusive(elsewhere / place.ids[0], record(place.ids[0], kl=2.0))
+    done = collect.collect(place.study, elsewhere, place.results)
+    assert done.path.read_bytes() == before
+    kept = "which is kept (--replace takes it): metrics.test.kl: 1.5 against 2.0 and 1 more"
+    assert done.notes[0].endswith(kept)
+    done = collect.collect(place.study, elsewhere, place.results, taking=collect.Taking(True))
+    assert done.notes == [f"{done.path}: replaced: {place.ids[0]}"]
+    assert done.taken == {"new": 0, "replaced": 1}
+    assert {r["id"]: r["metrics"]["test"]["kl"] for r in place.collected()}[place.ids[0]] == 2.0
+
+
+def test_records_the_study_no_longer_names_stay_until_pruned(place: Place) -> None:
+    for run_id in place.ids:
+        place.write(run_id)
+    collect.collect(place.study, place.runs, place.results)
+    fewer = study.load(place.root / "mine.toml", seeds=[1])
+    done = collect.collect(fewer, place.runs, place.results)
+    assert [line["row"] for line in place.collected()].count(None) == 2
+    assert done.counts == {"done": 2}
+    assert "2 records" in done.notes[0]
+    collect.collect(fewer, place.runs, place.results, prune=True)
+    assert len(place.collected()) == 2
+
+
+def test_collecting_some_seeds_leaves_the_others_as_they_are(place: Place) -> None:
+    for run_id in place.ids:
+        place.write(run_id)
+    collect.collect(place.study, place.runs, place.results, seeds=[1])
+    assert [line["config"]["seed"] for line in place.collected()] == [1, 1]
+    collect.collect(place.study, place.runs, place.results)
+    everything = place.collected()
+    collect.collect(place.study, place.runs, place.results, prune=True, seeds=[1])
+    assert place.collected() == everything
+
+
+def test_a_damaged_record_changes_nothing(place: Place) -> None:
+    place.write(place.ids[0])
+    collect.collect(place.study, place.runs, place.results)
+    before = (place.results / "mine.jsonl").read_bytes()
+    place.write(place.ids[1])
+    path = place.runs / place.ids[1] / "record.json"
+    path.write_text(path.read_text()[:100])
+    with pytest.raises(UserError, match=r"record\.json: damaged or cut off"):
+        collect.collect(place.study, place.runs, place.results)
+    assert (place.results / "mine.jsonl").read_bytes() == before
+    path.unlink()
+    (place.results / "mine.jsonl").write_bytes(before[:-30])
+    with pytest.raises(UserError, match=r"mine\.jsonl:\d: damaged or cut off"):
+        collect.collect(place.study, place.runs, place.results)
+
+
+def test_results_that_cannot_be_written_are_a_clear_error(place: Place) -> None:
+    place.results.write_text("a file, not a folder")
+    with pytest.raises(UserError, match="cannot be written"):
+        collect.collect(place.study, place.runs, place.results)

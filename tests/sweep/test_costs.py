@@ -5,29 +5,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import small_study
 from made_up import record
 
 from benchmark.core import records
-from benchmark.sweep import costs, manifest, study
+from benchmark.sweep import costs, manifest
 from benchmark.sweep.manifest import Entry
 
-TOML = """[study]
-data = ["exact_small"]
-seeds = [0, 1]
-[[baseline]]
-name = "none"
-[[baseline]]
-name = "cyclical"
-"""
 
-
-class Place:
+class Place(small_study.Place):
     """A study of four runs."""
 
     def __init__(self, root: Path) -> None:
-        (root / "mine.toml").write_text(TOML)
-        self.runs, self.results = root / "runs", root / "results"
-        self.study = study.load(root / "mine.toml")
+        super().__init__(root)
         options = manifest.Options(str(root))
         self.entries = manifest.build(
             self.study, self.study.configs, self.runs, options

@@ -35,7 +35,7 @@ def honest(place: Place, run_id: str, **metrics: float) -> dict[str, Any]:
     config = place.study.find(run_id).config
     found = made(place, run_id)
     found["metrics"]["test"] |= metrics
-    found["config"], found["data"]["sha256"] = config.to_dict(), data.identity(config.data)
+    found["config"], found["data"]["sha256"] = config.to_dict(), data.find(config.data).identity
     return found | {"digest": records.digest(found)}
 
 

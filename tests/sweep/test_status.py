@@ -7,29 +7,16 @@ import time
 from pathlib import Path
 
 import pytest
+import small_study
 from made_up import record
 
 from benchmark.core import records
 from benchmark.run import claims, failures
-from benchmark.sweep import manifest, status, study
-
-TOML = """[study]
-data = ["exact_small", "ptb"]
-seeds = [0, 1, 2]
-[[baseline]]
-name = "none"
-[[baseline]]
-name = "cyclical"
-"""
+from benchmark.sweep import manifest, status
 
 
-class Place:
+class Place(small_study.Place):
     """Twelve runs: two baselines, two data sets, three seeds."""
-
-    def __init__(self, root: Path) -> None:
-        (root / "mine.toml").write_text(TOML)
-        self.root, self.runs = root, root / "runs"
-        self.study = study.load(root / "mine.toml")
 
     def id(self, data: str, baseline: str, seed: int) -> str:
         (found,) = [
@@ -51,7 +38,7 @@ class Place:
 @pytest.fixture
 def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Place:
     monkeypatch.setenv("PATH", str(tmp_path / "bin"))  # a machine without Slurm
-    return Place(tmp_path)
+    return Place(tmp_path, (0, 1, 2), ("exact_small", "ptb"))
 
 
 def test_the_grid_counts_each_run_once(place: Place) -> None:

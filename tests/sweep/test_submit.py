@@ -8,33 +8,20 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import small_study
 from made_up import record
 
 from benchmark import cli
 from benchmark.core import provenance, records
 from benchmark.run import claims, failures
-from benchmark.sweep import costs, manifest, slurm_queue, study
+from benchmark.sweep import costs, manifest, slurm_queue
 from benchmark.sweep.slurm_submit import plan
 
 PLAIN = manifest.Options("data")
-TOML = """[study]
-data = ["exact_small"]
-seeds = [0, 1, 2]
-[[baseline]]
-name = "none"
-[[baseline]]
-name = "cyclical"
-"""
 
 
-class Place:
+class Place(small_study.Place):
     """A study of six runs in the current folder, and stand-ins for Slurm's commands."""
-
-    def __init__(self, root: Path) -> None:
-        self.root, self.runs = root, root / "runs"
-        (root / "mine.toml").write_text(TOML)
-        self.study = study.load(root / "mine.toml")
-        self.ids = [run.id for run in self.study.configs]
 
     def command(self, name: str, script: str) -> None:
         path = self.root / "bin" / name
@@ -42,15 +29,12 @@ class Place:
         path.write_bytes(os.fsencode(f"#!/bin/sh\n{script}\n"))
         path.chmod(0o755)
 
-    def finish(self, run_id: str) -> None:
-        records.write_exclusive(self.runs / run_id, record(run_id))
-
 
 @pytest.fixture
 def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Place:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}:/usr/bin:/bin")
-    found = Place(tmp_path)
+    found = Place(tmp_path, (0, 1, 2))
     for name in ("sbatch", "squeue", "scontrol"):  # not the machine's own, should it have them
         found.command(name, "exit 9")
     return found
@@ -114,7 +98,7 @@ def test_a_long_list_is_split(place: Place, capsys: pytest.CaptureFixture[str]) 
 
 
 def test_what_needs_no_run_is_left_out(place: Place) -> None:
-    place.finish(place.ids[0])
+    place.write(place.ids[0])
     for _ in range(failures.LIMIT):
         (place.runs / place.ids[1]).mkdir(parents=True, exist_ok=True)
         failures.add(place.runs / place.ids[1], "no luck")
@@ -209,7 +193,7 @@ def test_an_estimate_is_made_of_the_finished_runs(place: Place) -> None:
 def test_data_must_be_there_before_anything_is_submitted(
     place: Place, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    (place.root / "mine.toml").write_text(TOML.replace("exact_small", "ptb"))
+    small_study.Place(place.root, data=["ptb"])
     place.command("sbatch", f"touch {place.root / 'called'}")
     place.command("squeue", "exit 0")
     assert cli.main(["submit", "mine.toml", "--runs", "runs", "--data-dir", "data"]) == 2

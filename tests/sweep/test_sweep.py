@@ -5,16 +5,14 @@ import json
 import os
 import re
 import signal
-import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
+import small_study
 from made_up import record
 
 from benchmark import cli, data
@@ -22,18 +20,9 @@ from benchmark.core import records
 from benchmark.core.errors import UserError
 from benchmark.core.signals import noted
 from benchmark.run import claims
-from benchmark.sweep import collect, manifest, plan, status, study, sweep
+from benchmark.sweep import manifest, plan, status, sweep
 
 ROOT = Path(__file__).parents[2]
-TOML = """[study]
-data = ["exact_small"]
-seeds = [0, 1]
-preset = "exact_small"
-[[baseline]]
-name = "none"
-[[baseline]]
-name = "cyclical"
-"""
 # What stands in for training: notes its start, does as its label's file says, writes a record.
 STAND_IN = """
 import os, pathlib, signal, sys, time
@@ -60,15 +49,12 @@ records.write_exclusive(folder, record(run_id))
 """
 
 
-class Place:
-    """A study, a runs folder and a stand-in for training."""
+class Place(small_study.Place):
+    """A study of four runs, and a stand-in for training."""
 
     def __init__(self, root: Path) -> None:
-        self.root, self.runs, self.results = root, root / "runs", root / "results"
-        (root / "mine.toml").write_text(TOML)
+        super().__init__(root)
         (root / "stand_in.py").write_text(STAND_IN.format(tests=str(ROOT / "tests" / "tools")))
-        self.study = study.load(root / "mine.toml")
-        self.ids = [run.id for run in self.study.configs]
 
     def order(self, baseline: str, word: str) -> None:
         (self.root / baseline).write_text(word)
@@ -85,9 +71,6 @@ class Place:
     def started(self) -> list[str]:
         path = self.root / "started"
         return [line.split()[0] for line in path.read_text().splitlines()] if path.exists() else []
-
-    def write(self, run_id: str, **metrics: float) -> None:
-        records.write_exclusive(self.runs / run_id, record(run_id, **metrics))
 
     def collected(self) -> list[records.Record]:
         return records.read_jsonl(self.results / "mine.jsonl")
@@ -223,7 +206,7 @@ def test_what_no_run_can_begin_without_is_told_once(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")  # also where there is a GPU
-    (place.root / "mine.toml").write_text(TOML.replace('["exact_small"]', f'["{corpus}"]'))
+    small_study.Place(place.root, data=[corpus])
     options = [
         "--runs",
         str(place.runs),
@@ -253,89 +236,7 @@ def test_each_visible_device_is_tried(place: Place, monkeypatch: pytest.MonkeyPa
 
 def test_a_language_is_generated_before_the_first_run(place: Place) -> None:
     assert place.sweep()[0] == 0
-    assert data.is_prepared("exact_small", place.root)
-
-
-@contextmanager
-def claimed_elsewhere(folder: Path) -> Iterator["subprocess.Popen[str]"]:
-    """Another live process that holds a run."""
-    source = (
-        "import sys, pathlib, time\nfrom benchmark.run import claims\n"
-        "with claims.claim(pathlib.Path(sys.argv[1])):\n    print('held', flush=True)\n"
-        "    time.sleep(60)\n"
-    )
-    command = [sys.executable, "-c", source, str(folder)]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as process:
-        assert process.stdout is not None
-        assert process.stdout.readline() == "held\n"
-        try:
-            yield process
-        finally:
-            process.kill()
-
-
-def test_a_claim_keeps_others_out_until_its_process_dies(tmp_path: Path) -> None:
-    with claimed_elsewhere(tmp_path) as process:
-        with pytest.raises(claims.Claimed, match=f"another process \\({process.pid}\\)"):  # noqa: SIM117
-            with claims.claim(tmp_path):
-                pass
-        assert claims.holder(tmp_path) is not None
-        assert status.state(tmp_path).status == "running"
-        process.kill()
-        process.wait()
-        assert claims.holder(tmp_path) is None
-        with claims.claim(tmp_path):  # the dead one's claim blocks nobody, at once
-            assert len(list(tmp_path.glob("claim-*"))) == 1
-    assert list(tmp_path.glob("claim-*")) == []
-
-
-def test_a_claim_of_another_machine_dies_by_its_heartbeat(tmp_path: Path) -> None:
-    other = tmp_path / "claim-0000"
-    other.mkdir()
-    (other / "heartbeat").write_text('{"pid": 1, "host": "another machine"}')
-    with pytest.raises(claims.Claimed), claims.claim(tmp_path):
-        pass
-    old = time.time() - 2 * claims.STALE
-    os.utime(other / "heartbeat", (old, old))
-    with claims.claim(tmp_path):
-        assert not other.exists()
-
-
-def test_a_heart_beats(tmp_path: Path) -> None:
-    with claims.claim(tmp_path, beat=0.02):
-        (beat,) = tmp_path.glob("claim-*/heartbeat")
-        os.utime(beat, (0, 0))
-        limit = time.monotonic() + 10
-        while beat.stat().st_mtime == 0 and time.monotonic() < limit:
-            time.sleep(0.02)
-        assert beat.stat().st_mtime > 0
-
-
-def test_of_many_newcomers_at_most_one_holds(tmp_path: Path) -> None:
-    holding, most, refused = [0], [0], [0]
-    lock = threading.Lock()
-
-    def come() -> None:
-        try:
-            with claims.claim(tmp_path):
-                with lock:
-                    holding[0] += 1
-                    most[0] = max(most[0], holding[0])
-                time.sleep(0.01)
-                with lock:
-                    holding[0] -= 1
-        except claims.Claimed:
-            with lock:
-                refused[0] += 1
-
-    threads = [threading.Thread(target=come) for _ in range(16)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert most[0] <= 1
-    assert refused[0] < 16 or most[0] == 0
+    assert data.find("exact_small").meta(place.root)
 
 
 def test_states_are_read_from_files_alone(place: Place) -> None:
@@ -359,103 +260,3 @@ def test_states_are_read_from_files_alone(place: Place) -> None:
     assert lines[1] == ["none", "1", "done,", "1", "running"]
     assert lines[2] == ["cyclical", "1", "failed,", "1", "missing"]
     assert lines[3] == ["all", "1", "done,", "1", "running,", "1", "failed,", "1", "missing"]
-
-
-def test_collect_writes_a_line_for_each_expected_run(place: Place) -> None:
-    place.write(place.ids[0])
-    place.write(place.ids[3], bleu=9.0)
-    done = collect.collect(place.study, place.runs, place.results)
-    assert done.counts == {"done": 2, "missing": 2}
-    lines = place.collected()
-    assert [line["id"] for line in lines] == sorted(place.ids)
-    found = {line["id"]: line for line in lines}
-    assert found[place.ids[3]] == {
-        **record(place.ids[3], bleu=9.0), "label": "cyclical", "row": 1, "status": "done",
-    }  # fmt: skip
-    assert found[place.ids[1]] == {
-        "schema": 1, "id": place.ids[1], "status": "missing", "label": "cyclical", "row": 1,
-        "config": {"data": "exact_small", "seed": 0, "precision": "fp32"},
-    }  # fmt: skip
-    before = done.path.read_bytes()
-    collect.collect(place.study, place.runs, place.results)
-    assert done.path.read_bytes() == before
-
-
-def test_an_error_is_collected_without_folders(place: Place) -> None:
-    folder = place.runs / place.ids[0]
-    folder.mkdir(parents=True)
-    for error, kept in [
-        (f"{folder}/checkpoint.pt: damaged", f"{place.ids[0]}/checkpoint.pt: damaged"),
-        ("/scratch/me/ptb/arrays.npz: was altered", "arrays.npz: was altered"),
-        ("OSError: [Errno 28] full: '/a/b c/d'", "OSError: [Errno 28] full: 'b c/d'"),
-        ("run: prepare text:/home/me/news,size=9", "run: prepare text:news,size=9"),
-        ("get https://host/a/b; loss 1/2", "get https://host/a/b; loss 1/2"),
-    ]:
-        (folder / "error.txt").write_text(f"{error}\n")
-        collect.collect(place.study, place.runs, place.results)
-        assert {line["id"]: line.get("error") for line in place.collected()}[place.ids[0]] == kept
-
-
-def test_collect_never_loses_a_record(place: Place) -> None:
-    for run_id in place.ids:
-        place.write(run_id)
-    collect.collect(place.study, place.runs, place.results)
-    before = (place.results / "mine.jsonl").read_bytes()
-    elsewhere = place.root / "empty"
-    done = collect.collect(place.study, elsewhere, place.results)
-    assert (done.path.read_bytes(), done.notes) == (before, [])
-    records.write_exclusive(elsewhere / place.ids[0], record(place.ids[0], kl=2.0))
-    done = collect.collect(place.study, elsewhere, place.results)
-    assert done.path.read_bytes() == before
-    kept = "which is kept (--replace takes it): metrics.test.kl: 1.5 against 2.0 and 1 more"
-    assert done.notes[0].endswith(kept)
-    done = collect.collect(place.study, elsewhere, place.results, taking=collect.Taking(True))
-    assert done.notes == [f"{done.path}: replaced: {place.ids[0]}"]
-    assert done.taken == {"new": 0, "replaced": 1}
-    assert {r["id"]: r["metrics"]["test"]["kl"] for r in place.collected()}[place.ids[0]] == 2.0
-
-
-def test_records_the_study_no_longer_names_stay_until_pruned(place: Place) -> None:
-    for run_id in place.ids:
-        place.write(run_id)
-    collect.collect(place.study, place.runs, place.results)
-    fewer = study.load(place.root / "mine.toml", seeds=[1])
-    done = collect.collect(fewer, place.runs, place.results)
-    assert [line["row"] for line in place.collected()].count(None) == 2
-    assert done.counts == {"done": 2}
-    assert "2 records" in done.notes[0]
-    collect.collect(fewer, place.runs, place.results, prune=True)
-    assert len(place.collected()) == 2
-
-
-def test_collecting_some_seeds_leaves_the_others_as_they_are(place: Place) -> None:
-    for run_id in place.ids:
-        place.write(run_id)
-    collect.collect(place.study, place.runs, place.results, seeds=[1])
-    assert [line["config"]["seed"] for line in place.collected()] == [1, 1]
-    collect.collect(place.study, place.runs, place.results)
-    everything = place.collected()
-    collect.collect(place.study, place.runs, place.results, prune=True, seeds=[1])
-    assert place.collected() == everything
-
-
-def test_a_damaged_record_changes_nothing(place: Place) -> None:
-    place.write(place.ids[0])
-    collect.collect(place.study, place.runs, place.results)
-    before = (place.results / "mine.jsonl").read_bytes()
-    place.write(place.ids[1])
-    path = place.runs / place.ids[1] / "record.json"
-    path.write_text(path.read_text()[:100])
-    with pytest.raises(UserError, match=r"record\.json: damaged or cut off"):
-        collect.collect(place.study, place.runs, place.results)
-    assert (place.results / "mine.jsonl").read_bytes() == before
-    path.unlink()
-    (place.results / "mine.jsonl").write_bytes(before[:-30])
-    with pytest.raises(UserError, match=r"mine\.jsonl:\d: damaged or cut off"):
-        collect.collect(place.study, place.runs, place.results)
-
-
-def test_results_that_cannot_be_written_are_a_clear_error(place: Place) -> None:
-    place.results.write_text("a file, not a folder")
-    with pytest.raises(UserError, match="cannot be written"):
-        collect.collect(place.study, place.runs, place.results)

@@ -8,11 +8,14 @@ were logged at evaluations.
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping, Sequence
+from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from benchmark.model.annealing import SHAPES, Annealer
 from benchmark.model.weight_path import corners
 from benchmark.report.figures import runs, style
 from benchmark.report.frame import REFERENCES
@@ -26,6 +29,7 @@ if TYPE_CHECKING:  # a study's module imports more than a report of records need
 NAME = "weights"
 COLUMNS = (*runs.ROW, "fraction", "weight", "logged")
 POINTS = 1_000  # steps of a schedule that is drawn before it is trained
+SHAPE_STEPS = 100  # of the annealing shapes, which no study sets
 
 
 def title(data: str, frame: pd.DataFrame) -> str:
@@ -69,8 +73,29 @@ def plot_study(study: Study, folder: Path) -> list[Path]:
         row = {"place": place, "label": label, "role": name if name in REFERENCES else ""}
         points = corners(range(POINTS), weights) if method.latent else [(math.nan, math.nan)]
         table += [row | {"fraction": s / POINTS, "weight": w, "logged": False} for s, w in points]
+    return _write(table, folder, f"schedules_{study.name}")
+
+
+def plot_shapes(folder: Path) -> list[Path]:
+    """Draw the shapes of the `Annealer`, once over training above, in four cycles below.
+
+    Returns:
+        ``shapes.png`` and ``shapes.pdf`` in the folder.
+    """
+    table = []
+    for place, (cyclical, name) in enumerate(product((False, True), SHAPES)):
+        annealer = Annealer(SHAPE_STEPS // (4 if cyclical else 1), name, cyclical=cyclical)
+        label = f"{name}, cyclical" if cyclical else name
+        row = {"place": place, "label": label, "role": "", "logged": False}
+        for step in range(SHAPE_STEPS + 1):
+            table.append(row | {"fraction": step / SHAPE_STEPS, "weight": annealer.weight})
+            annealer.step()
+    return _write(table, folder, "shapes")
+
+
+def _write(table: Sequence[Mapping[str, Any]], folder: Path, name: str) -> list[Path]:
     with style.settings():
-        return style.write(draw(runs.frame(table, COLUMNS)), folder, f"schedules_{study.name}")
+        return style.write(draw(runs.frame(table, COLUMNS)), folder, name)
 
 
 def draw(frame: pd.DataFrame) -> Figure:

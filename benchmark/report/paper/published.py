@@ -59,25 +59,20 @@ def tables(title: str, lines: Sequence[Record], file: Path | None = None) -> lis
     ]
     if not rows:
         return []
-    fewer = ", ".join(sorted(_fewer_epochs(lines)))
+    epochs = set()  # of runs that did not go through all of the protocol that they name
+    for line in lines:
+        preset = line["config"].get("preset")
+        if is_done(line) and preset in PRESETS:
+            done = line["config"]["train"].get("epochs", TrainConfig.epochs)
+            whole = PRESETS[preset].get("train", {}).get("epochs", TrainConfig.epochs)
+            if done < whole:
+                epochs.add(f"{done} of {whole} epochs of {preset}")
+    fewer = ", ".join(sorted(epochs))
     notes = ([f"Not the same protocol: {fewer}."] if fewer else []) + [NOTE]
     title = f"{title}: beside published figures"
     return [
         Table("published", title, tuple(notes), COLUMNS, tuple(rows), tuple(reasons), "published")
     ]
-
-
-def _fewer_epochs(lines: Sequence[Record]) -> set[str]:
-    """Return which runs did not go through all epochs of the protocol that they name."""
-    notes = set()
-    for line in lines:
-        preset = line["config"].get("preset")
-        if is_done(line) and preset in PRESETS:
-            epochs = line["config"]["train"].get("epochs", TrainConfig.epochs)
-            whole = PRESETS[preset].get("train", {}).get("epochs", TrainConfig.epochs)
-            if epochs < whole:
-                notes.add(f"{epochs} of {whole} epochs of {preset}")
-    return notes
 
 
 def _nearest(value: Value, ours: Mapping[str, list[Record]]) -> str | None:
