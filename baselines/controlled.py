@@ -56,14 +56,18 @@ class Controlled(Baseline):
         if not 0 <= self.lowest < self.highest:
             raise ValueError("lowest must be at least 0, and highest above lowest")
 
+    def before_step(self, run: Run) -> None:
+        weight = run.memory.setdefault("weight", self.lowest)
+        if "kl" in run.memory:
+            error = self.target - float(run.memory["kl"])  # once a step, a GPU is waited for
+            present = self.proportional * (1 - math.tanh(error / 2)) / 2  # never overflows
+            wanted = present + run.memory.get("sum", 0.0) - self.integral * error
+            weight = max(self.lowest, min(self.highest, wanted))
+            run.memory.update(weight=weight, sum=weight - present)
+        run.log(weight=weight)
+
     def objective(self, run: Run, out: "Output") -> Tensor:
         rec, kl = run.criterion(out.logits, out.targets, out.mu, out.logvar)
-        weight = run.memory.setdefault("weight", self.lowest)
-        run.log(weight=weight)
-        error = self.target - float(kl.detach())  # the one number that a step waits for on a GPU
-        present = self.proportional * (1 - math.tanh(error / 2)) / 2  # 1 / (1 + exp), no overflow
-        wanted = present + run.memory.get("sum", 0.0) - self.integral * error
-        run.memory["weight"] = max(self.lowest, min(self.highest, wanted))
-        run.memory["sum"] = run.memory["weight"] - present
-        loss: Tensor = rec + weight * kl
+        run.memory["kl"] = kl.detach()
+        loss: Tensor = rec + run.memory.get("weight", self.lowest) * kl
         return loss

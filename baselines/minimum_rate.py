@@ -48,13 +48,18 @@ class MinimumRate(Baseline):
         if self.step_size <= 0:
             raise ValueError("step_size must be above 0")
 
+    def before_step(self, run: Run) -> None:
+        u = run.memory.setdefault("multiplier", self.start)
+        if "kl" in run.memory:
+            gap = self.target - float(run.memory["kl"])  # once a step, a GPU is waited for
+            square = 0.99 * run.memory.get("square", 0.0) + 0.01 * gap**2
+            u = max(0.0, u + self.step_size * gap / (square**0.5 + 1e-8))
+            run.memory.update(multiplier=u, square=square)
+        run.log(weight=1 - u)
+
     def objective(self, run: Run, out: "Output") -> Tensor:
         rec, kl = run.criterion(out.logits, out.targets, out.mu, out.logvar)
-        u = run.memory.setdefault("multiplier", self.start)
-        run.log(weight=1 - u)
-        gap = self.target - float(kl.detach())  # the one number that a step waits for on a GPU
-        square = 0.99 * run.memory.get("square", 0.0) + 0.01 * gap**2
-        run.memory["square"] = square
-        run.memory["multiplier"] = max(0.0, u + self.step_size * gap / (square**0.5 + 1e-8))
+        run.memory["kl"] = kl.detach()
+        u = run.memory.get("multiplier", self.start)
         loss: Tensor = rec + kl + u * (self.target - kl)
         return loss

@@ -42,6 +42,7 @@ class Told:
     def loss(self, method: Baseline, kl: Tensor) -> Tensor:
         self.method, self.kl = method, kl
         out = SimpleNamespace(logits=None, targets=None, mu=None, logvar=None)
+        method.before_step(self)  # type: ignore[arg-type]
         loss = method.objective(self, out)  # type: ignore[arg-type]
         self.step += 1
         return loss
