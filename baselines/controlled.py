@@ -16,8 +16,9 @@ Differences here: the default integral gain is that of their code for disentangl
     large, so that hundreds of steps suffice instead of thousands. In their code for Penn Treebank
     the test for anti-windup, w < 0 and w > 1, never holds; in that for dialogue the sum stops while
     w is outside, also when the error would bring it back. The target is constant, as in both; that
-    for disentangling raises it by 0.15 nats each 5,000 steps. The default target is that of
-    `free_bits`.
+    for disentangling raises it by 0.15 nats each 5,000 steps. A batch holds sentences of one
+    length; each counts as one, whatever its size, and so does its KL. The default target is that
+    of `free_bits`.
 """
 
 import math

@@ -5,8 +5,9 @@ Formula: loss = rec + w(t) KL, with w(t) = min(1, t / warmup) and t the part of 
     with m_d and v_d the batch's mean and variance of mu_d; gamma_d and bias_d are learned, and the
     root mean square of the gamma_d is gamma. The variance is k_d sigma_d^2 + c with
     c = alpha / (2 pi e). In training at w = 1, k_d is 0 with probability rate and otherwise
-    1 / (1 - rate), drawn for each sentence; elsewhere it is 1. The KL in training at w = 1 is on
-    average at least sum_d (gamma_d^2 v_d / (v_d + eps) + bias_d^2 + rate (c - 1 - ln c)) / 2.
+    1 / (1 - rate), drawn for each sentence; elsewhere it is 1. In training at w = 1 the KL of a
+    batch of two sentences or more is on average at least
+    sum_d (gamma_d^2 v_d / (v_d + eps) + bias_d^2 + rate (c - 1 - ln c)) / 2.
 
 Source: Shen et al., Regularizing Variational Autoencoder with Diversity and Uncertainty Awareness,
     2021, arXiv 2110.12381.

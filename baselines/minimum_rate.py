@@ -14,7 +14,8 @@ Settings in the source: target 5 nats for 32 dimensions in the command of their 
     among whose parameters it is too.
 
 Differences here: u is cut off at 0; their absolute value turns back there. RMSprop alone moves it,
-    with a default step_size of 0.002, the sum of the two. The default target is that of
+    with a default step_size of 0.002, the sum of the two. A batch holds sentences of one length;
+    each counts as one, whatever its size, and so does its KL. The default target is that of
     `free_bits`.
 """
 
@@ -35,7 +36,7 @@ class MinimumRate(Baseline):
 
     Attributes:
         target: the least KL that is wanted, nats a sentence, at least 0.
-        step_size: of RMSprop, above 0; about what the KL weight can change in a step.
+        step_size: of RMSprop, above 0; the KL weight changes by ten times it at most in a step.
         start: the multiplier of the first step, at least 0; above 1 it pays for KL.
     """
 

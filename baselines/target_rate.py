@@ -11,8 +11,9 @@ Source: Prokhorov et al., On the Importance of the Kullback-Leibler Divergence T
 Settings in the source: their code has beta 1 and targets 3, 15 and 100 nats for 64 dimensions; the
     target rises from 0 over two epochs.
 
-Differences here: the default target is that of `free_bits`; the rise is a part of training, by
-    default two epochs of 40.
+Differences here: a batch holds sentences of one length, so the KL of every length is drawn to the
+    target. The default target is that of `free_bits`; the rise is a part of training, by default
+    two epochs of 40.
 """
 
 from dataclasses import dataclass

@@ -19,6 +19,7 @@ from benchmark.report.frame import figures
 from benchmark.report.statistics import prediction
 
 EQUAL, WITHIN, DIFFERENT = "bit-equal", "within", "different"
+PROBE_STEP = 0.01  # nats: what one step of a probe's scale changes where a latent holds little
 RESOLUTION = 1e-6  # relative: what float32 tells apart; a row may have an interval of width 0
 DIGITS = 12  # of digests that are shown
 
@@ -60,15 +61,22 @@ def compare(
         values = [figures(seed, "test").get(name) for seed in seeds]
         known = [value for value in values if value is not None]
         error = errors.get(name, old.get(f"{name}_se"))
-        verdict, reason = _judge(old[name], new.get(name), known, error, len(names))
+        # A probe's scale has steps: of a latent that holds nothing all seeds may have one figure.
+        least = PROBE_STEP if name.startswith("recovered") else 0.0
+        verdict, reason = _judge(old[name], new.get(name), known, error, len(names), least)
         compared.append(Figure(name, old[name], new.get(name), verdict, reason))
     return compared
 
 
 def _judge(
-    old: float, new: float | None, values: Sequence[float], error: float | None, metrics: int
+    old: float,
+    new: float | None,
+    values: Sequence[float],
+    error: float | None,
+    metrics: int,
+    least: float = 0.0,
 ) -> tuple[str, str]:
-    """Return the verdict on a figure and its reason."""
+    """Return the verdict on a figure and its reason; ``least`` widens an interval of width 0."""
     if new is None:
         return DIFFERENT, "different: the re-run has no such figure"
     if new == old:
@@ -81,7 +89,7 @@ def _judge(
             few = "1 seed" if len(values) == 1 else f"{len(values)} seeds"
             return DIFFERENT, f"different {by}; {few}: no interval"
         low, high = interval
-        slack = RESOLUTION * max(abs(low), abs(high))
+        slack = max(least, RESOLUTION * max(abs(low), abs(high)))
         shown = f"[{low:.4f}, {high:.4f}]"
         if low - slack <= new <= high + slack:
             return WITHIN, f"within {place} {shown}, {by}"

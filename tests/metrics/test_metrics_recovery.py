@@ -212,16 +212,24 @@ def test_lengths_are_merged_with_their_neighbours_the_rarest_first() -> None:
 
 
 def test_a_probe_of_a_handful_of_sentences_has_no_figure() -> None:
-    z, label = normal(9, 2, seed=25), length_label(np.arange(9) % 3, np.arange(9) % 3)
-    assert all(math.isnan(value) for value in recovered_label(z, np.arange(9), z, label))
-    equal = length_label(np.full(50, 6), np.full(40, 6))  # one class holds nothing to tell
-    wide = normal(50, 2, seed=26)
-    assert recovered_label(wide, np.arange(50), wide[:40], equal) == (0.0, 0.0)
+    z, label = normal(499, 2, seed=25), length_label(np.arange(499) % 3, np.arange(499) % 3)
+    assert all(math.isnan(value) for value in recovered_label(z, np.arange(499), z, label))
+    equal = length_label(np.full(500, 6), np.full(40, 6))  # one class holds nothing to tell
+    wide = normal(500, 2, seed=26)
+    assert recovered_label(wide, np.arange(500), wide[:40], equal) == (0.0, 0.0)
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_a_probe_of_what_holds_nothing_finds_nothing(seed: int) -> None:
+    z, classes = normal(1200, 8, seed=40 + seed), np.random.default_rng(seed).integers(0, 5, 1200)
+    label = length_label(classes[:600], classes[600:])
+    value, _ = recovered_label(z[:600], np.arange(600), z[600:], label)
+    assert abs(value) < 0.04
 
 
 def test_recovered_labels_are_the_same_twice_and_within_inference_mode() -> None:
-    train, test = normal(300, 4, seed=27), normal(200, 4, seed=28)
-    label = word_label(TRAIN[:300].numpy(), TEST[:200].numpy())
-    first = recovered_label(train, np.arange(300), test, label)
+    train, test = normal(600, 4, seed=27), normal(200, 4, seed=28)
+    label = word_label(TRAIN[:600].numpy(), TEST[:200].numpy())
+    first = recovered_label(train, np.arange(600), test, label)
     with torch.inference_mode():
-        assert recovered_label(train * 1, np.arange(300), test * 1, label) == first
+        assert recovered_label(train * 1, np.arange(600), test * 1, label) == first

@@ -277,7 +277,7 @@ def test_one_encoder_pass_feeds_all(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_recovery_finds_a_class_that_the_latent_holds() -> None:
     """An encoder that writes the class into z is recovered; one that knows nothing is not."""
-    corpus = tiny.corpus("exact_small:classes=4,sentences=400,stop=0.3,test=200,valid=10,words=12")
+    corpus = tiny.corpus("exact_small:classes=4,sentences=800,stop=0.3,test=200,valid=10,words=12")
     train, test = (Measured(name, corpus.splits[name], 0, CPU) for name in ("train", "test"))
     classes = {
         tuple(split.split.sentence(i).tolist()): int(split.split.classes[i])

@@ -1,8 +1,9 @@
 """Loss by token position, against the language model's: which words a latent variable knows.
 
-What is gained here is paid for in KL: the sum over positions of the difference, plus the KL, is
-the difference of the negative ELBOs. On an exact language the truth is drawn, what is to be gained
-by the class: I(c; w_t | w_<t) at position t, which sums to I(x; c).
+What is gained here is paid for in KL. The sum over positions of the difference, each weighted by
+the share of sentences that reach it, plus the KL, is the difference of the negative ELBOs. On an
+exact language the truth is drawn, what is to be gained by the class: I(c; w_t | w_<t) at position
+t, whose sum with the same weights is I(x; c).
 """
 
 from __future__ import annotations
