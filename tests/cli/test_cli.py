@@ -165,6 +165,7 @@ def test_a_reader_that_goes_away_is_no_error(tmp_path: Path) -> None:
     assert done.stderr == b""
 
 
+@pytest.mark.slow
 def test_letters_that_the_output_lacks_are_spelt_out(
     here: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

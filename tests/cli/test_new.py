@@ -71,6 +71,7 @@ def test_what_is_written_keeps_the_contract(folder: Folder, capsys: Capture) -> 
     assert len({run.id for run in loaded.configs} & known) == 6  # trained once for both
 
 
+@pytest.mark.slow
 def test_in_another_folder_the_commands_lead_to_a_table(folder: Folder, capsys: Capture) -> None:
     assert cli.main(["new", "mine", "--folder", "../a b"]) == 0
     assert not (folder.path / "mine.py").exists()

@@ -54,6 +54,7 @@ def _race(folder: Path, kl: float, gate: "multiprocessing.synchronize.Barrier") 
     (folder / f"{kl}.{'won' if wrote else 'lost'}").touch()
 
 
+@pytest.mark.slow
 def test_of_two_processes_one_wins(tmp_path: Path) -> None:
     fork = multiprocessing.get_context("spawn")
     for number in range(2):

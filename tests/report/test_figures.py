@@ -5,6 +5,7 @@ from typing import Any
 
 import matplotlib
 import numpy as np
+import pytest
 from made_up import missing, record
 
 from benchmark.core.records import read_jsonl
@@ -35,6 +36,7 @@ def drawn(lines: list[dict[str, Any]]) -> set[str]:
     return found
 
 
+@pytest.mark.slow
 def test_files_are_complete_and_the_same_every_time() -> None:
     lines = [run for run in records("quickstart") if run["config"]["seed"] < 2]
     first = [picture.images("png", "pdf") for picture in figures.pictures("s", groups(lines))]

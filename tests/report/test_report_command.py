@@ -173,6 +173,7 @@ def test_committed_tables_and_figures_are_those_of_the_committed_records(name: s
         assert (ROOT / f"paper/figures/{picture.name}.png").stat().st_size < 120_000
 
 
+@pytest.mark.slow
 def test_neither_figures_nor_their_check_need_torch_or_a_window(tmp_path: Path) -> None:
     code = f"""
 import sys

@@ -58,6 +58,7 @@ def pcbench(capfd: pytest.CaptureFixture[str]) -> Pcbench:
     return call
 
 
+@pytest.mark.slow
 def test_a_study_in_another_folder_from_its_file_to_the_table_and_on(
     place: Path, pcbench: Pcbench
 ) -> None:

@@ -8,6 +8,7 @@ import sys
 import time
 from pathlib import Path
 
+import pytest
 import tiny
 
 from benchmark.core import records
@@ -33,6 +34,7 @@ class Gated(Baseline):
 '''
 
 
+@pytest.mark.slow
 def test_both_end_well_and_leave_one_record(tmp_path: Path) -> None:
     (tmp_path / "gated.py").write_text(GATED)
     sections = {"model": tiny.MODEL, "train": tiny.TRAINING, "evaluate": tiny.EVALUATE}

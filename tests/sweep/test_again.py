@@ -32,6 +32,7 @@ def figures(place: Place) -> list[float]:
     return [record["metrics"]["test"]["kl"] for record in found if record is not None]
 
 
+@pytest.mark.slow
 def test_training_again_keeps_what_is_there_until_it_is_done(place: Place) -> None:
     for run_id in place.ids:
         place.write(run_id, kl=2.0)

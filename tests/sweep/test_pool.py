@@ -247,6 +247,7 @@ def test_a_task_takes_its_index_from_slurm(place: Place, monkeypatch: pytest.Mon
     assert [line["label"] for line in place.told()] == ["row_3"]
 
 
+@pytest.mark.slow
 def test_turns_without_progress_end(
     place: Place, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

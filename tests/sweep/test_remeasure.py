@@ -19,6 +19,7 @@ name = "lstm_lm"
 """
 
 
+@pytest.mark.slow
 def test_changed_settings_measure_kept_weights_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
