@@ -62,7 +62,9 @@ def compare(
         known = [value for value in values if value is not None]
         error = errors.get(name, old.get(f"{name}_se"))
         # A probe's scale has steps: of a latent that holds nothing all seeds may have one figure.
-        least = PROBE_STEP if name.startswith("recovered") else 0.0
+        # The probe of the class, which every record has, has no such scale.
+        scaled = MEASURES[name].optional and name.startswith("recovered")
+        least = PROBE_STEP if scaled else 0.0
         verdict, reason = _judge(old[name], new.get(name), known, error, len(names), least)
         compared.append(Figure(name, old[name], new.get(name), verdict, reason))
     return compared
@@ -76,7 +78,7 @@ def _judge(
     metrics: int,
     least: float = 0.0,
 ) -> tuple[str, str]:
-    """Return the verdict on a figure and its reason; ``least`` widens an interval of width 0."""
+    """Return the verdict on a figure and its reason; ``least`` is added at both ends at least."""
     if new is None:
         return DIFFERENT, "different: the re-run has no such figure"
     if new == old:

@@ -121,10 +121,10 @@ def recovered_label(
         losses = [(float(cross_entropy(base + scale * shift, labels[chosen])), scale)
                   for scale in np.linspace(0, 1, 21).tolist()]  # fmt: skip
         logits = base + min(losses)[1] * (held_out @ weight + (bias - base))
-        nats = (cross_entropy(guess, held_out_labels, reduction="none")
-                for guess in (base.expand_as(logits), logits))  # fmt: skip
-        gain = next(nats) - next(nats)  # of scale 0 exactly 0
-    return mean_and_error(gain)
+        # Computed alike, so that the difference is exactly 0 at scale 0.
+        plain = cross_entropy(base.expand_as(logits), held_out_labels, reduction="none")
+        loss = cross_entropy(logits, held_out_labels, reduction="none")
+    return mean_and_error(plain - loss)
 
 
 def length_label(train: NDArray[np.integer], test: NDArray[np.integer]) -> Labelling:
@@ -147,8 +147,8 @@ def length_label(train: NDArray[np.integer], test: NDArray[np.integer]) -> Label
         left = rarest - 1 if below < above else rarest
         sizes[left : left + 2] = [sizes[left] + sizes[left + 1]]
         del ends[left]
-    found = [np.minimum(np.searchsorted(ends, of), len(ends) - 1) for of in (train, test)]
-    return Labelling(found[0], found[1], np.array(sizes) / len(train))
+    places = [np.minimum(np.searchsorted(ends, of), len(ends) - 1) for of in (train, test)]
+    return Labelling(places[0], places[1], np.array(sizes) / len(train))
 
 
 def word_label(train: NDArray[np.integer], test: NDArray[np.integer]) -> Labelling:
