@@ -68,6 +68,7 @@ def test_nonsense_in_flags(tmp_path: Path) -> None:
     one_line(pcbench("sweep", "x", "--seeds", "0,", folder=tmp_path), "--seeds", "list of integers")
 
 
+@pytest.mark.slow
 def test_folders_that_may_not_be_read_or_written(tmp_path: Path, without_rights: list[str]) -> None:
     (tmp_path / "mine.toml").write_text(STUDY)
     listed = pcbench("sweep", "mine.toml", "--list", folder=tmp_path)
