@@ -90,7 +90,9 @@ def test_a_method_of_ones_own_has_a_look_that_follows_from_its_name() -> None:
     own = looks.look("quadratic")
     assert own == looks.look("quadratic") == looks.look("quadratic", "quadratic")
     assert looks.family("quadratic") == "other methods"
-    assert own.marker == "s^DvPXp"[zlib.crc32(b"quadratic") % 7]  # of no run of the interpreter
+    assert (
+        own.marker == "s^DvPXp<>h*"[zlib.crc32(b"quadratic") % 11]
+    )  # of no run of the interpreter
     assert own not in before.values()
     assert {name: looks.look(name) for name in registry.names()} == before
     others = [looks.look(name) for name in ("cubic", "mine", "lagging", "sphere", "vmf")]

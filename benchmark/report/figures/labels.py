@@ -41,23 +41,32 @@ class _Block(NamedTuple):
     line: float
 
 
-def place(panel: Axes, labels: Sequence[Label], points: Array) -> list[str]:
+def place(
+    panel: Axes, labels: Sequence[Label], points: Array, lines: Array | None = None
+) -> list[str]:
     """Write each label beside its point, and return those for which there is no room.
 
-    The panel has its final size. Texts that it holds already are kept clear, and so are ``points``,
-    shape (N, 2), in units of its axes, as long as there is room beside them.
+    The panel has its final size. Texts that it holds already are kept clear. So are ``points``,
+    shape (N, 2), in units of its axes, and points of ``lines``, as long as there is room.
     """
     if not labels:
         return []
     unit = panel.figure.dpi / 72  # pixels of a point
-    taken = [text.get_window_extent().extents for text in panel.texts]
-    pixels = panel.transData.transform(points) if len(points) else np.empty((0, 2))
+    taken: list[Array] = [np.array(text.get_window_extent().extents) for text in panel.texts]
+    nothing = np.empty((0, 2))
+    pixels = panel.transData.transform(points) if len(points) else nothing
+    drawn = panel.transData.transform(lines) if lines is not None and len(lines) else nothing
+    # What is kept clear, and whether leaders may cross: the last is better than no name at all.
+    wishes = [(np.concatenate([pixels, drawn]), False), (pixels, False), (pixels, True),
+              (nothing, True)]  # fmt: skip
     leaders: list[tuple[Array, Array]] = []
-    blocks = sorted(_blocks(panel, labels, unit), key=lambda block: -_crowd(block, pixels, unit))
+    blocks = _blocks(panel, labels, unit)
+    blocks.sort(key=lambda block: (-len(block.labels), -_crowd(block, pixels, unit)))
     without: list[str] = []
     for block in blocks:
-        for avoided in (pixels, np.empty((0, 2))):
-            found = next(_free(panel, block, taken, avoided, leaders, unit), None)
+        for clear, crossing in wishes:
+            known = [] if crossing else leaders
+            found = next(_free(panel, block, taken, clear, known, unit), None)
             if found is not None:
                 break
         else:

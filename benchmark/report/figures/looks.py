@@ -68,9 +68,9 @@ _ROWS = {
     "free_bits_batch_dimension": "free_bits",
     "aggressive_annealed": "aggressive",
 }
-_MARKERS = ("s", "^", "D", "v", "P", "X", "p")  # of methods that no table knows
+_MARKERS = ("s", "^", "D", "v", "P", "X", "p", "<", ">", "h", "*")  # of methods that no table knows
 _LINES = (SOLID, DASHED, DASHDOT, DOTTED)
-_SHADES = (0.0, -0.3, 0.2)
+_SHADES = (0.0, -0.3, 0.2, -0.5, -0.15)
 # What a label says of its training behind a comma: how the marker is filled, and the lightness.
 _CONDITIONS = {
     "constant": ("full", 0.0),
@@ -113,8 +113,8 @@ def look(label: str, method: str = "") -> Look:
         kind, shade, marker, line = _KNOWN[name]
     else:
         kind, key = "other methods", crc32(name.encode())
-        marker, line = _MARKERS[key % len(_MARKERS)], _LINES[key // 7 % len(_LINES)]
-        shade = _SHADES[key // 28 % len(_SHADES)]
+        marker, line = _MARKERS[key % len(_MARKERS)], _LINES[key // 11 % len(_LINES)]
+        shade = _SHADES[key // 44 % len(_SHADES)]
     colour = mixed(FAMILIES[kind], shade)
     rest = label.removeprefix(name).strip(" _,:")
     if not rest:

@@ -154,8 +154,10 @@ def _runs(panel: Axes, shown: Sequence[_Shown], y: str) -> None:
     for one in shown:
         for row in style.rows_of(one.seeds):
             seeds = one.seeds[one.seeds["label"] == row.label]
-            edge = {} if row.look.fill == "none" else {"mec": "white", "mew": 0.3}
-            panel.plot(seeds["kl"], seeds[y], ls="", zorder=3, **style.marks(row.look, 5), **edge)
+            given = style.marks(row.look, 5)
+            if row.look.fill != "none":
+                given |= {"mec": "white", "mew": 0.3}
+            panel.plot(seeds["kl"], seeds[y], ls="", zorder=3, **given)
         if len(one.means) > 1:
             panel.plot(one.means["kl"], one.means[y], color=one.row.look.colour, lw=0.8, zorder=2.5)
 
@@ -171,13 +173,14 @@ def _names(
         What there was no room for.
     """
     names: list[labels.Label] = []
-    points = [point for line in lines for point in line.tolist()]
+    points = []
+    paths = [point for line in lines for point in line.tolist()]
     (left, right), (bottom, top) = panel.get_xlim(), panel.get_ylim()
     for one in shown:
         points += one.seeds[["kl", y]].astype(float).to_numpy().tolist()
         ends = one.means[[y, "kl", "setting"]].astype(float).to_numpy().tolist()
         for (low, start, _), (high, end, _) in itertools.pairwise(ends):  # no text on a line either
-            points += np.linspace((start, low), (end, high), 30).tolist()
+            paths += np.linspace((start, low), (end, high), 30).tolist()
         texts = [one.row.label]
         if len(ends) > 1:
             ends = [ends[0], ends[-1]]
@@ -185,7 +188,7 @@ def _names(
         for text, (value, kl, _) in zip(texts, ends, strict=True):
             if left <= kl <= right and bottom <= value <= top:
                 names.append(labels.Label(" ".join(text.split()), kl, value, one.row.look.colour))
-    return labels.place(panel, names, np.array(points))
+    return labels.place(panel, names, np.array(points), np.array(paths))
 
 
 def _limits(frame: pd.DataFrame) -> tuple[Span, Span, list[tuple[style.Row, str]]]:
