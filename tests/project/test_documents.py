@@ -12,6 +12,7 @@ Years, 0 and 1 need none; code and generated tables have tests of their own.
 
 import importlib
 import inspect
+import os
 import re
 import shlex
 import tomllib
@@ -20,6 +21,7 @@ from functools import cache
 from pathlib import Path
 
 import pytest
+import yaml
 from equivalence import beginnings, judged
 
 from benchmark.cli import parser
@@ -314,3 +316,40 @@ def test_the_readme_is_short_and_begins_with_what_matters() -> None:
         for wanted in ("make demo", "make test", 'alt="KL', "Penn Treebank", "researchers")
         if wanted in "\n".join(text.splitlines()[:20])
     }
+
+
+# Versions, files for other machines ---------------------------------------------------------------
+
+
+def test_one_version_everywhere() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text())
+    newest = re.search(r"^## (\S+), (\S+)$", (ROOT / "CHANGELOG.md").read_text(), flags=re.M)
+    assert newest is not None
+    assert (project["version"], citation["version"]) == (newest[1], newest[1])
+    assert citation["date-released"] == newest[2]
+
+
+def test_the_workflow_runs_what_every_change_must_pass() -> None:
+    (job,) = yaml.safe_load((ROOT / ".github/workflows/ci.yml").read_text())["jobs"].values()
+    assert [step["run"] for step in job["steps"] if "run" in step][-1] == ".ci/run"
+    assert os.access(ROOT / ".ci/run", os.X_OK)
+    (checkout,) = [step for step in job["steps"] if "actions/checkout" in step.get("uses", "")]
+    assert checkout["with"] == {"fetch-depth": 0}  # records name commits of the history
+    assert job["container"]["image"].startswith(f"python:{pinned('python')}")
+
+
+def test_the_container_takes_the_pins_and_no_installed_thing() -> None:
+    lines = (ROOT / "Containerfile").read_text().replace("\\\n", " ").splitlines()
+    assert f"FROM python:{pinned('python')}-slim" in lines
+    installs = [line for line in lines if "pip install" in line]
+    assert installs
+    assert all("-c constraints.txt" in line for line in installs)
+    ignored = (ROOT / ".containerignore").read_text().split()
+    assert {".venv", ".data", ".demo", "results/runs"} <= set(ignored)
+
+
+@pytest.mark.parametrize("file", [".github/workflows/ci.yml", "Containerfile"])
+def test_what_could_not_be_tried_is_said_to_be_so(file: str) -> None:
+    assert "Written, not tried" in (ROOT / file).read_text()
+    assert Path(file).name in (ROOT / "docs" / "limits.md").read_text()
