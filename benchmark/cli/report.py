@@ -21,10 +21,10 @@ contradict; images are not compared"""  # argparse joins the lines
 @command(
     option("study", "a study file, or its name", nargs="?", metavar="STUDY"),
     RESULTS,
-    folder("--out", "of tables (paper/tables; DIR/tables of other --results)"),
-    folder("--figures", "of figures (beside the tables)"),
-    flag("--no-figures", "draw none; no page then, but for --page"),
-    file("--page", "the HTML page, or its folder (beside the records)"),
+    folder("--out", "folder of tables; default: paper/tables, or DIR/tables of other --results"),
+    folder("--figures", "folder of figures; default: beside the tables"),
+    flag("--no-figures", "draw no figures; then no page either, unless --page asks for it"),
+    file("--page", "the HTML page, or its folder; default: beside the records"),
     file("--readme", "put the short table between this page's markers"),
     flag("--check", CHECK),
     either(
