@@ -56,7 +56,7 @@ def place(
     nothing = np.empty((0, 2))
     pixels = panel.transData.transform(points) if len(points) else nothing
     drawn = panel.transData.transform(lines) if lines is not None and len(lines) else nothing
-    # What is kept clear, and whether leaders may cross: the last is better than no name at all.
+    # What is kept clear, and whether leaders may pass anything: that is better than no name at all.
     wishes = [(np.concatenate([pixels, drawn]), False), (pixels, False), (pixels, True),
               (nothing, True)]  # fmt: skip
     leaders: list[tuple[Array, Array]] = []
@@ -65,7 +65,7 @@ def place(
     without: list[str] = []
     for block in blocks:
         for clear, crossing in wishes:
-            known = [] if crossing else leaders
+            known = None if crossing else leaders
             found = next(_free(panel, block, taken, clear, known, unit), None)
             if found is not None:
                 break
@@ -103,12 +103,16 @@ def _crowd(block: _Block, points: Array, unit: float) -> int:
 
 def _free(
     panel: Axes, block: _Block, taken: Sequence[Array], points: Array,
-    leaders: Sequence[tuple[Array, Array]], unit: float,
+    leaders: Sequence[tuple[Array, Array]] | None, unit: float,
 ) -> Iterator[Array]:  # fmt: skip
-    """Yield the free places of a block, near ones first: left, bottom, right and top, pixels."""
+    """Yield the free places of a block, near ones first: left, bottom, right and top, pixels.
+
+    Its leader passes no text, no other point and none of the ``leaders``, unless they are None.
+    """
     size = np.array([block.width, block.line * len(block.labels)])
     inside = panel.bbox.extents
     boxes = np.array(taken).reshape(-1, 4)
+    others = points[np.hypot(*(points - block.anchor).T) > 12 * unit]
     for radius in RADII:
         for angle in ANGLES:
             way = np.array([math.cos(math.radians(angle)), math.sin(math.radians(angle))])
@@ -120,8 +124,11 @@ def _free(
             if _overlap(wide, boxes) or _holds(wide + np.array([-2, -2, 2, 2]) * unit, points):
                 continue
             start = _nearest(box, block.anchor)
-            if radius >= LEADER:
+            if radius >= LEADER and leaders is not None:
                 way_out = np.linspace(start, block.anchor, 25)[1:]
+                gaps = np.hypot(*(way_out[:, None] - others[None]).transpose(2, 0, 1))
+                if (gaps < 3 * unit).any():
+                    continue
                 if any(_holds(other, way_out) for other in boxes):
                     continue
                 if any(_cross(start, block.anchor, *other) for other in leaders):

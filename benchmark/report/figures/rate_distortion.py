@@ -155,7 +155,7 @@ def _runs(panel: Axes, shown: Sequence[_Shown], y: str) -> None:
         for row in style.rows_of(one.seeds):
             seeds = one.seeds[one.seeds["label"] == row.label]
             given = style.marks(row.look, 5)
-            if row.look.fill != "none":
+            if row.look.fill == "full":
                 given |= {"mec": "white", "mew": 0.3}
             panel.plot(seeds["kl"], seeds[y], ls="", zorder=3, **given)
         if len(one.means) > 1:

@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
 NAME = "story"
 AXES = {
-    "kl": f"KL ({style.NATS}): what the latent variable carries",
-    "elbo": f"validation ELBO ({style.NATS}, higher is better)",
+    "kl": f"KL: what the latent variable carries\n({style.NATS})",
+    "elbo": f"validation ELBO, higher is better\n({style.NATS})",
 }
 COLUMNS = (*runs.ROW, "seed", "step", *AXES, "weight")
 TITLES = {"none": "no annealing", "lstm_lm": "language model"}  # of rows, for all readers
@@ -77,7 +77,7 @@ def draw(frame: pd.DataFrame) -> Figure:
         low = 0.0 if metric == "kl" else lowest
         panel.set_ylim(style.limits([low, points[metric].max(), *true[metric].dropna()], 0.5))
         panel.set_xlim(0, points["step"].max())
-        panel.set_title(style.printable(AXES[metric], 34))
+        panel.set_title(AXES[metric])
         panel.locator_params(axis="x", nbins=4)
         panel.xaxis.set_major_formatter(lambda step, _: f"{step:,.0f}")
         _ends(panel, ends)
