@@ -49,7 +49,13 @@ def study(
 ) -> list[Line]:
     """A study with a language model; IW-NLL falls by a nat from row to row, and differs by seed."""
     return [
-        trained(label, row, seed, iw_nll=start - row + 0.1 * seed + 0.01 * (seed * row % 3), **more)
+        trained(
+            label,
+            row,
+            seed,
+            iw_nll=start - row + 0.1 * seed + 0.01 * (seed * (row + 2) % 5),
+            **more,
+        )
         for row, label in enumerate(("lstm_lm", *rows))
         for seed in range(seeds)
     ]
@@ -294,7 +300,7 @@ def test_all_writes_page_text_and_readme_and_check_finds_what_differs(
     assert [cell.strip() for cell in head[0].strip("|").split("|")] == [
         "method", "alive", "MI", "IW-NLL against the language model", "source",
     ]  # fmt: skip
-    assert "its own: 100.10 ± 0.25" in readme  # three seeds, 0.1 apart
+    assert "its own: 100.12 ± 0.30" in readme  # three seeds, 0.12 apart
     assert "](../paper/tables/mine.md)" in after["docs/leaderboard.md"].decode()
     assert cli.main(["report", "--all", "--check"]) == 0
     for name in ("docs/leaderboard.md", "docs/leaderboard.html", "README.md"):
