@@ -56,7 +56,6 @@ _RC: dict[Any, Any] = {
     "text.parse_math": False,  # a label may hold $
     "text.usetex": False,
     "axes.formatter.useoffset": False,
-    "svg.hashsalt": "figure",  # else its ids are random
     "pdf.fonttype": 42,  # fonts embedded whole enough for any journal
     "svg.hashsalt": "pcbench",  # else its names are drawn by lot
     "figure.dpi": DPI,
