@@ -1,5 +1,6 @@
 """The story of a study: KL and ELBO of its schedules, as far as its records hold them."""
 
+import itertools
 from pathlib import Path
 
 import numpy as np
@@ -43,7 +44,7 @@ def test_it_shows_the_rows_of_ptb_that_have_records() -> None:
     assert not figure.legends
     for panel in (left, right):
         boxes = sorted((text.get_window_extent() for text in panel.texts), key=lambda box: box.y0)
-        assert all(low.y1 <= high.y0 + 1 for low, high in zip(boxes, boxes[1:], strict=False))
+        assert all(low.y1 <= high.y0 + 1 for low, high in itertools.pairwise(boxes))
     curve = next(
         one for one in left.get_lines() if one.get_color() == looks.look("cyclical").colour
     )
@@ -54,11 +55,10 @@ def test_it_shows_the_rows_of_ptb_that_have_records() -> None:
 def test_a_study_of_one_table_with_a_plain_vae_and_a_schedule_has_one() -> None:
     for study, has in (("quickstart", True), ("confound_exact", False), ("exact", False)):
         assert (len(rows(study)) > 0) is has, study
-    assert len(story.rows(groups([line("none", 0), missing("cyclical", 1)]))) == 0
-    assert len(story.rows(groups([line("none", 0), line("free_bits", 1)]))) == 0
-    names = [one.name for one in figures.pictures("s", groups([line("none", 0),
-                                                               line("cyclical", 1)]))]  # fmt: skip
-    assert names[0] == "s-story"
+    assert len(story.rows(groups([line("none", 0, 0), missing("cyclical", 1)]))) == 0
+    assert len(story.rows(groups([line("none", 0, 0), line("free_bits", 1, 0)]))) == 0
+    lines = [line("none", 0, 0), line("cyclical", 1, 0)]
+    assert next(iter(figures.pictures("s", groups(lines)))).name == "s-story"
 
 
 def test_seeds_whose_steps_differ_are_averaged_point_by_point() -> None:
