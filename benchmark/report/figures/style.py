@@ -78,7 +78,8 @@ class Row(NamedTuple):
     @property
     def family(self) -> str:
         """The family of its method."""
-        return looks.family(self.label, self.baseline)
+        truth = self.role == "truth"
+        return "references" if truth else looks.family(self.label, self.baseline)
 
 
 @contextmanager
@@ -253,14 +254,22 @@ def limits(values: Sequence[float], least: float = 0.0, spare: float = 0.06) -> 
 
 
 def curves(panel: Axes, points: pd.DataFrame, x: str, y: str, row: Row) -> None:
-    """Draw each seed's curve thin, and thick their mean where all seeds have a point."""
+    """Draw each seed's curve thin, and thick their mean where all seeds have a point.
+
+    Seeds whose points lie elsewhere, as on a corpus with another number of steps, are averaged
+    point by point in their order, if they have equally many.
+    """
     colour = row.look.colour
     for _, seed in points.groupby("seed"):
         panel.plot(seed[x], seed[y], color=colour, lw=0.4, alpha=0.45)
-    steps = points.groupby(x)[y].agg(["mean", "size"])
-    mean = steps[steps["size"] == points["seed"].nunique()]["mean"]
+    points = points.sort_values(["seed", x])
+    order = points.groupby("seed").cumcount()
+    alike = points.groupby(order)[x].nunique().eq(1).all()
+    equal = points.groupby("seed").size().nunique() == 1
+    by = points.groupby(points[x] if alike or not equal else order)
+    mean = by[[x, y]].mean()[by.size() == points["seed"].nunique()]
     every = max(1, math.ceil(len(mean) / 6))
-    panel.plot(mean.index, mean, ls=row.look.line, markevery=(row.place % every, every),
+    panel.plot(mean[x], mean[y], ls=row.look.line, markevery=(row.place % every, every),
                **marks(row.look, 3.5))  # fmt: skip
 
 
