@@ -21,15 +21,18 @@ install: .venv/installed
 
 # A second `make demo` keeps the finished runs and makes the report anew; `make clean-demo` forgets them.
 demo:
-	@set -e; start=$$(date +%s); echo "make demo, 1 of 3: install into .venv"; \
+	@set -e; start=$$(date +%s); echo "make demo, 1 of 4: install into .venv"; \
 	$(MAKE) --silent --no-print-directory install; installed=$$(date +%s); \
-	echo "make demo, 2 of 3: train six runs into .demo (installing: $$((installed - start)) s)"; \
+	echo "make demo, 2 of 4: train six runs into .demo (installing took $$((installed - start)) s)"; \
 	if [ -d .demo/runs ]; then echo "finished runs in .demo are kept; make clean-demo starts afresh"; fi; \
 	$(BIN)/pcbench sweep $(DEMO_RUNS) --fresh --data-dir .demo/data --jobs $(JOBS); trained=$$(date +%s); \
-	echo "make demo, 3 of 3: report; its page is to be opened in a browser (training: $$((trained - installed)) s)"; \
+	echo "make demo, 3 of 4: tables, figures and a page (training took $$((trained - installed)) s)"; \
 	$(BIN)/pcbench collect $(DEMO_RUNS) --results .demo/results >/dev/null; \
 	$(BIN)/pcbench plot schedules --out .demo/figures >/dev/null; echo; \
-	$(BIN)/pcbench report paper/quickstart.toml --results .demo/results --out .demo/tables --page .demo/quickstart.html
+	$(BIN)/pcbench report paper/quickstart.toml --results .demo/results --out .demo/tables --page .demo/quickstart.html; \
+	echo; echo "make demo, 4 of 4: are these the committed records?"; \
+	$(BIN)/python tests/tools/same_bits.py .demo/results/quickstart.jsonl results/quickstart.jsonl; \
+	$(BIN)/python -c "from pathlib import Path; print(\"Open\", Path(\".demo/quickstart.html\").absolute().as_uri())"
 
 clean-demo:
 	rm -rf .demo

@@ -5,20 +5,38 @@ seeds that both have.
 """
 
 import itertools
+import math
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from benchmark.report.frame import REFERENCES, bound
-from benchmark.report.statistics import holm, paired
+from benchmark.report.statistics import (
+    POWER,
+    Summary,
+    detectable,
+    equivalence,
+    holm,
+    number,
+    paired,
+)  # fmt: skip
 
 if TYPE_CHECKING:
     import pandas as pd
 
 METRICS = ("elbo", "kl", "mi", "iw_nll", "z_use", "recovered")
 LEVEL = 0.05  # of adjusted p values, below which a difference is significant
+MARGIN = 0.2  # nats: fixed beforehand for runs in bf16 against fp32, and adopted for methods
+_WITHIN = ("elbo", "kl", "mi", "iw_nll")  # metrics that have this margin
+# What may be said of a difference: see `finding`.
+SIGNIFICANT, BOUND, EQUIVALENT, OPEN, UNTESTED = FINDINGS = (
+    "significant", "bound", "equivalent", "open", "untested",
+)  # fmt: skip
 MOST_PAIRS = 20  # that are compared where there is no reference
+_NAMED = 3  # significant comparisons that words name; of more they name the largest
+CASES = f"{100 * POWER:.0f} % of cases"
 COLUMNS = ("reference", "label", "other", "ids", "seeds", "metric", "values", "summary", "mean",
-           "p", "bound", "significant")  # fmt: skip
+           "p", "bound", "detectable", "p_equivalent", "finding", "significant")  # fmt: skip
 
 
 class Pair(NamedTuple):
@@ -52,6 +70,12 @@ def differences(runs: "pd.DataFrame") -> "pd.DataFrame":
         p: of the paired t test, adjusted by Holm over the comparisons of one reference and metric;
             NaN without a test.
         bound: 1 if the difference is a lower bound, -1 if it is an upper one, else 0.
+        detectable: the smallest true difference that this test finds in `statistics.POWER` of
+            repetitions at the spread seen here, as the smallest p value of its family (Holm's worst
+            case), in nats; NaN without a test, and of a bound.
+        p_equivalent: of two one-sided tests against `MARGIN`, adjusted like p; NaN where
+            ``detectable`` is, and of metrics without a margin.
+        finding: what may be said, of `finding`.
         significant: whether p is below `LEVEL` and the bound does not leave the sign open.
     """
     import pandas as pd
@@ -61,9 +85,30 @@ def differences(runs: "pd.DataFrame") -> "pd.DataFrame":
         lines += _compared(reference, pairs(runs, reference))
     if not lines and len(couples := pairs(runs)) <= MOST_PAIRS:
         lines = _compared("", couples)
-    table = pd.DataFrame(lines, columns=list(COLUMNS)).astype({"mean": float, "p": float})
-    table["significant"] = (table["p"] < LEVEL) & (table["bound"] * table["mean"] >= 0)
+    numbers = dict.fromkeys(("mean", "p", "detectable", "p_equivalent"), float)
+    table = pd.DataFrame(lines, columns=list(COLUMNS)).astype(numbers)
+    found = [finding(line) for line in table.to_dict("records")]
+    table["finding"] = pd.Series(found, index=table.index, dtype=object)
+    table["significant"] = table["finding"] == SIGNIFICANT
     return table
+
+
+def finding(line: Mapping[Any, Any]) -> str:
+    """Return the one of `FINDINGS` that a difference bears out.
+
+    Tables, verdict, page and terminal say no more than this: "significant"; "bound" if the
+    p value is small but that of a bound which leaves the sign open; "equivalent" if two one-sided
+    tests find it within `MARGIN`; "open" if it was tested, and a difference below ``detectable``
+    would probably have been missed; "untested" with fewer than three seeds, or without spread.
+
+    Args:
+        line: a line of `differences`, with ``p``, ``bound``, ``mean`` and ``p_equivalent``.
+    """
+    if math.isnan(line["p"]):
+        return UNTESTED
+    if line["p"] < LEVEL:
+        return SIGNIFICANT if line["bound"] * line["mean"] >= 0 else BOUND
+    return EQUIVALENT if line["p_equivalent"] < LEVEL else OPEN
 
 
 def pairs(runs: "pd.DataFrame", reference: str = "") -> list[Pair]:
@@ -106,16 +151,22 @@ def _compared(reference: str, couples: Sequence[Pair]) -> list[dict[str, Any]]:
         lines += [head | _difference(one, two, metric) for metric in METRICS]
     for metric in METRICS:
         family = [line for line in lines if line["metric"] == metric]
-        for line, p in zip(family, holm([line["p"] for line in family]), strict=True):
-            line["p"] = p
+        tests = sum(line["p"] is not None for line in family)
+        for line in family:
+            summary: Summary | None = line["summary"]
+            if summary is not None and summary.deviation and not line["bound"]:
+                line["detectable"] = summary.deviation * detectable(summary.n, tests, LEVEL)
+        for name in ("p", "p_equivalent"):
+            adjusted = holm([line[name] for line in family])
+            for line, p in zip(family, adjusted, strict=True):
+                line[name] = p
     return lines
 
 
 def _difference(one: "pd.DataFrame", two: "pd.DataFrame", metric: str) -> dict[str, Any]:
-    """Return a metric's columns of the same seeds; p is not adjusted yet."""
-    line: dict[str, Any] = {
-        "metric": metric, "values": (), "summary": None, "mean": None, "p": None, "bound": 0,
-    }  # fmt: skip
+    """Return a metric's columns of the same seeds; p values are not adjusted yet."""
+    line: dict[str, Any] = dict.fromkeys(("summary", "mean", "p", "detectable", "p_equivalent"))
+    line |= {"metric": metric, "values": (), "bound": 0}
     if any(metric not in row or row[metric].isna().any() for row in (one, two)):
         return line
     first, second = ([float(value) for value in row[metric]] for row in (one, two))
@@ -124,6 +175,116 @@ def _difference(one: "pd.DataFrame", two: "pd.DataFrame", metric: str) -> dict[s
     if all(bounds):
         return line
     summary = paired(first, second)
+    within = None
+    if metric in _WITHIN and not any(bounds):
+        within = equivalence(summary, MARGIN)
     return line | {
         "summary": summary, "mean": summary.mean, "p": summary.p, "bound": sum(bounds),
+        "p_equivalent": within,
     }  # fmt: skip
+
+
+def tally(
+    lines: Sequence[tuple[str, Mapping[Any, Any]]], better: int, unit: str, noun: str = "row"
+) -> str:
+    """Return in words what is found of several comparisons of one metric; "" without a test.
+
+    Args:
+        lines: a name, and a line of `differences`, of each comparison.
+        better: 1 or -1, the better sign; 0 if neither sign is better.
+        unit: that n counts, such as "seed".
+        noun: of a comparison.
+    """
+    kinds: dict[str, list[tuple[str, Mapping[Any, Any]]]] = defaultdict(list)
+    for name, line in lines:
+        sign = line["mean"] * better
+        word = "different" if not better else "better" if sign > 0 else "worse"
+        kinds[word if line["finding"] == SIGNIFICANT else line["finding"]].append((name, line))
+    if not kinds.keys() - {UNTESTED}:
+        return ""
+    parts = []
+    for word in ("worse", "better", "different"):
+        found = sorted(kinds.get(word, []), key=lambda one: -abs(one[1]["mean"]))
+        if not found:
+            continue
+        sizes = (number(abs(one["mean"]) if better else one["mean"]) for _, one in found)
+        named = [f"{name} by {size} nats" for (name, _), size in zip(found, sizes, strict=True)]
+        few = len(named) <= _NAMED
+        shown = joined(named) if few else f"{many(len(named), noun)}, most for {named[0]}"
+        parts.append(f"{word} for {shown}")
+    if found := kinds.get(EQUIVALENT, []):
+        parts.append(f"about equal for {many(len(found), noun)} (within {MARGIN} nats)")
+    if found := kinds.get(OPEN, []):
+        parts.append(f"no difference is shown for {many(len(found), noun)}")
+        known = [line for _, line in found if not math.isnan(line["detectable"])]
+        nats = span([float(line["detectable"]) for line in known], 2)
+        seeds = span([line["summary"].n for line in known], 0)
+        parts[-1] += f" ({seeds} {unit}s would show {nats} nats)" if known else ""
+    for kind, text in ((BOUND, "known as a bound only"), (UNTESTED, "not tested")):
+        parts += [f"{text} for {many(len(kinds[kind]), noun)}"] if kind in kinds else []
+    return "; ".join(parts)
+
+
+def many(count: int, noun: str) -> str:
+    """Return "1 row" or "3 rows"."""
+    return f"{count} {noun}{'s' * (count != 1)}"
+
+
+def joined(parts: Sequence[str], word: str = "and") -> str:
+    """Return "a", "a and b", or "a, b and c"."""
+    *first, last = parts
+    return f"{', '.join(first)} {word} {last}" if first else last
+
+
+def span(values: Sequence[float], digits: int) -> str:
+    """Return the least and the largest value, "0.1 to 0.4"; one of them if they look alike."""
+    ends = (number(end, digits) for end in (min(values), max(values))) if values else ()
+    return " to ".join(dict.fromkeys(ends))
+
+
+def bold(table: "pd.DataFrame") -> tuple[set[str], list[str]]:
+    """Return the labels of rows whose IW-NLL is bold, and the rule as a note of the table.
+
+    The note is left out where no row's IW-NLL was tested against that of `none`.
+    """
+    family = table[(table["reference"] == "none") & (table["metric"] == "iw_nll")]
+    better = set(family[family["significant"] & (family["mean"] < 0)]["label"])
+    tests = int(family["p"].notna().sum())
+    if not tests:
+        return better, []
+    adjusted = f", adjusted by Holm for {tests} rows" if tests > 1 else ""
+    rows = many(len(better), "row") if better else "no row"
+    return better, [
+        "Bold follows one primary outcome: an IW-NLL significantly below that of `none` (paired t "
+        f"test over seeds, p < {LEVEL}{adjusted}). Here it marks {rows}."
+    ]
+
+
+def explained(what: str, part: "pd.DataFrame") -> str:
+    """Tell below a table of differences what it shows, and which tests it holds.
+
+    Args:
+        what: the rows, such as "Row minus `none`".
+        part: the table's lines of `differences`.
+    """
+    tested = bool(part["p"].notna().any())
+    text = f"{what}, paired by the n seeds that both have."
+    if tested:
+        text += " p: paired t test, adjusted by Holm for the rows of the column."
+    if part["bound"].any():
+        text += " ≥, ≤: the difference of a bound is a bound"
+        text += ", and p is of the bounds." if tested else "."
+    if part["detectable"].notna().any():
+        text += " Detectable: the smallest true difference in nats that this test finds in "
+        text += f"{CASES}, at the spread seen here and as the smallest p value of the column."
+    if (part["finding"] == EQUIVALENT).any():
+        text += f" ≈: equal within {MARGIN} nats by two one-sided t tests at {100 * LEVEL:.0f} %, "
+        text += f"adjusted likewise; without ≈, p ≥ {LEVEL} does not mean equal."
+    if part[part["metric"] == "recovered"]["summary"].notna().any():
+        text += " Differences in `excess` are those of IW-NLL: the sentences are the same."
+    flipped = sorted({s.n for s in part["summary"].dropna() if s.sign_p is not None})
+    if flipped:  # one pattern of signs of all 2^n, and its mirror, are as far from 0
+        least = "; ".join(f"n = {n}: {2 / 2**n:.2g}" for n in flipped)
+        text += " In brackets the exact sign-flip test, not adjusted; the least it can be: "
+        text += f"{least}."
+    return text

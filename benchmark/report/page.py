@@ -1,8 +1,9 @@
-"""A study as one HTML file: tables that sort, figures, texts, and where each row comes from.
+"""A study as one HTML file: its verdict, tables that sort, figures, and where each row comes from.
 
 The file is complete: it fetches no script, style, font or image, and its policy forbids it to.
 Equal records make equal files. `templates/page.html.jinja` says what a reader sees; this module
-prepares what the template is given. Scripts are needed only to sort and to copy.
+prepares what the template is given. Scripts are needed only to sort and to copy, and to place a
+definition beside its button.
 """
 
 import base64
@@ -16,6 +17,7 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
@@ -24,13 +26,15 @@ from benchmark.core.consistency import Finding
 from benchmark.core.measures import METRICS
 from benchmark.core.records import is_done
 from benchmark.core.schema import Record
-from benchmark.report import grouping
-from benchmark.report.formats import LEGEND, Table
+from benchmark.report import collapse, grouping
+from benchmark.report.formats import LEGEND, STATES, Row, Table, default, definition
 from benchmark.report.frame import figures
 from benchmark.report.tables import remarks
 
 TEMPLATES = Path(__file__).parent / "templates"
 TEXTS = 2  # reconstructions, and samples from the prior, that the gallery shows of a run
+DPI = 150  # of figures, as `benchmark.report.figures.style` has it, whose import takes a second
+_UNQUOTED = " !$'()*+,-./:;=?@_~|[]{}^`"  # in an address that stands between "
 _METHOD = ("baseline", "params.")  # settings that make up the method
 # Control characters and halves of surrogate pairs: no HTML file may hold them.
 _UNPRINTABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
@@ -45,6 +49,8 @@ def page(
     file: str = "",
     results: str = "results",
     command: str = "",
+    verdict: Sequence[str] = (),
+    reading: str = "",
 ) -> str:
     """Return the page of a study.
 
@@ -52,11 +58,13 @@ def page(
         study: its name.
         tables: in reading order; a row without ids shows no runs.
         lines: of the collected file.
-        images: PNG files of figures, by title.
+        images: SVG or PNG files of figures, by title.
         findings: of `consistency.check`.
         file: of the study, as seen from the folder in which the page is made.
         results: the folder of the collected file.
         command: that makes the page.
+        verdict: sentences of `benchmark.report.verdict.verdict`.
+        reading: what their words rest on.
     """
     findings = [*findings, *(Finding(None, text, False) for text in remarks(lines))]
     environment = Environment(
@@ -73,14 +81,14 @@ def page(
         # A long label may break after the signs that it is put together with.
         "label": lambda name: Markup(re.sub(r"([_,:=])", r"\1<wbr>", str(escape(name)))),
         "prose": lambda text: Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", str(escape(text)))),
-        # Width and height of a PNG: stated, so that nothing moves when the image is drawn.
-        "size": lambda png: [int.from_bytes(png[i : i + 4], "big") for i in (16, 20)],
+        "size": _size,
+        "source": _source,
     }
     shown, sections = _sections(tables, lines)
     text = environment.get_template("page.html.jinja").render(
         study=study, command=command or f"pcbench report {study}", lines=lines, images=images,
         source=f"{results}/{study}.jsonl", legend=LEGEND, sections=sections, shown=shown,
-        gallery=_gallery(lines),
+        gallery=_gallery(lines), verdict=verdict, reading=reading, tips=_tips(tables),
         wrong=[finding for finding in findings if finding.wrong],
         known=[finding for finding in findings if not finding.wrong],
         done=sum(map(is_done, lines)),
@@ -92,6 +100,29 @@ def page(
 
 def _base64(content: bytes) -> str:
     return base64.b64encode(content).decode()
+
+
+def _source(image: bytes) -> str:
+    """Return an image as an address that holds it."""
+    if image.startswith(b"\x89PNG"):
+        return f"data:image/png;base64,{_base64(image)}"
+    # In base64 it would be a third longer. Nothing is left that ends an attribute between ".
+    text = image.decode().replace('"', "'")
+    return Markup(f"data:image/svg+xml,{quote(text, safe=_UNQUOTED)}")
+
+
+def _size(image: bytes) -> list[int]:
+    """Return width and height in pixels: stated, so that nothing moves when the image is drawn."""
+    if image.startswith(b"\x89PNG"):
+        return [int.from_bytes(image[i : i + 4], "big") for i in (16, 20)]
+    points = re.findall(r'(?:width|height)="([\d.]+)pt"', image[:1000].decode(errors="ignore"))
+    return [round(float(size) * DPI / 72) for size in points[:2]]
+
+
+def _tips(tables: Sequence[Table]) -> dict[str, str]:
+    """Return the definitions of columns by title."""
+    titles = dict.fromkeys(title for table in tables for title in table.columns)
+    return {title: text for title in titles if (text := definition(title))}
 
 
 def _printable(text: str) -> str:
@@ -127,14 +158,27 @@ def _sections(
         items = Counter(item for settings in stated for item in settings.items())
         # Shared by most rows that state a setting: a record from before it was added does not.
         usual = {item for item, count in items.items() if 2 * count > names[item[0]]}
+        first = default(table)
+        places = [*first, *(i for i in range(len(table.columns)) if i not in first)]
         rows = []
         for row, of_row in zip(table.rows, runs, strict=True):
             links = [name for name in row.ids if name in shown]
             new = [run for run in of_row if run["id"] not in shown]
             shown |= {run["id"] for run in new}
-            rows.append((row, _panel(new, usual) if new else None, links))
-        sections.append({"table": table, "rows": rows})
+            cells = [(row.cells[i], _chips(table, row, i), i not in first) for i in places]
+            rows.append((row, cells, _panel(new, usual) if new else None, links))
+        heads = [(table.columns[i], i not in first) for i in places]
+        sections.append({"table": table, "heads": heads, "rows": rows})
     return shown, sections
+
+
+def _chips(table: Table, row: Row, place: int) -> list[tuple[str, str]]:
+    """Return how many seeds are in which state, of the cell that counts them, as text and state."""
+    if table.columns[place] != STATES:
+        return []
+    counts = re.findall(r"\d+", row.cells[place].text)
+    pairs = zip(counts, collapse.STATES, strict=False)
+    return [(f"{count} {state}", state) for count, state in pairs if count != "0"]
 
 
 def _settings(line: Record) -> dict[str, str]:

@@ -16,13 +16,14 @@ from benchmark.core.schema import Record
 from benchmark.report import checkpoints, formats, tables, terminal
 from benchmark.report.formats import Table
 from benchmark.report.grouping import Group, caveats, groups
-from benchmark.report.verdict import verdict
+from benchmark.report.verdict import reading, verdict
 
 if TYPE_CHECKING:
     from benchmark.report.figures import Picture
 
 
 RESULTS, TABLES = Path("results"), Path("paper/tables")
+MOST_SVG = 150_000  # bytes of a figure on the page; a larger one, of very many points, is a PNG
 
 
 @dataclass(frozen=True)
@@ -90,7 +91,8 @@ class Report:
         if wrong or quiet:
             return wrong or "".join(f"{one}\n" for one in terminal.remarks(self.findings))
         doubts = caveats([line for group in self.groups for line in group.lines])
-        return terminal.text(verdict(self.groups), self.built, doubts, self.findings, colour)
+        words = verdict(self.groups), self.built, doubts, self.findings
+        return terminal.text(*words, colour, reading(self.groups))
 
     def texts(self, to: Places) -> dict[Path, str]:
         """Return the content of each file that belongs in version control, but for images."""
@@ -115,9 +117,10 @@ class Report:
         images: dict[str, bytes] = {}
         if to.figures is not None:
             for picture in self.pictures:
-                png, pdf = picture.images("png", "pdf")
-                contents[to.figures / f"{picture.name}.png"] = images[picture.title] = png
+                png, pdf, svg = picture.images("png", "pdf", "svg")
+                contents[to.figures / f"{picture.name}.png"] = png
                 contents[to.figures / f"{picture.name}.pdf"] = pdf
+                images[picture.title] = svg if len(svg) <= MOST_SVG else png
         if to.page is not None:
             contents[to.page] = self._page(images, to).encode()
         for path, content in contents.items():
@@ -141,7 +144,8 @@ class Report:
         if to.page is not None and (to.page != usual.page or to.figures is None):
             words += ["--page", str(to.page)]
         origin = self.file, str(results), shlex.join(words)
-        return page(self.name, self.built, self.lines, images, self.findings, *origin)
+        said = verdict(self.groups), reading(self.groups)
+        return page(self.name, self.built, self.lines, images, self.findings, *origin, *said)
 
     def differing(self, to: Places, readme: Path | None = None) -> list[str]:
         """Return which files are not what the records say, "paper/tables/a.md: not what ...".

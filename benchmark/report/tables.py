@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING
 from benchmark.core.measures import MEASURES, SIGNS
 from benchmark.core.schema import Record
 from benchmark.report import checkpoints, collapse
-from benchmark.report.differences import METRICS, MOST_PAIRS, pairs
+from benchmark.report.differences import EQUIVALENT, METRICS, MOST_PAIRS, bold, explained, pairs
 from benchmark.report.formats import DASH, Cell, Row, Table, slug
 from benchmark.report.frame import LAST, REFERENCES, bound
 from benchmark.report.grouping import Group, notes
 from benchmark.report.paper import published
-from benchmark.report.statistics import LEAST_T, Summary, shown, summarise
+from benchmark.report.statistics import LEAST_T, Summary, number, shown, summarise
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -28,6 +28,7 @@ MAIN = (
     "mi_given_length", "recovered_length", *(f"recovered_word_{place}" for place in range(1, 5)),
 )  # fmt: skip
 PRIMARY = {"none": "mi", "lstm_lm": "iw_nll"}  # outcome of each reference, fixed beforehand
+_POWERED = ("mi", "iw_nll")  # metrics whose smallest detectable difference stands in the tables
 _STATES = ("state", *(f"state_{threshold}" for threshold in collapse.OTHER_THRESHOLDS))
 _ENDS = (
     "alive / undecided / collapsed",
@@ -83,8 +84,7 @@ def _main(group: Group) -> Table:
     if "z_use_next" not in hidden and not _known(runs, "z_use"):  # all records are older
         hidden.add("z_use")
     metrics = [name for name in MAIN if name not in hidden]
-    likelihoods = group.differences.query("reference == 'none' and metric == 'iw_nll'")
-    better = set(likelihoods[likelihoods["significant"] & (likelihoods["mean"] < 0)]["label"])
+    better, rule = bold(group.differences)
     rows: list[Row] = []
     footnotes: list[str] = []
     for label, row in runs.groupby("label", sort=False):
@@ -105,7 +105,7 @@ def _main(group: Group) -> Table:
             cells[place] = replace(cells[place], bold=True)
         rows.append(Row(str(label), (*cells, *_ends(done)), mark, tuple(row["id"])))
     titles = (*(MEASURES[name].title for name in metrics), *_ENDS)
-    above = (*group.notes, *notes(group.lines), *_uncompared(runs))
+    above = (*group.notes, *notes(group.lines), *rule, *_uncompared(runs))
     return Table("", group.title, above, titles, tuple(rows), tuple(footnotes))
 
 
@@ -189,9 +189,9 @@ def _paired(group: Group) -> list[Table]:
             what, labels = f"Row minus `{reference}`", lines["label"]
         else:
             name, title = "pairs", "differences between rows"
-            rows = group.runs[group.runs["status"] == "done"]["label"].nunique()
+            known = group.runs[group.runs["status"] == "done"]["label"].nunique()
             what = "Rows that differ in method or settings alone"
-            what = "Every pair of rows" if len(lines) == math.comb(rows, 2) else what
+            what = "Every pair of rows" if len(lines) == math.comb(known, 2) else what
             what += ", as none is of `none` or `lstm_lm`"
             labels = lines["label"] + " − " + lines["other"]
         columns: dict[str, list[Cell]] = {}
@@ -199,22 +199,26 @@ def _paired(group: Group) -> list[Table]:
             heading, of = MEASURES[metric].title, part[part["metric"] == metric]
             if of["summary"].notna().any():
                 primary = " (primary)" if PRIMARY.get(reference) == metric else ""
-                columns[heading + primary] = list(map(_difference, of["summary"], of["bound"]))
+                findings = of["finding"] == EQUIVALENT
+                cells = map(_difference, of["summary"], of["bound"], findings)
+                columns[heading + primary] = list(cells)
             if of["p"].notna().any():
                 columns[f"p ({heading})"] = list(map(_p, of["summary"], of["p"]))
+            if metric in _POWERED and of["detectable"].notna().any():
+                columns[f"detectable ({heading})"] = list(map(_detectable, of["detectable"]))
         columns["n"] = [Cell(str(len(seeds)), len(seeds)) for seeds in lines["seeds"]]
         by_row = zip(labels, zip(*columns.values(), strict=True), lines["ids"], strict=True)
-        cells = tuple(Row(label, cells, ids=ids) for label, cells, ids in by_row)
-        notes = (_explained(what, part),)
+        rows = tuple(Row(label, cells, ids=ids) for label, cells, ids in by_row)
+        notes = (explained(what, part),)
         title = f"{group.title}: {title}"
-        tables.append(Table(name, title, notes, tuple(columns), cells, kind="paired"))
+        tables.append(Table(name, title, notes, tuple(columns), rows, kind="paired"))
     return tables
 
 
-def _difference(summary: Summary | None, bound: int) -> Cell:
+def _difference(summary: Summary | None, bound: int, equivalent: bool) -> Cell:
     if summary is None:
         return Cell(DASH)
-    text = f"{SIGNS[bound]} {shown(summary)}".strip()
+    text = f"{SIGNS[bound]} {shown(summary)}{' ≈' * equivalent}".strip()
     return Cell(text, summary.mean, half=summary.half, n=summary.n)
 
 
@@ -227,27 +231,13 @@ def _p(summary: Summary | None, p: float) -> Cell:
     return Cell(text, p, n=summary.n)
 
 
+def _detectable(nats: float) -> Cell:
+    """Return the smallest detectable difference in nats."""
+    return Cell(DASH) if math.isnan(nats) else Cell(number(nats), nats)
+
+
 def _three_digits(p: float) -> str:
     return f"{p:.3f}" if p >= 5e-4 else "< 0.001"
-
-
-def _explained(what: str, part: "pd.DataFrame") -> str:
-    """Tell what a table of differences shows, and which tests it holds."""
-    tested = bool(part["p"].notna().any())
-    text = f"{what}, paired by the n seeds that both have."
-    if tested:
-        text += " p: paired t test, adjusted by Holm for the rows of the column."
-    if part["bound"].any():
-        text += " ≥, ≤: the difference of a bound is a bound"
-        text += ", and p is of the bounds." if tested else "."
-    if part[part["metric"] == "recovered"]["summary"].notna().any():
-        text += " Differences in `excess` are those of IW-NLL: the sentences are the same."
-    flipped = sorted({s.n for s in part["summary"].dropna() if s.sign_p is not None})
-    if flipped:  # one pattern of signs of all 2^n, and its mirror, are as far from 0
-        least = "; ".join(f"n = {n}: {2 / 2**n:.2g}" for n in flipped)
-        text += " In brackets the exact sign-flip test, not adjusted; the least it can be: "
-        text += f"{least}."
-    return text
 
 
 # The chosen and the last step --------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""The report for a terminal: the verdict, a narrow table, missing runs, and what is in doubt."""
+"""The report for a terminal: the verdict, a narrow table, then notes and what is in doubt."""
 
 import os
 import sys
@@ -6,11 +6,9 @@ import textwrap
 from collections.abc import Iterable, Sequence
 
 from benchmark.core.consistency import Finding
-from benchmark.report.formats import DASH, Cell, Table
+from benchmark.report.formats import STATES, Table, default
 
 WIDTH = 100  # columns
-_COLUMNS = ("ELBO", "KL", "MI", "IW-NLL", "excess")
-_STATES = "alive / undecided / collapsed"
 _LABEL = 16  # columns that a label has at least, if it is that long
 _DOUBTS = 6  # that are shown; the rest are counted
 _LONG = 3 * WIDTH  # letters of a doubt
@@ -29,6 +27,7 @@ def text(
     caveats: Iterable[str],
     findings: Sequence[Finding],
     colour: bool = False,
+    reading: str = "",
 ) -> str:
     """Return all but the places of the files, in at most `WIDTH` columns.
 
@@ -38,15 +37,17 @@ def text(
         caveats: what must be known before rows are compared.
         findings: of `consistency.check`.
         colour: whether to use bold type.
+        reading: what the words of the verdict rest on.
     """
     main = [table for table in tables if table.kind == "main"]
     legend = "a/u/c: runs whose latent is alive / undecided / collapsed. Nats per sentence."
     if any(cell.bold for table in main for row in table.rows for cell in row.cells):
-        legend += " *: significantly better than `none`."
+        legend += " *: IW-NLL significantly below that of `none`."
+    legend += " All columns: --full."
     parts = [
         [_bold("Verdict", colour), *_wrapped(verdict)],
         *([_bold(table.title, colour), *_narrow(table, colour)] for table in main),
-        _wrapped([legend]),
+        _wrapped(one for one in (legend, reading) if one),
     ]
     lacking = [one.lacking for one in findings if one.lacking]
     if lacking:
@@ -89,11 +90,13 @@ def _wrapped(lines: Iterable[str], indent: str = "") -> list[str]:
 
 def _narrow(table: Table, colour: bool) -> list[str]:
     """Return a table's most telling columns, fewer of them where labels would have no room."""
-    rows = [dict(zip(table.columns, row.cells, strict=True)) for row in table.rows]
-    columns = {"a/u/c": [row.get(_STATES, Cell(DASH)).text.replace(" ", "") for row in rows]}
-    for title in _COLUMNS:
-        if title in table.columns:
-            columns[title] = [f"{row[title].text}{'*' * row[title].bold}" for row in rows]
+    columns: dict[str, list[str]] = {}
+    for place in default(table):
+        cells = [row.cells[place] for row in table.rows]
+        if (title := table.columns[place]) == STATES:
+            columns["a/u/c"] = [cell.text.replace(" ", "") for cell in cells]
+        else:
+            columns[title] = [f"{cell.text}{'*' * cell.bold}" for cell in cells]
     widths = {title: max(map(len, [title, *cells])) for title, cells in columns.items()}
     longest = max((len(row.label) for row in table.rows), default=0)
     while len(widths) > 1 and _room(widths.values()) < min(longest, _LABEL):
@@ -103,8 +106,8 @@ def _narrow(table: Table, colour: bool) -> list[str]:
     heads = (title.rjust(width) for title, width in widths.items())
     lines = ["  ".join(["baseline".ljust(first), *heads])]
     for place, label in enumerate(labels):
-        cells = [columns[title][place].rjust(width) for title, width in widths.items()]
-        marked = [_bold(cell, colour and cell.endswith("*")) for cell in cells]
+        texts = [columns[title][place].rjust(width) for title, width in widths.items()]
+        marked = [_bold(text, colour and text.endswith("*")) for text in texts]
         lines.append("  ".join([label.ljust(first), *marked]))
     return lines
 

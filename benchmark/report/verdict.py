@@ -1,35 +1,40 @@
 """The verdict on a study in plain words: whose latent is alive, and what that costs.
 
-A difference counts only if its p value, adjusted by Holm as in the tables, is below
-`differences.LEVEL`; one or two seeds rank nothing. `autoencoder` is not compared: its KL costs
-nothing.
+A difference is said to be what `differences.finding` calls it, so that verdict and tables agree;
+one or two seeds rank nothing. `autoencoder` is not compared: its KL costs nothing.
 """
 
 import math
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from benchmark.core.measures import SIGNS
-from benchmark.report import collapse
-from benchmark.report.differences import LEVEL
+from benchmark.report import collapse, differences
+from benchmark.report.differences import joined, many, tally
 from benchmark.report.frame import bound
 from benchmark.report.grouping import Group
 from benchmark.report.statistics import LEAST_T, Summary, number, shown, summarise
-from benchmark.report.tables import states
+from benchmark.report.tables import cell, states
 
 if TYPE_CHECKING:
     import pandas as pd
 
-Compared = dict[str, dict[str, Any]]  # lines of `Group.differences` by label and metric
+Line = Mapping[Any, Any]  # of `Group.differences`
+Compared = dict[str, dict[str, Line]]  # by label and metric
 
-_EACH = 4  # rows of which each has its sentence; more are summarised
-_NAMED = 3  # significant rows that a summary names; of more it names the extreme one
-_LISTED = 6  # rows of one state that are listed; more are counted
+EACH = 4  # rows of which each has its sentence; more are summarised
+_LISTED = 6  # rows that one or two seeds list; more are counted
+_NAMED = 3  # rows of a state that a summary names
 _MEASURES = {"bound": ("elbo", 1), "likelihood": ("iw_nll", -1)}  # and which sign is better
-_DECIDED = ("better", "worse")
-_KINDS = (*_DECIDED, "known as a bound only", "not distinguishable", "not tested")
+# What a verdict's words rest on.
+READING = (
+    f"Costs and gains: paired t tests over seeds, p < {differences.LEVEL} after Holm's adjustment "
+    f"for all rows of the table. About equal: within {differences.MARGIN} nats by two one-sided t "
+    "tests, adjusted likewise. Would show: the smallest true difference that such a test finds in "
+    f"{differences.CASES}, at the spread seen here; a smaller one may exist."
+)
 
 
 @dataclass(frozen=True)
@@ -47,20 +52,38 @@ class _Row:
     def n(self) -> int:
         return sum(self.counts.values())
 
+    @property
+    def state(self) -> str:
+        """The state of all its runs, or "mixed"."""
+        return next((word for word, count in self.counts.items() if count == self.n), "mixed")
+
+    @property
+    def nats(self) -> str:
+        """Its MI, with the interval that the tables have."""
+        return f"{self.sign}{shown(self.mi)} nats of MI"
+
 
 def verdict(groups: Sequence[Group]) -> list[str]:
     """Return plain sentences on a study, or of several tables one entry each.
+
+    Labels stand between backticks.
 
     Args:
         groups: of `benchmark.report.grouping.groups`.
     """
     compared = [_contenders(group, "none") for group in groups]
-    each = sum(map(len, compared)) <= _EACH
+    each = sum(map(len, compared)) <= EACH
     entries = []
     for group, others in zip(groups, compared, strict=True):
         said = _sentences(group, others, each)
         entries += said if len(groups) == 1 else [f"{group.title}: {' '.join(said)}"]
     return entries
+
+
+def reading(groups: Sequence[Group]) -> str:
+    """Return what the words of the verdict rest on; nothing where nothing was tested."""
+    tested = any(group.differences["p"].notna().any() for group in groups)
+    return READING if tested else ""
 
 
 def _contenders(group: Group, reference: str) -> Compared:
@@ -81,151 +104,189 @@ def _sentences(group: Group, compared: Compared, each: bool) -> list[str]:
         compared: rows with a latent minus `none`.
         each: whether every row has its sentence.
     """
-    runs, unit = group.runs, "seed"
-    if group.title.endswith(", languages"):
-        unit = "language"
+    runs, unit = group.runs, "language" if group.title.endswith(", languages") else "seed"
     done = runs[runs["status"] == "done"]
     if not len(done):
         return ["No run has a record."]
-    rows = _rows(done)
-    alive = _alive(list(rows.values()), unit)
-    most = int(done.groupby("label").size().max())
-    if most < LEAST_T:
-        few = f"One {unit} ranks" if most == 1 else f"Two {unit}s allow no test and rank"
-        return [f"{few} no method.", alive]
+    rows = [row for row in _rows(done) if row.baseline != "autoencoder"]
+    if not rows:
+        return ["No row has a latent variable whose state is known."]
+    if max(row.n for row in rows) < LEAST_T:
+        return _few(rows, done, unit)
     models = _contenders(group, "lstm_lm")
     if not compared and not models:
-        return [alive, _pairs(group)]
-    references = [row for row in rows.values() if row.baseline == "none"]
-    if compared and references and each:
-        start = _state(references[0], f" {unit}s")
-        said = [f"{start}. Against it, differences in nats whose adjusted p is below {LEVEL}:"]
-        said += [_one(label, one, rows.get(label)) for label, one in compared.items()]
+        single = done["label"].nunique() == 1
+        said = ["No other row has a record, so nothing is compared."] if single else []
+        return [*_states(rows, unit), *(said or _pairs(group, unit))]
+    first = next((row for row in rows if row.label in _reference(runs)), None)
+    others = [row for row in rows if row is not first]
+    said = [] if first is None else [f"{_state(first, unit)}."]
+    if first is not None and each and compared:
+        by_label, name = {row.label: row for row in rows}, _code(first.label)
+        said += [_one(key, one, by_label.get(key), unit, name) for key, one in compared.items()]
         tallies = []
     else:
-        said = [alive]
-        tallies = [(noun, compared, "none") for noun in _MEASURES]
-    return [*said, *_tallied([*tallies, ("likelihood", models, "the language model")])]
+        said += _states(others, unit, "other " if first is not None else "")
+        tallies = [(noun, compared, _code(first.label)) for noun in _MEASURES if first is not None]
+    return [*said, *_tallied([*tallies, ("likelihood", models, "the language model")], unit)]
 
 
-def _rows(done: "pd.DataFrame") -> dict[str, _Row]:
-    """Return rows whose latent's state is known, by label."""
-    rows = {}
+def _reference(runs: "pd.DataFrame") -> set[str]:
+    """Return the label of the row that the others are compared with, if there is one."""
+    return set(runs.loc[runs["role"] == "none", "label"])
+
+
+def _rows(done: "pd.DataFrame") -> list[_Row]:
+    """Return the rows whose latent's state is known, in the study's order."""
+    rows = []
     for label, runs in done.groupby("label", sort=False):
         numbers = states(runs)
         if numbers is not None:
-            rows[str(label)] = _Row(
-                str(label),
-                str(runs["baseline"].iloc[0]),
-                dict(zip(collapse.STATES, numbers, strict=True)),
-                int(((runs["mi_state"] == "alive") & (runs["z_use_state"] != "alive")).sum()),
-                summarise([float(value) for value in runs["mi"]]),
-                f"{SIGNS[bound(runs, 'mi')]} ".lstrip(),
+            rows.append(
+                _Row(
+                    str(label),
+                    str(runs["baseline"].iloc[0]),
+                    dict(zip(collapse.STATES, numbers, strict=True)),
+                    int(((runs["mi_state"] == "alive") & (runs["z_use_state"] != "alive")).sum()),
+                    summarise([float(value) for value in runs["mi"]]),
+                    f"{SIGNS[bound(runs, 'mi')]} ".lstrip(),
+                )
             )
     return rows
 
 
-def _alive(rows: Sequence[_Row], unit: str) -> str:
-    """Return which rows are in one state in all runs, and the span of MI of those alive."""
-    if not rows:
-        return "No row has a latent variable whose state is known."
-    kinds: dict[str, list[_Row]] = defaultdict(list)
-    for row in rows:
-        kinds[next((word for word, n in row.counts.items() if n == row.n), "mixed")].append(row)
-    single = all(row.n == 1 for row in rows)
-    every = "" if single else f" in every {unit}"
+def _code(label: str) -> str:
+    return f"`{label}`"
+
+
+# States ------------------------------------------------------------------------------------------
+
+
+def _state(row: _Row, unit: str) -> str:
+    """Return in how many runs a row is in which state, and how much it keeps where it lives."""
+    found = [(word, count) for word, count in row.counts.items() if count]
+    parts = [f"{word} in {count}" for word, count in found]
+    parts[0] += f" of {many(row.n, unit)}"
+    verb = "" if found[0][0] == "collapsed" else "is "
+    alone = f" (by MI alone in {row.alone})" if row.alone else ""
+    text = f"{_code(row.label)} {verb}{joined(parts)}{alone}"
+    return f"{text} and keeps {row.nats}" if row.counts["alive"] else text
+
+
+def _few(rows: Sequence[_Row], done: "pd.DataFrame", unit: str) -> list[str]:
+    """Return what one or two seeds show: the states of these models, and no comparison."""
+    most = max(row.n for row in rows)
+    count = "one" if most == 1 else "two"
+    where = f"these runs of {count} {unit}{'s' * (most - 1)}"
     parts = []
     for word in ("collapsed", "alive", "undecided", "mixed"):
-        if some := kinds.get(word):
-            labels = ", ".join(row.label for row in some)
-            listed = labels if len(some) <= _LISTED else f"{len(some)} rows"
-            parts.append(f"{'not the same' if word == 'mixed' else word}{every}: {listed}")
-            every = every if "mixed" in kinds else ""  # said once is enough
-    living = [row for row in kinds.get("alive", []) if row.baseline != "autoencoder"]
-    living.sort(key=lambda row: row.mi.mean)
-    ends = [f"{row.sign}{number(row.mi.mean)} ({row.label})" for row in living[:1] + living[-1:]]
-    span = " to ".join(dict.fromkeys(ends))
-    parts += [f"{'MI' if single else 'mean MI'} {span} nats"] if span else []
-    text = "; ".join(parts)
-    return f"In these runs {text}." if single else f"{text[0].upper()}{text[1:]}."
+        some = [row for row in rows if row.state == word]
+        if not some:
+            continue
+        kept = word in ("alive", "mixed")
+        names = joined([_code(row.label) + f" ({row.nats})" * kept for row in some])
+        if len(some) > _LISTED:
+            names = f"{len(some)} rows" + f" ({_kept(some)})" * kept
+        are = "is " if len(some) == 1 else "are "
+        state = {"mixed": f"{are}not the same in both {unit}s", "collapsed": word}
+        parts.append(f"{names} {state.get(word, are + word)}")
+    text = f"In {'this one run' if len(done) == 1 else where}, {joined(parts)}."
+    if most == 1 and 1 < done["label"].nunique() <= _LISTED:
+        cells = {label: cell(some, "iw_nll") for label, some in done.groupby("label", sort=False)}
+        known = [
+            f"{_code(str(key))} {one.text}" for key, one in cells.items() if one.value is not None
+        ]
+        text += f" IW-NLL: {', '.join(known)} nats." if known else ""
+    few = f"One {unit} ranks" if most == 1 else f"Two {unit}s allow no test and rank"
+    return [text, f"{few} no method."]
 
 
-def _state(row: _Row, units: str = "") -> str:
-    """Return a row's label and how many of its runs are in which state."""
-    parts = [f"{word} in {count}" for word, count in row.counts.items() if count]
-    parts[0] += f" of {row.n}{units}"
-    verb = "" if parts[0].startswith("collapsed") else "is "
-    alone = f" (by MI alone in {row.alone})" if row.alone else ""
-    return f"{row.label} {verb}{', '.join(parts)}{alone}"
+def _kept(rows: Sequence[_Row]) -> str:
+    """Return the least and the most MI of rows, and whose it is."""
+    ordered = sorted(rows, key=lambda row: row.mi.mean)
+    ends = [f"{row.sign}{number(row.mi.mean)}" for row in (ordered[0], ordered[-1])]
+    if len(rows) == 1:
+        return f"{ends[0]} nats of MI"
+    low, high = (_code(row.label) for row in (ordered[0], ordered[-1]))
+    return f"{ends[0]} ({low}) to {ends[1]} ({high}) nats of MI"
 
 
-def _one(label: str, one: dict[str, Any], row: _Row | None) -> str:
-    """Return a row's state and what it costs."""
-    start = label if row is None else f"{_state(row)}, MI {row.sign}{shown(row.mi)}"
-    costs = {}
+def _states(rows: Sequence[_Row], unit: str, other: str = "") -> list[str]:
+    """Return how many rows are in one state in all runs, and the span of MI of those alive."""
+    if len(rows) <= 2:
+        return [f"{_state(row, unit)}." for row in rows]
+    parts = []
+    for word in ("alive", "collapsed", "undecided", "mixed"):
+        some = [row for row in rows if row.state == word]
+        one = len(some) == 1
+        names = f" ({', '.join(_code(row.label) for row in some)})" * (len(some) <= _NAMED)
+        are = "is" if one else "are"
+        if word == "alive":
+            kept = f" and keep{'s' * one} {_kept(some)}" if some else ""
+            text = f"{len(some)} {are} alive in every {unit}{kept}"
+        elif word == "mixed":
+            text = f"{len(some)} differ{'s' * one} by {unit}{names}"
+        else:
+            verb = "" if word == "collapsed" else f"{are} "
+            text = f"{len(some)} {verb}{word} in every {unit}{names}"
+        parts += [text] if some else []
+    return [f"Of {len(rows)} {other}rows with a latent, {'; '.join(parts)}."]
+
+
+# Differences -------------------------------------------------------------------------------------
+
+
+def _one(label: str, one: Mapping[str, Line], row: _Row | None, unit: str, reference: str) -> str:
+    """Return a row's state and what it costs: one sentence."""
+    start = f"the state of {_code(label)} is not known" if row is None else _state(row, unit)
+    said: dict[str, list[str]] = defaultdict(list)
+    shows: list[str] = []
+    n = 0
     for noun, (metric, better) in _MEASURES.items():
-        kind, size = _cost(one[metric], better)
-        costs[noun] = f"{number(size)} {kind}" if kind in _DECIDED else kind
-    if len(set(costs.values())) == 1:
-        return f"{start}; bound and likelihood {costs['bound']}."
-    return f"{start}; {', '.join(f'{noun} {cost}' for noun, cost in costs.items())}."
+        line = one[metric]
+        kind = line["finding"]
+        if kind == differences.SIGNIFICANT:
+            gain = line["mean"] * better > 0
+            size = f"{number(abs(line['mean']))} nats of {noun}"
+            said["gains" if gain else "costs"].append(size)
+            continue
+        said[kind].append(noun)
+        if kind == differences.OPEN and not math.isnan(line["detectable"]):
+            shows.append(number(line["detectable"]))
+            n = line["summary"].n
+    clauses = [f"it {kind} {joined(said[kind])}" for kind in ("costs", "gains") if kind in said]
+    if nouns := said.get(differences.EQUIVALENT):
+        are = "is about that" if len(nouns) == 1 else "are about those"
+        clauses.append(
+            f"its {joined(nouns)} {are} of {reference} (within {differences.MARGIN} nats)"
+        )
+    if nouns := said.get(differences.OPEN):
+        least = f" ({many(n, unit)} would show {joined(shows)} nats)" if shows else ""
+        clauses.append(f"no difference in {joined(nouns, 'or')} is shown{least}")
+    if nouns := said.get(differences.BOUND):
+        clauses.append(f"its {joined(nouns)} can be given as a bound only")
+    if nouns := said.get(differences.UNTESTED):
+        clauses.append(f"no difference in {joined(nouns, 'or')} is tested")
+    return f"{'; '.join([start[0].upper() + start[1:], *clauses])}."
 
 
-def _cost(line: dict[str, Any], better: int) -> tuple[str, float]:
-    """Return one of `_KINDS`, and the difference's size; 1 or -1 is its better sign."""
-    size = abs(line["mean"])
-    if line["significant"]:
-        return "better" if line["mean"] * better > 0 else "worse", size
-    if math.isnan(line["p"]):
-        return "not tested", size
-    return "known as a bound only" if line["p"] < LEVEL else "not distinguishable", size
-
-
-def _tallied(tallies: Iterable[tuple[str, Compared, str]]) -> list[str]:
-    """Return sentences on how many rows are better or worse than a reference, by measure.
-
-    One sentence names all references from which no row can be told apart in a measure.
-    """
-    sentences: list[str] = []
-    same: dict[str, list[str]] = defaultdict(list)
+def _tallied(tallies: Iterable[tuple[str, Compared, str]], unit: str) -> list[str]:
+    """Return a sentence on how many rows are better or worse than a reference, by measure."""
+    sentences = []
     for noun, compared, reference in tallies:
         metric, better = _MEASURES[noun]
-        rows: dict[str, list[tuple[float, str]]] = defaultdict(list)
-        for label, one in compared.items():
-            kind, size = _cost(one[metric], better)
-            rows[kind].append((size, label))
-        if rows.keys() == {"not distinguishable"}:
-            same[noun].append(reference)
-        elif rows.keys() - {"not tested"}:
-            parts = [f"{kind} for {_named(rows[kind], kind)}" for kind in _KINDS if kind in rows]
-            sentences.append(f"{noun.capitalize()} against {reference}: {'; '.join(parts)}.")
-    for noun, references in same.items():
-        names = " or ".join(references)
-        sentences.append(f"No row's {noun} is distinguishable from that of {names}.")
+        text = tally([(_code(label), one[metric]) for label, one in compared.items()], better, unit)
+        sentences += [f"{noun.capitalize()} against {reference}: {text}."] if text else []
     return sentences
 
 
-def _named(rows: list[tuple[float, str]], kind: str) -> str:
-    """Return the rows of one kind, the largest difference first, or their number."""
-    if kind not in _DECIDED:
-        return str(len(rows))
-    rows.sort(key=lambda row: -row[0])
-    named = [f"{label} by {number(size)}" for size, label in rows]
-    return ", ".join(named) if len(rows) <= _NAMED else f"{len(rows)} rows, at most {named[0]}"
-
-
-def _pairs(group: Group) -> str:
-    """Return how many differences between rows are significant, where no row is a reference."""
-    table = group.differences
-    table = table[(table["reference"] == "") & table["p"].notna()]
-    tested = int((table["metric"] == "elbo").sum())
-    if not tested:
-        return "No differences between rows are tested."
-    parts = []
-    for noun, metric in (("MI", "mi"), ("bound", "elbo"), ("likelihood", "iw_nll")):
-        lines = table[(table["metric"] == metric) & table["significant"]]
-        means = dict(zip(lines["label"] + " − " + lines["other"], lines["mean"], strict=True))
-        most = max(means, key=lambda label: abs(means[label]), default=None)
-        end = "" if most is None else f" (most: {most}, {number(means[most], plus=True)} nats)"
-        parts.append(f"{noun} in {len(means)}{end}")
-    return f"Of {tested} pairs of rows, these differ significantly: {'; '.join(parts)}."
+def _pairs(group: Group, unit: str) -> list[str]:
+    """Return which differences between rows are shown, where no row is a reference."""
+    table = group.differences[group.differences["reference"] == ""]
+    sentences = []
+    for noun, metric in (("MI", "mi"), ("Bound", "elbo"), ("Likelihood", "iw_nll")):
+        lines = table[table["metric"] == metric].to_dict("records")
+        named = [(f"{_code(one['label'])} − {_code(one['other'])}", one) for one in lines]
+        text = tally(named, 0, unit, "pair")
+        sentences += [f"{noun}, row against row: {text}."] if text else []
+    return sentences or ["No differences between rows are tested."]

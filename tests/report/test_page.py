@@ -23,9 +23,14 @@ from benchmark.report import tables
 from benchmark.report.formats import Cell, Row, Table
 from benchmark.report.grouping import groups
 from benchmark.report.page import page
+from benchmark.report.verdict import reading, verdict
 
 RESULTS = Path(__file__).parents[2] / "results"
-VOID = {"meta", "link", "img", "wbr"}
+VOID = {"meta", "link", "img", "wbr", "input"}
+SVG = (
+    b'<svg xmlns="http://www.w3.org/2000/svg" width="144pt" height="72pt" viewBox="0 0 144 72">'
+    b'<style>path{fill:#008000}</style><path d="M 0 0 H 144 V 72 H 0 z"/></svg>'
+)
 HOSTILE = (
     "<img src=x onerror=alert(1)>",
     "</script><script>alert(1)</script>",
@@ -101,13 +106,15 @@ def everywhere(text: str) -> str:
     table = Table(text, text, (text,), (text,), rows, (text,), text)
     found = [Finding(one["id"], text, True), Finding(None, text, False)]
     lines = [one, two]
-    return page(text, [table], lines, {text: png()}, found)
+    return page(text, [table], lines, {text: png()}, found, verdict=[text], reading=text)
 
 
 def whole(study: str, **more: Any) -> str:
     lines = read_jsonl(RESULTS / f"{study}.jsonl")
-    given = {"images": {"A figure": png()}, "findings": []} | more
-    return page(study, tables.build(groups(lines)), lines, **given)
+    by_table = groups(lines)
+    given = {"images": {"A figure": png(), "Another": SVG}, "findings": []} | more
+    said = {"verdict": verdict(by_table), "reading": reading(by_table)}
+    return page(study, tables.build(by_table), lines, **said, **given)
 
 
 @pytest.fixture(scope="module")
@@ -233,8 +240,12 @@ def test_findings_are_told_and_wrong_ones_warned_of(quickstart: str) -> None:
 
 
 def test_figures_are_inside_with_size_and_words() -> None:
-    told = page("s", [], [], {"Rate": png(30, 20), "Weights": png()}, [])
+    told = page("s", [], [], {"Rate": png(30, 20), "Weights": SVG}, [])
     one, two = [attributes for tag, attributes in Elements(told).found if tag == "img"]
+    assert (two["width"], two["height"]) == ("300", "150")  # as a PNG of 150 dots an inch
+    address, _, content = two["src"].partition(",")
+    assert address == "data:image/svg+xml"
+    assert unquote(content).replace("'", '"').encode() == SVG
     assert (one["width"], one["height"], one["loading"]) == ("30", "20", "lazy")
     assert base64.b64decode(one["src"].removeprefix("data:image/png;base64,")) == png(30, 20)
     assert (one["alt"], two["alt"]) == ("Figure 1: Rate", "Figure 2: Weights")
@@ -248,6 +259,7 @@ def test_bold_and_dashes_are_those_of_the_table() -> None:
     )
     told = page("s", [Table("t", "t", (), ("MI",), rows, ())], [], {}, [])
     assert '<td data-value="1.5"><strong>≥ 1.50</strong></td>' in told
+    assert ">all " not in told  # one column needs no choice
     assert "<td>–</td>" in told
     assert "<td>?</td>" in told  # nothing to sort by
 

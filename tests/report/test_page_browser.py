@@ -25,6 +25,11 @@ def head(page: "Page", title: str) -> "Locator":
     return page.locator("table.sorted").first.get_by_role("columnheader", name=title, exact=True)
 
 
+def click(column: "Locator") -> None:
+    """Sort by a column."""
+    column.locator(".sort").click()
+
+
 def opened(page: "Page", label: str, table: str = "table.sorted") -> "Locator":
     """A row's group in the first such table, the panel of its runs opened or closed."""
     row = page.locator(f"{table} tbody[data-label={label}]").first
@@ -36,21 +41,21 @@ def test_a_click_on_a_head_sorts_by_value_and_again_the_other_way(visit: Any) ->
     page = visit("small")
     elbo, hours = head(page, "ELBO"), head(page, "hours")
     assert order(page) == ["b", "missing", "a", "c"]
-    elbo.get_by_role("button").click()
+    click(elbo)
     assert order(page) == ["a", "b", "c", "missing"]  # -10 before -9; equals as they were
     assert elbo.get_attribute("aria-sort") == "ascending"
-    elbo.get_by_role("button").click()
+    click(elbo)
     assert order(page) == ["b", "c", "a", "missing"]  # what has no figure stays last
     assert elbo.get_attribute("aria-sort") == "descending"
-    hours.get_by_role("button").click()
+    click(hours)
     assert order(page) == ["a", "b", "missing", "c"]  # 2 before 10: numbers, not texts
     assert (elbo.get_attribute("aria-sort"), hours.get_attribute("aria-sort")) == (
         "none", "ascending",
     )  # fmt: skip
     for _ in range(2):
-        hours.get_by_role("button").click()
+        click(hours)
     assert order(page) == ["b", "missing", "a", "c"]  # as the study has them
-    head(page, "baseline").get_by_role("button").click()
+    click(head(page, "baseline"))
     assert order(page) == ["a", "b", "c", "missing"]
 
 
@@ -60,8 +65,9 @@ def test_every_column_of_a_study_sorts_as_its_figures(visit: Any) -> None:
     table = page.locator("table.sorted").first
     columns = table.locator("> thead th").count()
     assert columns > 10
+    page.get_by_label(f"all {columns - 1} columns").first.check()
     for column in range(1, columns):
-        table.locator("> thead button").nth(column).click()
+        table.locator("> thead .sort").nth(column).click()
         shown = table.locator(
             f"> tbody > tr:first-child > :nth-child({column + 1})"
         ).all_inner_texts()
@@ -72,7 +78,12 @@ def test_every_column_of_a_study_sorts_as_its_figures(visit: Any) -> None:
 
 
 def number(text: str) -> float | None:
-    """The first number of a cell: of "≥ 1.50 ± 0.02", 1.5; of a count of updates, the first."""
+    """The first number of a cell: of "≥ 1.50 ± 0.02", 1.5; of a count of updates, the first.
+
+    Of chips it is the number of those alive: "2 collapsed" counts none.
+    """
+    if re.fullmatch(r"(\d (alive|undecided|collapsed)\s*)+", text):
+        return float(text.partition(" alive")[0]) if " alive" in text else 0.0
     found = re.search(r"−?[\d,]+(\.\d+)?", text) if not text.startswith("–") else None
     return float(found[0].replace("−", "-").replace(",", "")) if found else None
 
@@ -80,7 +91,7 @@ def number(text: str) -> float | None:
 def test_sorting_and_opening_work_by_keyboard(visit: Any) -> None:
     page = visit("quickstart")
     mi = head(page, "MI")
-    mi.get_by_role("button").focus()
+    mi.locator(".sort").focus()
     page.keyboard.press("Enter")
     assert mi.get_attribute("aria-sort") == "ascending"
     assert page.locator("#said").inner_text() == "Sorted by MI, ascending"
@@ -104,7 +115,7 @@ def test_a_rows_name_opens_its_runs_and_sorting_keeps_them_together(visit: Any) 
     assert panel.is_visible()
     assert panel.locator("h3").inner_text() == "cyclical: 5 runs"
     assert table.locator(".panel:visible").count() == 1
-    head(page, "KL").get_by_role("button").click()
+    click(head(page, "KL"))
     boxes = [found.bounding_box() for found in (row.locator("> tr > th").first, panel)]
     assert boxes[1]["y"] == pytest.approx(boxes[0]["y"] + boxes[0]["height"], abs=2)
     panel.get_by_text(re.compile(r"^All \d+ settings$")).click()
@@ -183,3 +194,73 @@ def test_the_policy_lets_nothing_out(chromium: "BrowserContext", files: dict[str
     assert page.title() == "quickstart · posterior collapse benchmark"
     page.close()
     assert asked == ["http://server.test/page"]
+
+
+def test_six_columns_until_all_are_asked_for(visit: Any) -> None:
+    """By keyboard, in the first table alone, and without a change of the sorting."""
+    page = visit("quickstart")
+    tables = page.locator("table.sorted")
+    shown = [tables.nth(i).locator("> thead th:visible").count() for i in range(2)]
+    assert shown == [7, 7]
+    click(head(page, "MI"))
+    page.locator(".columns input").first.focus()
+    page.keyboard.press("Space")
+    assert tables.nth(0).locator("> thead th:visible").count() > 15
+    assert tables.nth(1).locator("> thead th:visible").count() == 7
+    assert head(page, "BLEU").is_visible()
+    assert head(page, "MI").get_attribute("aria-sort") == "ascending"
+    page.keyboard.press("Space")
+    assert tables.nth(0).locator("> thead th:visible").count() == 7
+
+
+@pytest.mark.parametrize("width", [400, 1440])
+@pytest.mark.parametrize("how", ["keyboard", "touch"])
+def test_a_definition_opens_beside_its_column_and_closes(
+    chromium: "BrowserContext", files: dict[str, str], how: str, width: int
+) -> None:
+    assert chromium.browser is not None
+    context = chromium.browser.new_context(has_touch=True, viewport={"width": width, "height": 900})
+    page = context.new_page()
+    page.goto(files["quickstart"])
+    column = head(page, "KL")
+    what = column.get_by_role("button", name="What is KL?")
+    what.scroll_into_view_if_needed()
+    if how == "touch":
+        what.tap()
+    else:
+        what.focus()
+        page.keyboard.press("Enter")
+    tip = page.locator(".tip:popover-open")
+    assert "what the code of a sentence costs" in tip.inner_text()
+    box, near = tip.bounding_box(), what.bounding_box()
+    assert box is not None
+    assert near is not None
+    assert box["x"] >= 0
+    assert box["x"] + box["width"] <= width
+    assert 0 <= box["y"] - near["y"] - near["height"] < 10
+    assert column.get_attribute("aria-sort") == "none"  # it was not sorted
+    page.keyboard.press("Escape")
+    assert page.locator(".tip:popover-open").count() == 0
+    context.close()
+
+
+def test_definitions_and_columns_need_no_script(
+    chromium: "BrowserContext", files: dict[str, str]
+) -> None:
+    assert chromium.browser is not None
+    context = chromium.browser.new_context(java_script_enabled=False)
+    page = context.new_page()
+    page.goto(files["quickstart"])
+    page.locator(".columns input").first.check()
+    assert page.locator("table.sorted").first.locator("> thead th:visible").count() > 15
+    page.locator(".what").first.click()
+    assert page.locator(".tip:popover-open").count() == 1
+    context.close()
+
+
+def test_figures_are_drawn_from_the_file_itself(visit: Any) -> None:
+    page = visit("quickstart")
+    for image in page.locator("figure img").all():
+        image.scroll_into_view_if_needed()
+        image.evaluate("image => image.decode()")
+        assert image.evaluate("image => image.naturalWidth") > 0

@@ -10,10 +10,13 @@ pytest_plugins = ["in_chromium"]
 pytestmark = pytest.mark.browser
 
 
-@pytest.mark.parametrize("width", [400, 1440])
+@pytest.mark.parametrize("width", [400, 1000, 1400])
 @pytest.mark.parametrize("name", ["quickstart", "confound_exact", "hostile"])
 def test_nothing_is_wider_than_the_window(visit: Any, name: str, width: int) -> None:
     page = visit(name, width)
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    for choice in page.locator(".columns input").all():
+        choice.check()
     for fold in page.locator("details:visible > summary").all():
         if not fold.evaluate("fold => fold.parentElement.open"):
             fold.click()
@@ -45,6 +48,7 @@ def test_cells_do_not_overlap(visit: Any, width: int) -> None:
 
 def test_head_and_first_column_stay_while_the_box_scrolls(visit: Any) -> None:
     page = visit("confound_exact", 600, 400)
+    page.locator(".columns input").first.check()
     box = page.locator("section > .box").first
     box.scroll_into_view_if_needed()
     before = box.bounding_box()
@@ -70,7 +74,7 @@ def test_text_can_be_read_in_both_schemes(visit: Any, scheme: str) -> None:
     pairs = page.evaluate("""() => {
       const ground = e => { const c = getComputedStyle(e).backgroundColor;
         return c === "rgba(0, 0, 0, 0)" && e.parentElement ? ground(e.parentElement) : c; };
-      const kinds = "h1, p, dt, dd, th, td, a, code, .copy, figcaption, footer";
+      const kinds = "h1, p, dt, dd, th, td, a, code, .copy, .chip, .what, figcaption, footer";
       return [...document.querySelectorAll(kinds)]
         .filter(e => e.checkVisibility())
         .map(e => [getComputedStyle(e).color, ground(e)]); }""")

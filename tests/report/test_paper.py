@@ -348,9 +348,9 @@ def test_a_typed_figure_is_found() -> None:
     assert figures(typed) == ["0.43", "$5$", "10", "1.5", r"3\,\%,"]
 
 
-def test_the_example_is_that_of_the_readme() -> None:
+def test_the_example_is_that_of_the_page_on_methods() -> None:
     (shown,) = re.findall(r"\\begin\{verbatim\}\n(.*?)\\end\{verbatim\}", TEXT, flags=re.DOTALL)
-    assert f"```python\n{shown}```" in (ROOT / "README.md").read_text()
+    assert f"```python\n{shown}```" in (ROOT / "docs" / "methods.md").read_text()
 
 
 def test_each_reference_is_there_and_cited() -> None:

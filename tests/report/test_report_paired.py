@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from made_up import record
 from scipy import stats
+from statsmodels.stats.power import TTestPower
 
 from benchmark.report import formats, tables
 from benchmark.report.formats import Cell, Table
@@ -63,9 +64,16 @@ def test_differences_are_students_and_holms() -> None:
         differences = np.subtract(values, NONE)
         half = stats.t.ppf(0.975, 4) * differences.std(ddof=1) / math.sqrt(5)
         shown = f"{differences.mean():.2f} ± {half:.2f}".replace("-", "−")
+        ends = stats.t.interval(0.90, 4, differences.mean(), stats.sem(differences))
+        shown += " ≈" if max(np.abs(ends)) < 0.2 else ""  # here no adjustment changes it
         assert cell(found, label, "IW-NLL").text == shown
         assert cell(found, label, "p (IW-NLL)").value == pytest.approx(min(1, adjusted[label]))
         assert cell(found, label, "n").text == "5"
+    assert [cell(found, label, "IW-NLL").text.endswith("≈") for label in "abc"] == [0, 0, 1]
+    least = TTestPower().solve_power(nobs=5, alpha=0.05 / 3, power=0.8)
+    deviation = np.subtract(GOOD, NONE).std(ddof=1)
+    assert cell(found, "a", "detectable (IW-NLL)").value == pytest.approx(least * deviation)
+    assert "≈: equal within 0.2 nats by two one-sided t tests" in found.notes[0]
     # All runs have one MI: no test, and nothing that counts in the adjustment.
     assert cell(found, "a", "MI (primary)").text == "0.00 ± 0.00"
     assert "p (MI)" not in found.columns
@@ -85,8 +93,13 @@ def test_only_a_significantly_better_likelihood_is_bold() -> None:
     text = formats.markdown("s", list(found.values()))
     assert text.count("**") == 2
     assert f"**{cell(found['ptb'], 'a', 'IW-NLL').text}**" in text
+    assert found["ptb"].notes[-1] == (
+        "Bold follows one primary outcome: an IW-NLL significantly below that of `none` (paired t "
+        "test over seeds, p < 0.05, adjusted by Holm for 3 rows). Here it marks 1 row."
+    )
     few = build(rows_of("none", 0, NONE[:2]), rows_of("a", 1, GOOD[:2]))
     assert not cell(few["ptb"], "a", "IW-NLL").bold  # two seeds: no test
+    assert not any("Bold" in note for note in few["ptb"].notes)
     loose = build(rows_of("none", 0, NONE, iw_upper_bound=[True] * 5), rows_of("a", 1, GOOD))
     assert not cell(loose["ptb"], "a", "IW-NLL").bold  # that of `none` may be lower than it seems
     assert cell(loose["ptb-minus-none"], "a", "IW-NLL").text.startswith("≥ −0.86")

@@ -9,9 +9,12 @@ from equivalence import equivalence
 from interval_coverage import TABLES, simulate
 from scipy import stats
 from statsmodels.stats.multitest import multipletests
+from statsmodels.stats.power import TTestPower
+from statsmodels.stats.weightstats import ttost_paired
 
 from benchmark.report.statistics import (
     Sentences,
+    detectable,
     holm,
     paired,
     prediction,
@@ -19,6 +22,7 @@ from benchmark.report.statistics import (
     shown,
     summarise,
 )
+from benchmark.report.statistics import equivalence as within
 
 A = [101.2, 100.9, 101.6, 101.1, 100.7, 101.3, 101.9]
 B = [100.8, 100.7, 101.7, 100.2, 100.1, 101.0, 101.1]
@@ -175,3 +179,32 @@ def test_what_makes_no_pairs_is_refused() -> None:
         paired([], [])
     with pytest.raises(ValueError, match="figures of the same sentences"):
         sentences([1.0, 2.0], [1.0])
+
+
+@pytest.mark.parametrize(("n", "tests"), [(3, 1), (3, 19), (5, 1), (5, 3), (10, 6)])
+def test_the_detectable_difference_is_found_in_80_of_100_simulated_studies(
+    n: int, tests: int
+) -> None:
+    """True differences of that size, tested by scipy at Holm's strictest level."""
+    studies = 20_000
+    draws = np.random.default_rng(n + 100 * tests).normal(detectable(n, tests), 1, (studies, n))
+    found = stats.ttest_1samp(draws, 0, axis=1).pvalue < 0.05 / tests
+    assert found.mean() == pytest.approx(0.8, abs=4 * math.sqrt(0.8 * 0.2 / studies))
+
+
+def test_the_detectable_difference_is_that_of_statsmodels() -> None:
+    for n, tests in ((4, 1), (5, 3), (10, 6)):
+        solved = TTestPower().solve_power(nobs=n, alpha=0.05 / tests, power=0.8)
+        assert detectable(n, tests) == pytest.approx(float(solved), rel=1e-4)
+
+
+def test_equivalence_is_shown_where_the_90_per_cent_interval_lies_within_the_margin() -> None:
+    """Against statsmodels, and against the interval of the tool that judges precision."""
+    for shift in (0.0, 0.1, 0.3, -0.3):
+        other = [value + shift for value in B]
+        p = within(paired(A, other), 1.0)
+        assert p == pytest.approx(float(ttost_paired(np.array(A), np.array(other), -1, 1)[0]))
+        assert p is not None
+        assert (p < 0.05) == equivalence(A, other, 1.0).equivalent
+    assert within(paired(A[:2], B[:2]), 1.0) is None
+    assert within(paired(A[:3], A[:3]), 1.0) is None  # nothing varies

@@ -21,12 +21,13 @@ from benchmark.report.figures import (
     rate_distortion,
     schedules,
     spectrum,
+    story,
     style,
 )
 from benchmark.report.formats import slug
 from benchmark.report.grouping import Group
 
-OF_STUDY = (heatmap,)
+OF_STUDY = (story, heatmap)
 OF_TABLE = (forest, rate_distortion, learning, spectrum, positions, schedules)
 FIGURES = (*OF_STUDY, *OF_TABLE)
 
@@ -46,7 +47,7 @@ class Picture:
         return str(self.frame.to_csv(index=False, float_format="%.6g", lineterminator="\n"))
 
     def images(self, *kinds: str) -> list[bytes]:
-        """Return the figure as files of these kinds, ``png`` or ``pdf``."""
+        """Return the figure as files of these kinds, ``png``, ``pdf`` or ``svg``."""
         with style.settings():
             figure = self.figure.draw(self.frame)  # its layout depends on what is written first
             return [style.image(figure, kind) for kind in kinds]

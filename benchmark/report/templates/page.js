@@ -24,14 +24,26 @@
     for (const other of head.parentElement.cells) other.setAttribute("aria-sort", "none");
     head.setAttribute("aria-sort", direction);
     said.textContent = direction === "none"
-      ? "In the study’s order" : `Sorted by ${head.textContent.trim()}, ${direction}`;
+      ? "In the study’s order" : `Sorted by ${head.ariaLabel}, ${direction}`;
   }
 
   for (const table of document.querySelectorAll("table.sorted")) {
     const bodies = [...table.tBodies]; // each is a row and its panel, which stay together
     for (const head of table.tHead.rows[0].cells)
-      head.firstElementChild.addEventListener("click", () => sort(table, bodies, head));
+      head.querySelector(".sort").addEventListener("click", () => sort(table, bodies, head));
   }
+
+  // A definition stands beside the button that opened it; without scripts, amid the window.
+  let asked = null;
+  document.addEventListener("click", (event) => { asked = event.target.closest(".what"); }, true);
+  document.addEventListener("toggle", (event) => {
+    if (event.newState !== "open" || !asked || !event.target.matches(".tip")) return;
+    const [tip, at] = [event.target, asked.getBoundingClientRect()];
+    Object.assign(tip.style, { margin: "0", inset: "auto" });
+    const low = at.bottom + 4 + tip.offsetHeight > innerHeight;
+    tip.style.left = `${Math.max(8, Math.min(at.left, innerWidth - tip.offsetWidth - 8))}px`;
+    tip.style.top = `${Math.max(8, low ? at.top - tip.offsetHeight - 4 : at.bottom + 4)}px`;
+  }, true);
 
   async function copy(button) {
     const command = button.nextElementSibling;
