@@ -31,9 +31,16 @@ def without_rights() -> list[str]:
 
 
 @pytest.fixture(scope="session")
-def slurm() -> Iterator[PrivateSlurm]:
+def cluster() -> Iterator[PrivateSlurm]:
     """A real Slurm of four declared CPUs and two declared GPUs."""
     if lack := missing():
         pytest.skip(lack)
     with PrivateSlurm() as cluster:
         yield cluster
+
+
+@pytest.fixture
+def slurm(cluster: PrivateSlurm) -> Iterator[PrivateSlurm]:
+    """The cluster, without jobs of the test before: a failed one's would keep others waiting."""
+    yield cluster
+    cluster.cancel_all()

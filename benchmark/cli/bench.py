@@ -7,16 +7,16 @@ from argparse import Namespace
 from benchmark.cli.options import DEVICE, command, count, flag, option, repeated
 
 SIZES = ["ptb", "yahoo", "exact"]
-TOGETHER = "runs at a time in the last row, default: one a core; GPU: 4"
+TOGETHER = "runs at a time in the last row; default: one per core, 4 on a GPU"
 
 
 @command(
     repeated("--size", "sizes of a corpus and its model; default: ptb", choices=SIZES),
     repeated("--precision", "default: both", choices=["fp32", "bf16"]),
-    option("--pairs", "default: %(default)s", type=count, default=7, metavar="N"),
-    option("--threads", "of each, default 1", type=count, default=1, metavar="N"),
+    option("--pairs", "pairs of turns; default: %(default)s", type=count, default=7, metavar="N"),
+    option("--threads", "threads of each run; default: 1", type=count, default=1, metavar="N"),
     option("--together", TOGETHER, type=count, metavar="N"),
-    flag("--scaling", "instead: how cost grows with tokens, sentences and samples"),
+    flag("--scaling", "measure instead how cost grows with tokens, sentences and samples"),
     DEVICE,
 )
 def bench(arguments: Namespace) -> int:

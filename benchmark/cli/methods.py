@@ -32,9 +32,9 @@ LONGEST = 40  # characters of a new name
 _TAKEN = {*dir(builtins), "Baseline"}
 
 
-@command(option("name", "a baseline; default: list them", nargs="?", metavar="NAME"))
+@command(option("name", "a baseline; default: list them all", nargs="?", metavar="NAME"))
 def baselines(arguments: Namespace) -> int:
-    """List the baselines, or tell one's formula, source and settings.
+    """List the baselines, or show the formula, source and settings of one.
 
     pcbench baselines
     pcbench baselines cyclical
@@ -135,7 +135,7 @@ def _plot(weights: Sequence[float], marks: str) -> list[str]:
 
 
 @command(
-    option("name", "of baselines/NAME.py and paper/NAME.toml", metavar="NAME"),
+    option("name", "the name in baselines/NAME.py and paper/NAME.toml", metavar="NAME"),
     folder("--folder", "write both files here, not into the clone"),
 )
 def new(arguments: Namespace) -> int:

@@ -150,19 +150,41 @@ def data_folder(text: str) -> Path:
 
 
 STUDY = option("study", "a study file, or its name", type=Path, metavar="STUDY")
-SEEDS = option("--seeds", "only these seeds", type=integers, metavar="0,1")
-DEVICE = option("--device", "default: cpu", choices=["cpu", "cuda"], default="cpu")
-CHECKPOINTS = option("--checkpoint-seconds", "default: 60", type=seconds, default=60.0, metavar="S")
-RESULTS = folder("--results", "of collected records, default: %(default)s", default=Path("results"))
+SEEDS = option("--seeds", "use only these seeds", type=integers, metavar="0,1")
+DEVICE = option(
+    "--device", "where to compute; default: cpu", choices=["cpu", "cuda"], default="cpu"
+)
+CHECKPOINTS = option(
+    "--checkpoint-seconds",
+    "time between checkpoints; default: 60",
+    type=seconds,
+    default=60.0,
+    metavar="S",
+)
+RESULTS = folder(
+    "--results", "folder of collected records; default: %(default)s", default=Path("results")
+)
 # Of a default that is a text, argparse calls `type` too: each time that a command is called.
-RUNS = folder("--runs", "runs ($PCBENCH_RUNS, or results/runs)", type=runs_folder, default="")
-DATA = folder("--data-dir", "prepared data ($PCBENCH_DATA, or .data)", type=data_folder, default="")
-FRESH = flag("--fresh", "train also what --results holds collected records of")
-RETRY = flag("--retry-failed", "also the runs that failed three times")
+RUNS = folder(
+    "--runs",
+    "folder of runs; default: $PCBENCH_RUNS, or results/runs",
+    type=runs_folder,
+    default="",
+)
+DATA = folder(
+    "--data-dir",
+    "folder of prepared data; default: $PCBENCH_DATA, or .data",
+    type=data_folder,
+    default="",
+)
+FRESH = flag("--fresh", "train also the runs whose records are collected in --results")
+RETRY = flag("--retry-failed", "train also the runs that failed three times")
 # How runs are made, here or by Slurm.
 HOW = (FRESH, RETRY, DEVICE, CHECKPOINTS, RUNS, DATA)
-ONLY = repeated("--only", "only this row, or run's id; may be given again", metavar="ROW")
-SET = repeated("--set", "of all rows: train.epochs=3, model.latent=16", metavar="KEY=VALUE")
+ONLY = repeated(
+    "--only", "use only this row, or the run of this id; may be repeated", metavar="ROW"
+)
+SET = repeated("--set", "change a setting of all rows, such as train.epochs=3", metavar="KEY=VALUE")
 
 
 def settings(pairs: Iterable[str]) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:

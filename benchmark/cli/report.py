@@ -17,14 +17,17 @@ if TYPE_CHECKING:
 CHECK = """write nothing; name the tables, and the numbers behind figures, that the records
 contradict; images are not compared"""  # argparse joins the lines
 
+ALL = """instead, write the leaderboard of all collected studies: docs/leaderboard.md and .html, and
+the tables between README.md's markers"""
+
 
 @command(
     option("study", "a study file, or its name", nargs="?", metavar="STUDY"),
     RESULTS,
-    folder("--out", "of tables (paper/tables; DIR/tables of other --results)"),
-    folder("--figures", "of figures (beside the tables)"),
-    flag("--no-figures", "draw none; no page then, but for --page"),
-    file("--page", "the HTML page, or its folder (beside the records)"),
+    folder("--out", "folder of tables; default: paper/tables, or DIR/tables of other --results"),
+    folder("--figures", "folder of figures; default: beside the tables"),
+    flag("--no-figures", "draw no figures; then no page either, unless --page asks for it"),
+    file("--page", "the HTML page, or its folder; default: beside the records"),
     file("--readme", "put the short table between this page's markers"),
     flag("--check", CHECK),
     either(
@@ -32,6 +35,7 @@ contradict; images are not compared"""  # argparse joins the lines
         flag("--quiet", "print only what is wrong or in doubt"),
     ),
     flag("--published", "instead, list what is wrong among published figures"),
+    flag("--all", ALL),
 )
 def report(arguments: Namespace) -> int:
     """Write tables, figures and a page of a collected study.
@@ -40,6 +44,7 @@ def report(arguments: Namespace) -> int:
     pcbench report quickstart --check
     pcbench report quickstart --out /tmp/report --no-figures
     pcbench report --published
+    pcbench report --all
     """
     from benchmark.core.provenance import of_checkout
     from benchmark.report import report as reporting
@@ -49,8 +54,10 @@ def report(arguments: Namespace) -> int:
     if arguments.published:
         print(literature.listing(literature.read(of_checkout(str(literature.FILE)))))
         return 0
+    if arguments.all:
+        return _leaderboard(arguments)
     if arguments.study is None:
-        raise UserError("report: STUDY is missing: a study file or its name, or --published")
+        raise UserError("report: STUDY is missing: a study file or its name, --published or --all")
     result = reporting.read(arguments.study, arguments.results)
     to = _places(result.name, arguments)
     if arguments.check and not result.wrong:
@@ -75,6 +82,35 @@ def report(arguments: Namespace) -> int:
     return 0
 
 
+def _leaderboard(arguments: Namespace) -> int:
+    """Write the leaderboard, or print which of its files differ."""
+    from benchmark.report import leaderboard
+
+    alone = {
+        "STUDY": arguments.study, "--figures": arguments.figures, "--page": arguments.page,
+        "--no-figures": arguments.no_figures, "--full": arguments.full,
+    }  # fmt: skip
+    for name, given in alone.items():
+        if given:
+            raise UserError(f"report --all: is of all studies; leave out {name}")
+    found = leaderboard.read(arguments.results)
+    out = arguments.out or leaderboard.place(arguments.results)
+    readme = arguments.readme
+    if readme is None and out == leaderboard.FOLDER and Path("README.md").exists():
+        readme = Path("README.md")
+    if arguments.check:
+        differing = found.differing(out, readme)
+        return _checked(differing, arguments, f"{out}: is what the records in {found.results} say")
+    written = found.write(out, readme)
+    if not arguments.quiet:
+        print(f"Rows that have been run: {found.rows}, by corpus: {len(found.corpora)}")
+        print(f"Written: {_by_folder([path for path in written if path.suffix != '.html'])}")
+        for page in written:
+            if page.suffix == ".html":
+                print(f"Page:    {page.absolute().as_uri()}")
+    return 0
+
+
 def _places(name: str, arguments: Namespace) -> "Places":
     from benchmark.report.report import places
 
@@ -88,13 +124,18 @@ def _places(name: str, arguments: Namespace) -> "Places":
 
 
 def _check(result: "Report", to: "Places", arguments: Namespace) -> int:
-    """Print what differs, and the command that writes it anew."""
     differing = result.differing(to, arguments.readme)
+    same = f"{result.path}: tables and figures are what the records say"
+    return _checked(differing, arguments, same)
+
+
+def _checked(differing: Sequence[str], arguments: Namespace, same: str) -> int:
+    """Print what differs, and the command that writes it anew; or that all is the same."""
     for one in differing:
         print(one)
     if not differing:
         if not arguments.quiet:
-            print(f"{result.path}: tables and figures are what the records say")
+            print(same)
         return 0
     words = [word for word in arguments.words if word != "--check"]
     print(f"run: pcbench {shlex.join(words)}")

@@ -28,20 +28,20 @@ if TYPE_CHECKING:
 
 
 @command(
-    option("id", "of a record in --results, or enough of its beginning", metavar="ID"),
+    option("id", "the id of a record in --results, or enough of its beginning", metavar="ID"),
     RESULTS,
     file("--from-record", "train nothing: compare this record.json of the same run"),
-    option("--device", "default: the record's", choices=["cpu", "cuda"]),
-    option("--threads", "of the CPU, default: the record's", type=count, metavar="N"),
-    folder("--text", "of a record on somebody's own text"),
-    file("--file", "of a baseline outside baselines/"),
+    option("--device", "where to compute; default: as the record", choices=["cpu", "cuda"]),
+    option("--threads", "threads of the CPU; default: as the record", type=count, metavar="N"),
+    folder("--text", "folder of the text, for a record on somebody's own text"),
+    file("--file", "the file of a baseline outside baselines/"),
     CHECKPOINTS,
     RUNS,
     DATA,
-    flag("--quiet", "no progress on standard error"),
+    flag("--quiet", "show no progress on standard error"),
 )
 def reproduce(arguments: Namespace) -> int:
-    """Do a committed run again and compare its figures.
+    """Train a committed run again and compare its numbers.
 
     It trains in RUNS/reproduced/ID; the same command resumes it. Exit status: 0 if each metric of
     the test split is bit-equal or within the prediction interval over its row's seeds, adjusted

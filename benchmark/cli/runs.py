@@ -19,33 +19,38 @@ if TYPE_CHECKING:
     from benchmark.run.config import RunConfig
 
 INSTEAD = ("data", "baseline", "file", "seed", "preset", "precision")  # of a study
-SET = "without STUDY: the baseline's cycles=8, or train.epochs=3, model.latent=16"
-THREADS = "of the CPU, default 1; results differ by it"
-MEASURED = """a run: prints its figures; or a study: measures the runs whose record is of other
-settings or an older evaluation"""  # argparse joins the lines
+SET = "without STUDY: a setting, such as cycles=8 (the baseline's) or train.epochs=3"
+THREADS = "threads of the CPU; default: 1; results depend on it"
+MEASURED = """a run, whose numbers are printed; or a study: its runs are measured whose records
+have other settings or an older evaluation"""  # argparse joins the lines
 KINDS = ["all", "reconstructions", "prior", "interpolations"]
-LENGTH = "of a text in tokens, default twice the mean sentence"
-GREEDY = "the likeliest word each time: default, but for a language model"
+LENGTH = "tokens of a text at most; default: twice the mean sentence"
+GREEDY = "write the likeliest word each time; the default, but for a language model"
 
 
 @command(
     option("study", "a study file", nargs="?", type=Path, metavar="STUDY"),
     option("--id", "the run of STUDY; `pcbench sweep STUDY --list` prints all"),
-    file("--manifest", "the run --id of this file, not of STUDY"),
+    file("--manifest", "take the run --id from this file, not from STUDY"),
     option("--data", "without STUDY: the data set, such as exact_small", metavar="NAME"),
     option("--baseline", "without STUDY: the baseline", metavar="NAME"),
     file("--file", "without STUDY: a baseline outside baselines/"),
-    option("--seed", "without STUDY: default 0", type=int),
-    option("--preset", "without STUDY: default the data's own"),
-    option("--precision", "without STUDY: default fp32", choices=["fp32", "bf16"]),
+    option("--seed", "without STUDY: the seed; default: 0", type=int),
+    option("--preset", "without STUDY: the preset; default: the data's own"),
+    option("--precision", "without STUDY: the precision; default: fp32", choices=["fp32", "bf16"]),
     options.repeated("--set", SET, metavar="KEY=VALUE"),
     DEVICE,
     RUNS,
     DATA,
-    option("--keep", "weights kept at the end", choices=["none", "best", "all"], default="best"),
+    option(
+        "--keep",
+        "which weights to keep at the end; default: %(default)s",
+        choices=["none", "best", "all"],
+        default="best",
+    ),
     options.CHECKPOINTS,
     option("--threads", THREADS, type=count, default=1, metavar="N"),
-    flag("--quiet", "no progress on standard error"),
+    flag("--quiet", "show no progress on standard error"),
     flag("--dry-run", "print the id and settings without training"),
 )
 def run(arguments: Namespace) -> int:
@@ -160,16 +165,16 @@ def evaluate(arguments: Namespace) -> int:
 
 
 @command(
-    option("id", "of a run, or enough of its beginning, or the run's folder", metavar="ID"),
-    option("--kind", "default: %(default)s", choices=KINDS, default="all"),
-    option("--number", "of each, default 5", type=count, default=5, metavar="N"),
-    option("--seed", "of sentences and draws, default 0", type=int, default=0),
+    option("id", "a run's id, or enough of its beginning, or the run's folder", metavar="ID"),
+    option("--kind", "which texts; default: %(default)s", choices=KINDS, default="all"),
+    option("--number", "how many of each kind; default: 5", type=count, default=5, metavar="N"),
+    option("--seed", "seed of the sentences and draws; default: 0", type=int, default=0),
     option("--max-length", LENGTH, type=count, metavar="N"),
     options.either(
         flag("--greedy", GREEDY, default=None),
-        flag("--sampled", "words drawn from p(x | z)"),
+        flag("--sampled", "draw the words from p(x | z)"),
     ),
-    flag("--json", "one JSON object"),
+    flag("--json", "print one JSON object"),
     RUNS,
     DATA,
 )

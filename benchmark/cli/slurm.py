@@ -10,20 +10,22 @@ from benchmark.cli.studies import frozen_options, load_study
 from benchmark.core import provenance
 from benchmark.core.errors import UserError
 
-PACK = option("--pack", "runs a task, default 1", type=count, default=1, metavar="K")
+PACK = option("--pack", "runs in each task; default: 1", type=count, default=1, metavar="K")
 
 
 @command(
     option("study", "a study file; options follow it", type=Path, metavar="STUDY"),
     PACK,
-    option("--limit", "tasks at a time", type=count, metavar="N"),
+    option("--limit", "tasks at a time, at most", type=count, metavar="N"),
     options.SEEDS,
     options.ONLY,
     options.SET,
     *options.HOW,
-    folder("--results", "of collected records (results; its table in paper/tables)"),
-    flag("--dry-run", "print the sbatch commands only"),
-    flag("--test-only", "ask sbatch whether it would do"),
+    folder(
+        "--results", "folder of collected records; default: results, with tables in paper/tables"
+    ),
+    flag("--dry-run", "print the sbatch commands, and submit nothing"),
+    flag("--test-only", "let sbatch check the commands, and submit nothing"),
 )
 def submit(arguments: Namespace) -> int:
     """Submit what of a study is not done to Slurm; slurm/submit.sh calls it.
@@ -57,11 +59,11 @@ def submit(arguments: Namespace) -> int:
 
 
 @command(
-    option("manifest", "of `pcbench submit`", type=Path, metavar="MANIFEST"),
+    option("manifest", "a manifest of `pcbench submit`", type=Path, metavar="MANIFEST"),
     option("--index", "default: $SLURM_ARRAY_TASK_ID", type=int, metavar="I"),
     PACK,
-    option("--offset", "added to the index", type=int, default=0, metavar="N"),
-    flag("--report", "instead: collect and report"),
+    option("--offset", "number to add to the index", type=int, default=0, metavar="N"),
+    flag("--report", "collect and report instead"),
 )
 def task(arguments: Namespace) -> int:
     """Run one task of a submitted array; slurm/array.sbatch calls it.

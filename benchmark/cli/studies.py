@@ -15,9 +15,9 @@ if TYPE_CHECKING:
     from benchmark.sweep.study import Study
 
 
-EXPECTED = "only these seeds are expected"
-JOBS = "runs at a time, default 1"
-REDO = "train a row, a run's id, or all stale records again; what is there stays until then"
+EXPECTED = "expect only these seeds"
+JOBS = "runs at a time; default: 1"
+REDO = "train a row, the run of an id, or all stale records again; old records stay until then"
 
 
 @command(
@@ -30,14 +30,14 @@ REDO = "train a row, a run's id, or all stale records again; what is there stays
     RESULTS,
     *options.HOW,
     options.either(
-        flag("--list", "print all ids, one a line"),
+        flag("--list", "print all ids, one per line"),
         flag("--pending", "print the ids without a record"),
         flag("--dry-run", "print what would run"),
         flag("--status", "print the state of all runs"),
     ),
 )
 def sweep(arguments: Namespace) -> int:
-    """Run all of a study that has no record yet.
+    """Run all runs of a study that have no record yet.
 
     pcbench sweep paper/quickstart.toml --jobs 2
     pcbench sweep main --seeds 0,1 --only cyclical --device cuda
@@ -95,9 +95,11 @@ def sweep(arguments: Namespace) -> int:
     ONLY,
     SET,
     RESULTS,
-    options.file("--from", "also the records of another collected file, checked", dest="other"),
+    options.file(
+        "--from", "take also the records of another collected file, after checks", dest="other"
+    ),
     flag("--replace", "take records that differ from collected ones"),
-    flag("--prune", "drop records the study no longer names"),
+    flag("--prune", "drop records that the study no longer names"),
     RUNS,
 )
 def collect(arguments: Namespace) -> int:

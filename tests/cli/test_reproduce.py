@@ -284,9 +284,11 @@ def test_the_threads_of_the_record_are_used(
     assert records.read(Path("other/reproduced") / lines[0]["id"] / "record.json")
 
 
-def test_the_run_that_the_readme_does_again_is_committed_and_still_that_run() -> None:
+def test_the_run_that_the_documents_do_again_is_committed_and_still_that_run() -> None:
     root = Path(__file__).parents[2]
-    (name,) = re.findall(r"^pcbench reproduce (\S+) ", (root / "README.md").read_text(), re.M)
+    (name,) = re.findall(
+        r"^pcbench reproduce (\S+) ", (root / "docs" / "report.md").read_text(), re.M
+    )
     known = find(name, root / "results")
     assert find(name[:-4], root / "results") == known  # no other id begins so
     assert rebuild(known.line, str(known.path)).id == name

@@ -255,15 +255,15 @@ def test_what_the_report_refuses_is_refused(tmp_path: Path) -> None:
         read_records("min", tmp_path)
 
 
-# The README --------------------------------------------------------------------------------------
+# The page on Python -------------------------------------------------------------------------------
 
 
 def blocks() -> list[str]:
-    text = (ROOT / "README.md").read_text()
-    return [b for b in re.findall(r"```python\n(.*?)```", text, re.DOTALL) if "(Baseline)" not in b]
+    text = (ROOT / "docs" / "python.md").read_text()
+    return re.findall(r"```python\n(.*?)```", text, re.DOTALL)
 
 
-def test_the_training_loop_of_the_readme_trains() -> None:
+def test_the_training_loop_of_the_page_trains() -> None:
     (code,) = [block for block in blocks() if "VAELoss" in block]
     torch.manual_seed(0)
     names: dict[str, Any] = {}
@@ -272,7 +272,7 @@ def test_the_training_loop_of_the_readme_trains() -> None:
     assert names["rec"].item() < 20 * np.log(2) - 0.5  # nats of 20 fair coins
 
 
-def test_the_finished_run_of_the_readme_is_used(
+def test_the_finished_run_of_the_page_is_used(
     done: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (code,) = [block for block in blocks() if "load_run" in block]

@@ -43,7 +43,7 @@ def test_files_are_complete_and_the_same_every_time() -> None:
     with matplotlib.rc_context({"font.size": 30, "axes.facecolor": "red", "text.usetex": True}):
         # a user's own settings
         second = [picture.images("png", "pdf") for picture in figures.pictures("s", groups(lines))]
-    assert len(first) == 6
+    assert len(first) == 7
     assert first == second
     for png, pdf in first:
         assert png.startswith(b"\x89PNG")
@@ -65,11 +65,11 @@ def test_odd_labels_and_data_sets_are_drawn() -> None:
         figure = forest.draw(forest.rows(grouping.groups(lines)[0]))
         plane = rate_distortion.draw(rate_distortion.rows(grouping.groups(lines)[0]))
     shown = [text.get_text() for text in figure.axes[0].get_yticklabels()]
-    assert shown[:2] == ["$x_1$ 100 %", "_hidden <b>&amp;"]
-    assert shown[2] == "größe 漢字 🙂"
-    named = [text.get_text() for text in plane.legends[0].get_texts()]
-    assert named[:2] == shown[:2]
-    assert shown[3] == "x" * 34 + "\n" + "x" * 26
+    assert shown[:2] == ["$x_1$ 100 % (1)", "_hidden <b>&amp; (1)"]
+    assert shown[2] == "größe 漢字 🙂 (1)"
+    named = {text.get_text() for text in plane.axes[0].texts}
+    assert {"$x_1$ 100 %", "_hidden <b>&amp;", "größe 漢字 🙂", "a b"} <= named
+    assert shown[3] == "x" * 26 + "\n" + "x" * 26 + "\n" + "x" * 8 + " (1)"
 
 
 def test_one_run_alone() -> None:
@@ -108,7 +108,7 @@ def test_an_auto_encoder_far_away_squashes_no_axis_and_is_told() -> None:
     assert any("autoencoder\n(KL 46." in text for text in told)
     assert {"lstm_lm: NLL 29.83", "truth: NLL 27.23"} <= set(told)
     assert curves.axes[0].get_ylim()[0] > -35  # its ELBO is -68
-    assert any("ELBO to −6" in text.get_text() for text in curves.axes[0].get_legend().get_texts())
+    assert any("ELBO to −6" in text.get_text() for text in curves.legends[0].get_texts())
     kl = next(panel for panel in trees.axes if panel.get_xlabel().startswith("KL"))
     assert kl.get_xlim()[1] < 4
     assert "+46.4 →" in [text.get_text() for text in kl.texts]
@@ -119,13 +119,13 @@ def test_the_truth_by_position_is_a_line_in_every_panel() -> None:
     truth = frame[(frame["role"] == "truth") & ~frame["later"]]
     with style.settings():
         figure = positions.draw(frame)
-    assert len(figure.axes) == 4
+    assert len(figure.axes) == 3
+    (legend,) = figure.legends
+    assert [text.get_text() for text in legend.get_texts()].count("truth: class known") == 1
     for panel in figure.axes:
-        legend = panel.get_legend()
-        assert [text.get_text() for text in legend.get_texts()].count("truth: class known") == 1
         (line,) = (
             one for one in panel.get_lines()
-            if one.get_color() == "black" and len(one.get_xdata()) == len(truth)
+            if one.get_color() == "#000000" and len(one.get_xdata()) == len(truth)
         )  # fmt: skip
         np.testing.assert_allclose(line.get_ydata(), truth["difference"])
         low, high = panel.get_ylim()
@@ -137,31 +137,48 @@ def test_every_axis_has_a_unit() -> None:
     for module in figures.OF_TABLE:
         with style.settings():
             figure = module.draw(module.rows(lines))
-        texts = [figure.get_supxlabel(), figure.get_supylabel()]
-        texts += [label for axes in figure.axes for label in (axes.get_xlabel(), axes.get_ylabel())]
-        shown = [" ".join(text.split()) for text in texts if text]
-        assert shown
-        for text in shown:
-            assert "(" in text or text == "token position in the sentence", text
+        for panel in figure.axes:
+            across = f"{panel.get_xlabel()} {figure.get_supxlabel()}".strip()
+            up = panel.get_ylabel() + panel.get_title(loc="left") + figure.get_supylabel()
+            assert "(" in across or across == "token position in the sentence", module
+            assert "(" in up or panel is not figure.axes[0] or module is forest, module
 
 
-def test_a_row_looks_the_same_in_every_figure_and_like_no_other() -> None:
-    looks = [style.look(place, "") for place in range(35)]
-    assert len({(tuple(look.colour), look.marker) for look in looks}) == 35
-    assert len({(tuple(look.colour), str(look.line)) for look in looks}) == 35
-    near = [style.look(place, "") for place in range(3, 8)]
-    assert len({tuple(look.colour) for look in near}) == len({str(look.line) for look in near}) == 5
-    lines = grouping.groups(records("quickstart"))[0]
+def test_axes_say_which_way_is_better_and_where_they_are_logarithmic() -> None:
+    lines = grouping.groups(records("exact"))[0]
     with style.settings():
-        plane = rate_distortion.draw(rate_distortion.rows(lines))
         curves = learning.draw(learning.rows(lines))
-    seen = [
-        {text.get_text().split("\n")[0]: handle.get_color() for text, handle in zip(
-            legend.get_texts(), legend.legend_handles, strict=True)}
-        for legend in (plane.legends[0], curves.axes[0].get_legend())
-    ]  # fmt: skip
-    for label in ("none", "autoencoder", "monotonic", "cyclical", "delayed_linear"):
-        assert seen[0][label] == seen[1][label]
+        trees = forest.draw(forest.rows(lines))
+    titles = [panel.get_title(loc="left") for panel in curves.axes]
+    assert sum("validation ELBO, higher is better" in title for title in titles) == 1
+    (kl,) = [panel for panel in curves.axes if panel.get_title(loc="left").startswith("KL (nats")]
+    assert kl.get_yscale() == "symlog"
+    assert "log scale above 1" in kl.get_title(loc="left")
+    for panel in trees.axes:
+        assert ("lower is better" in panel.get_xlabel()) == panel.get_xlabel().startswith("IW-NLL")
+    assert "cyclical (3)" in [text.get_text() for text in trees.axes[0].get_yticklabels()]
+
+
+def test_curves_begin_at_their_first_validation_on_an_axis_from_step_0() -> None:
+    frame = learning.rows(grouping.groups(records("quickstart"))[0])
+    with style.settings():
+        figure = learning.draw(frame)
+    first = frame[frame["seed"].notna()]["step"].min()
+    for panel in figure.axes[:-1]:  # the last shows the weight, whose path begins at 0
+        assert panel.get_xlim()[0] == 0
+        starts = [line.get_xdata()[0] for line in panel.get_lines() if len(line.get_xdata()) > 2]
+        assert min(starts) == first > 0
+
+
+def test_a_figure_has_one_legend() -> None:
+    group = grouping.groups(records("exact"))[0]
+    for module in (learning, positions, rate_distortion):
+        with style.settings():
+            figure = module.draw(module.rows(group))
+        (legend,) = figure.legends
+        assert all(panel.get_legend() is None for panel in figure.axes)
+        names = [text.get_text() for text in legend.get_texts()]
+        assert len(set(names)) == len(names)
 
 
 def test_codings_of_one_text_have_figures_of_their_own() -> None:
@@ -185,5 +202,8 @@ def test_limits_and_facets() -> None:
     assert style.limits([2.0], least=1.0, spare=0.0) == (1.5, 2.5)
     table = learning.rows(grouping.groups(records("exact"))[0])
     parts = style.facets(table)
-    assert [len(part) for part in parts] == [7, 7, 7, 6]  # with both references in each
-    assert all({"lstm_lm", "none"} <= {label for _, label, _ in part} for part in parts)
+    assert [len(part) for part in parts] == [8, 9, 8]  # with both references in each
+    assert all({"lstm_lm", "none"} <= {row.label for row in part} for part in parts)
+    assert [style.heading(part, 3) for part in parts] == [
+        "schedules", "constant weights, free bits", "network, training",
+    ]  # fmt: skip

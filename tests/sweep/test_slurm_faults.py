@@ -47,11 +47,11 @@ def test_a_warning_requeues_and_the_rerun_ends_as_if_undisturbed(place: SlurmStu
 
 
 def test_the_time_limit_warns_by_itself(place: SlurmStudy) -> None:
-    """Slurm looks at limits every 30 s only."""
-    place.order("slow", "3")  # 28 steps: nobody gets through within the minute
-    number = array(place, "--time=1", "--signal=B:USR1@50")
+    """Slurm looks at limits every 30 s only, so it warns 50 to 80 s before the end."""
+    place.order("slow", "3")  # 28 steps: nobody gets through before the warning
+    number = array(place, "--time=2", "--signal=B:USR1@50")
     poll(lambda: {j.state for j in place.slurm.queue(number)} == {"RUNNING"}, 30, "the start")
-    poll(lambda: {j.state for j in place.slurm.queue(number)} == {"PENDING"}, 60, "the requeue")
+    poll(lambda: {j.state for j in place.slurm.queue(number)} == {"PENDING"}, 110, "the requeue")
     assert resumed(place) == [False, False]
     place.recall("slow")
     place.wait()

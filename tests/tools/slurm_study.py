@@ -170,7 +170,11 @@ class SlurmStudy:
 
     def wait_begun(self, number: int = 1) -> None:
         """Wait until so many processes have begun to train."""
-        poll(lambda: len(self.began()) >= number, 60, f"{number} runs to begin; {self.logs()}")
+        try:
+            poll(lambda: len(self.began()) >= number, 120, f"{number} runs to begin")
+        except TimeoutError as error:
+            queue = "\n".join(map(str, self.slurm.queue()))
+            raise TimeoutError(f"{error}\n{queue}\n{self.logs()}") from None
 
     def logs(self) -> str:
         """All that was said in the jobs and runs."""

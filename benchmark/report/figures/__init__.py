@@ -21,12 +21,13 @@ from benchmark.report.figures import (
     rate_distortion,
     schedules,
     spectrum,
+    story,
     style,
 )
 from benchmark.report.formats import slug
 from benchmark.report.grouping import Group
 
-OF_STUDY = (heatmap,)
+OF_STUDY = (story, heatmap)
 OF_TABLE = (forest, rate_distortion, learning, spectrum, positions, schedules)
 FIGURES = (*OF_STUDY, *OF_TABLE)
 

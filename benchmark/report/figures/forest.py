@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from benchmark.core.measures import SIGNS
-from benchmark.report.figures import runs, style
+from benchmark.report.figures import looks, runs, style
 from benchmark.report.frame import bound
 from benchmark.report.grouping import Group
 from benchmark.report.statistics import number, summarise
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 NAME = "forest"
 COLUMNS = ("metric", "reference", *runs.ROW, "seed", "value", "low", "high", "n", "bound")
 NAMES = {"iw_nll": "IW-NLL", "kl": "KL", "mi": "MI"}
+LOWER = ("iw_nll",)  # of these, less is better; of the others neither is
 LEAST = 0.2  # nats that an axis shows at least: nothing less is a difference worth a look
 SPREAD = 0.22  # of a row's height, over which its seeds are spread
 FAR = 0.6  # of what runs need of an axis: a truth further away is given as text
@@ -85,22 +86,33 @@ def draw(frame: pd.DataFrame) -> Figure:
     frame = frame.fillna({"reference": ""})
     comparisons = list(frame.groupby(["metric", "reference"], sort=False))
     shown = style.rows_of(frame)
-    names = [style.printable(row.label, 34) for row in shown]
-    height = sum(0.17 * (1 + name.count("\n")) for name in names) + 0.75
+    names = [style.printable(f"{row.label} {_seeds(frame, row.label)}", 26) for row in shown]
+    height = sum(style.LINE * (0.25 + 1 + name.count("\n")) for name in names) + 1.25
     figure, ((*panels,),) = style.grid(1, len(comparisons), style.WIDE, height, sharey=True)
     for panel, (_, part) in zip(panels, comparisons, strict=True):
         metric, reference = part.iloc[0][["metric", "reference"]]
         _scale(panel, part, bool(reference))
         for line, row in enumerate(shown):
-            look = style.look(row.place, row.role)
-            _line(panel, part[part["label"] == row.label], line, look)
-        minus = f"\nminus that of {style.printable(reference, 20)}" if reference else ""
-        panel.set_xlabel(f"{NAMES[metric]}{minus}\n({style.NATS})")
+            _line(panel, part[part["label"] == row.label], line, row.look)
+        minus = f" minus\n{style.printable(reference, 16)}'s" if reference else ""
+        better = "\n(lower is better)" if metric in LOWER else ""
+        panel.set_xlabel(f"{NAMES[metric]}{minus}{better}")
+    what = "difference paired by seed" if frame["reference"].any() else "test split"
+    figure.supxlabel(f"{what} ({style.NATS})")
+    panels[0].annotate("row (number of seeds)", (0, 1), xycoords="axes fraction", xytext=(-4, 2),
+                       textcoords="offset points", ha="right", va="bottom")  # fmt: skip
     panels[0].set_yticks(range(len(shown)), names)
     panels[0].set_ylim(len(shown) - 0.4, -0.6)
     for panel in panels[1:]:
         panel.tick_params(left=False)
     return figure
+
+
+def _seeds(frame: pd.DataFrame, label: str) -> str:
+    """Return over how many seeds a row's means are, "(3)", or "(2-3)" where panels differ."""
+    counts = frame[(frame["label"] == label) & frame["seed"].isna()]["n"].dropna()
+    ends = dict.fromkeys([int(counts.min()), int(counts.max())])
+    return f"({'–'.join(map(str, ends))})"
 
 
 def _scale(panel: Axes, part: pd.DataFrame, difference: bool) -> None:
@@ -112,9 +124,10 @@ def _scale(panel: Axes, part: pd.DataFrame, difference: bool) -> None:
         low, high = min(span[0], value), max(span[1], value)
         if high - low <= (1 + FAR) * (span[1] - span[0]):
             span = style.limits([*values, value], LEAST)
-            panel.axvline(value, color="black", ls=style.look(0, "truth").line, lw=0.8, zorder=1)
-            panel.annotate("truth", (value, 1), xycoords=("data", "axes fraction"), fontsize=6,
-                           ha="center", va="bottom")  # fmt: skip
+            panel.axvline(value, color="black", ls=looks.TRUTH.line, lw=0.8, zorder=1)
+            side = "left" if value < sum(span) / 2 else "right"
+            panel.annotate("truth", (value, 1), xycoords=("data", "axes fraction"), ha=side,
+                           va="bottom")  # fmt: skip
         else:
             _beyond(panel, f"truth {number(value, plus=difference)}", value > span[1], 1.0,
                     va="bottom", xycoords="axes fraction")  # fmt: skip
@@ -127,10 +140,10 @@ def _scale(panel: Axes, part: pd.DataFrame, difference: bool) -> None:
 def _beyond(panel: Axes, text: str, right: bool, y: float, **more: object) -> None:
     """Tell at the edge of a panel what lies beyond it."""
     text, side = (f"{text} →", "right") if right else (f"← {text}", "left")
-    panel.annotate(text, (int(right), y), fontsize=6, ha=side, **more)  # type: ignore[arg-type]
+    panel.annotate(text, (int(right), y), ha=side, **more)  # type: ignore[arg-type]
 
 
-def _line(panel: Axes, points: pd.DataFrame, line: int, look: style.Look) -> None:
+def _line(panel: Axes, points: pd.DataFrame, line: int, look: looks.Look) -> None:
     """Draw a row: seeds pale, mean and interval dark; or where the mean lies outside."""
     panel.axhline(line, color="0.93", lw=0.5, zorder=0)
     seeds = points[points["seed"].notna()]
@@ -148,9 +161,9 @@ def _line(panel: Axes, points: pd.DataFrame, line: int, look: style.Look) -> Non
         interval = math.isfinite(mean["low"])
         if interval:
             panel.plot([mean["low"], mean["high"]], [line, line], color=look.colour, lw=1.2)
-        panel.plot(mean["value"], line, color=look.colour, marker=look.marker or "|", ms=4,
-                   zorder=3)  # fmt: skip
+        given = style.marks(look, 4.5)
+        panel.plot(mean["value"], line, zorder=3, **(given | {"marker": look.marker or "|"}))
         if mean["bound"]:
             end = max(mean["high"], *seeds["value"]) if interval else mean["value"]
             panel.annotate(mean["bound"], (end, line), xytext=(4, 0), textcoords="offset points",
-                           fontsize=6, ha="left", va="center")  # fmt: skip
+                           ha="left", va="center")  # fmt: skip

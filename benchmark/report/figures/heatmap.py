@@ -29,10 +29,10 @@ DIFFERENCE = "iw_nll minus lstm_lm"
 # difference are palest at 0, blue where it is better and red where it is worse.
 PANELS = {
     "alive": ("alive\n(seeds of n)", "light:#74a9d8"),
-    "mi": (f"{MEASURES['mi'].title}\n({style.NATS})", "light:#66bd94"),
-    "excess": (f"{MEASURES['excess'].title}\n({style.NATS})", "light:#f0a060"),
+    "mi": (f"{MEASURES['mi'].title}\n(nats)", "light:#66bd94"),
+    "excess": (f"{MEASURES['excess'].title}\n(nats)", "light:#f0a060"),
     DIFFERENCE: (
-        f"{MEASURES['iw_nll'].title} minus lstm_lm's\n({style.NATS})",
+        f"{MEASURES['iw_nll'].title} minus\nlstm_lm's (nats)",
         "blend:#6aa2dc,#f6f6f6,#ec7d6c",
     ),
 }
@@ -40,8 +40,7 @@ COLUMNS = ("measure", "data", "information", *runs.ROW, "value", "undecided", "n
 LEAST = 6  # rows of a study from which on it has heat maps: fewer are read from its tables
 USUAL = 0.9  # share of the values that set a panel's colours; what lies beyond has the last one
 NEAR = 0.1  # nats of difference at which colours are full, at least
-LINE, CELL = 0.165, 0.4  # inches: the height of a cell, and its least width
-SIZE = 6  # points, of a cell's text
+LINE, BROKEN = 0.17, 0.23  # inches: the height of a cell, and where a name takes two lines
 
 
 def title(study: str, frame: pd.DataFrame) -> str:
@@ -49,8 +48,8 @@ def title(study: str, frame: pd.DataFrame) -> str:
     undecided = "; ?: some seeds are undecided" if frame["undecided"].gt(0).any() else ""
     bounds = "; ≤, ≥: bounds only" if frame["bound"].ne("").any() else ""
     return (
-        f"Rows of {study} by data set, test split (mean over seeds; {DASH}: no record, or no such "
-        f"figure{undecided}{bounds}; each panel has colours of its own)"
+        f"Rows of {study} by data set, test split (mean over seeds, nats per sentence; {DASH}: no "
+        f"record, or no such figure{undecided}{bounds}; each panel has colours of its own)"
     )
 
 
@@ -72,7 +71,9 @@ def rows(groups: Sequence[Group]) -> pd.DataFrame:
         head = {"data": group.title, "information": true.information if true else math.nan}
         for label, of in group.runs.groupby("label", sort=False):
             role = max(of["role"])  # a run without a record has none, ""
-            row = head | {"place": of["place"].iloc[0], "label": label, "role": role}
+            baseline = next(filter(None, of["baseline"]), "")
+            row = head | {"place": of["place"].iloc[0], "label": label, "role": role,
+                          "baseline": baseline}  # fmt: skip
             values = _values(group, str(label), of[of["status"] == "done"])
             table += [row | {"measure": one, "bound": ""} | values.get(one, {}) for one in PANELS]
     found = runs.frame(table, COLUMNS).sort_values("information", kind="stable")
@@ -103,14 +104,17 @@ def draw(frame: pd.DataFrame) -> Figure:
     """Draw a heat map a measure, side by side as far as the width of a page goes."""
     measures, data = frame["measure"].unique(), frame.drop_duplicates("data")
     labels = frame.sort_values("place", kind="stable")["label"].unique()
-    names = [style.printable(label, 34) for label in labels]
+    names = [style.printable(label, 22) for label in labels]
     heads = [_head(name, of) for name, of in zip(data["data"], data["information"], strict=True)]
+    widths = [_width(frame[frame["measure"] == measure], len(data)) for measure in measures]
     room = style.WIDE - 0.2 - _inches(names)
-    abreast = max(1, min(len(measures), int(room / (CELL * len(data)))))
+    abreast = len(measures) if sum(widths) <= room else min(len(measures), 2)
+    abreast = 1 if max(widths) > room / abreast and abreast == 2 else abreast
     down = math.ceil(len(measures) / abreast)
-    line = LINE * max(1.0, 0.7 * max(1 + name.count("\n") for name in names))
-    height = line * len(names) + _inches(heads) + 0.4
-    figure, panels = style.grid(down, abreast, style.WIDE, down * height)
+    line = BROKEN if any("\n" in name for name in names) else LINE
+    height = line * len(names) + _inches(heads) + 0.45
+    ratios = widths if down == 1 else [1.0] * abreast
+    figure, panels = style.grid(down, abreast, style.WIDE, down * height, width_ratios=ratios)
     flat = [panel for across in panels for panel in across]
     for i, (panel, measure) in enumerate(zip(flat, measures, strict=False)):
         cells = frame[frame["measure"] == measure].drop_duplicates(["label", "data"])
@@ -123,6 +127,13 @@ def draw(frame: pd.DataFrame) -> Figure:
     return figure
 
 
+def _width(cells: pd.DataFrame, columns: int) -> float:
+    """Return the inches that a panel needs: for its cells, and for its title."""
+    texts = [_text(one) for one in cells[cells["value"].notna()].to_dict("records")]
+    title = PANELS[cells["measure"].iloc[0]][0].split("\n")
+    return max(columns * (_inches(texts) + 0.08), _inches(title) + 0.1)
+
+
 def _head(data: str, information: float) -> str:
     """Return what stands above a column."""
     known = f"\nI(x; c) {number(information)}" if math.isfinite(information) else ""
@@ -131,7 +142,7 @@ def _head(data: str, information: float) -> str:
 
 def _inches(texts: Sequence[str]) -> float:
     """Return the length of the longest line of all texts."""
-    return 0.058 * max(len(line) for text in texts for line in text.split("\n"))
+    return style.LETTER * max(len(line) for text in texts for line in text.split("\n"))
 
 
 def _panel(panel: Axes, cells: pd.DataFrame, labels: list[str], data: list[str]) -> None:
@@ -153,12 +164,12 @@ def _panel(panel: Axes, cells: pd.DataFrame, labels: list[str], data: list[str])
         for of in ("colour", "text")
     )
     sns.heatmap(
-        colour, annot=text.fillna(""), fmt="", annot_kws={"size": SIZE, "color": "black"},
+        colour, annot=text.fillna(""), fmt="", annot_kws={"color": "black", "size": style.TEXT},
         cmap=sns.color_palette(PANELS[measure][1], as_cmap=True),
         vmin=low, vmax=high, cbar=False, linewidths=0.5, linecolor="white", ax=panel,
     )  # fmt: skip
     for y, x in zip(*colour.isna().to_numpy().nonzero(), strict=True):
-        panel.text(x + 0.5, y + 0.5, DASH, size=SIZE, color="0.4", ha="center", va="center")
+        panel.text(x + 0.5, y + 0.5, DASH, color="0.4", ha="center", va="center")
     panel.tick_params(length=0, labeltop=True, labelbottom=False)
     panel.set(xlabel="", ylabel="")
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from benchmark.report.figures import runs, style
+from benchmark.report.figures import looks, runs, style
 from benchmark.report.grouping import Group
 from benchmark.report.statistics import number
 
@@ -17,16 +17,17 @@ if TYPE_CHECKING:
 
 NAME = "learning"
 AXES = {
-    "elbo": "ELBO (nats\nper sentence)",
-    "kl": "KL (nats per\nsentence)",
-    "mi": "MI (nats per\nsentence)",
-    "z_use": "z_use (nats\nper sentence)",
-    "au": "active units\n(count)",
-    "weight": "KL weight\n(factor)",
+    "elbo": f"validation ELBO, higher is better ({style.NATS})",
+    "kl": f"KL ({style.NATS})",
+    "mi": f"MI ({style.NATS})",
+    "z_use": f"z_use ({style.NATS})",
+    "au": "active units (count)",
+    "weight": "KL weight (factor)",
 }
 COLUMNS = (*runs.ROW, "seed", "step", *AXES)
 TRUE = {"elbo": "true entropy", "kl": "I(x; c)", "mi": "I(x; c)"}
 LOGARITHMIC = 10.0  # nats of KL or z_use from which on the axis is logarithmic above 1 nat
+SYMLOG = ", log scale above 1"
 EARLY = 0.15  # of an ELBO's points, the worst, may lie below its axis
 
 
@@ -67,15 +68,16 @@ def rows(group: Group) -> pd.DataFrame:
 def draw(frame: pd.DataFrame) -> Figure:
     """Draw metrics one below another, rows of the study side by side where they are many."""
     parts = style.facets(frame)
-    low, notes = _lowest(frame)
+    low, notes = lowest(frame)
     curves, true = frame[frame["role"] != "truth"], frame[frame["role"] == "truth"]
     shown = [metric for metric in AXES if curves[metric].notna().any()]
-    heights = [0.75 if metric == "weight" else 1.15 for metric in shown]
-    ratios = [0.55 if metric == "weight" else 1 for metric in shown]
+    symlog = {metric for metric in ("kl", "z_use") if curves[metric].max() > LOGARITHMIC}
+    heights = [0.7 if metric == "weight" else 1.1 for metric in shown]
+    ratios = [0.5 if metric == "weight" else 1 for metric in shown]
     figure, panels = style.faceted(
         parts, heights, notes, sharex="col", sharey="row", height_ratios=ratios
     )
-    look = style.look(0, "truth")
+    look = looks.TRUTH
     for metric, line in zip(shown, panels, strict=True):
         for panel, part in zip(line, parts, strict=True):
             for row in part:
@@ -86,40 +88,52 @@ def draw(frame: pd.DataFrame) -> Figure:
                     style.curves(panel, points, "step", metric, row)
             for value in true[metric].dropna():
                 panel.axhline(value, color=look.colour, ls=look.line, lw=0.8, zorder=0)
-        line[0].set_ylabel(AXES[metric])
-        _scale(line[0], metric, frame[metric].dropna(), low)
+        name = AXES[metric].replace(")", f"{SYMLOG})") if metric in symlog else AXES[metric]
+        line[0].set_title(style.printable(name, 36 if len(parts) == 1 else 80))
+        scale(line[0], metric, frame[metric].dropna(), low, metric in symlog)
         for value in true[metric].dropna():
+            low_end, high_end = line[0].get_ylim()
+            if metric not in symlog:  # its name has room above
+                room = value + 0.16 * (high_end - low_end)
+                line[0].set_ylim(low_end, max(high_end, room))
             line[0].annotate(
                 TRUE[metric], (1, value), xycoords=("axes fraction", "data"), xytext=(0, 1),
-                textcoords="offset points", ha="right", va="bottom", fontsize=6,
+                textcoords="offset points", ha="right", va="bottom",
             )  # fmt: skip
-    for panel in panels[-1]:
+    for part, top, panel in zip(parts, panels[0], panels[-1], strict=True):
+        if len(parts) > 1:
+            _head(top, style.heading(part, len(parts)))
+        panel.set_xlim(left=0)  # the first point is that of the first validation
         panel.locator_params(axis="x", nbins=4)
         panel.xaxis.set_major_formatter(lambda step, _: f"{step:,.0f}")
     figure.supxlabel("training step (count)")
-    figure.align_ylabels()
     return figure
+
+
+def _head(panel: Axes, families: str) -> None:
+    """Write the families of a panel's rows above its title."""
+    title = panel.get_title(loc="left") or " "
+    panel.set_title(f"{families}\n{title}")
 
 
 def _weight(panel: Axes, points: pd.DataFrame, row: style.Row) -> None:
     """Draw the weight that was used, or the one that the first seed logged at evaluations."""
-    look = style.look(row.place, row.role)
+    look = row.look
     corners = points[points["seed"].isna()]
     if len(corners):
         panel.plot(corners["step"], corners["weight"], color=look.colour, ls=look.line)
     elif len(points):
         logged = points[points["seed"] == points["seed"].min()]
-        panel.plot(logged["step"], logged["weight"], color=look.colour, lw=0.5, marker=look.marker,
-                   ms=2.5)  # fmt: skip
+        panel.plot(logged["step"], logged["weight"], lw=0.5, **style.marks(look, 2.5))
 
 
-def _scale(panel: Axes, metric: str, values: pd.Series[float], low: float) -> None:
+def scale(panel: Axes, metric: str, values: pd.Series[float], low: float, symlog: bool) -> None:
     """Set the axis of a metric."""
     if metric == "weight":
         panel.set(ylim=(-0.08, 1.12), yticks=[0, 1])
     elif metric == "elbo":
         panel.set_ylim(style.limits([low, values.max()], least=0.5))
-    elif metric in ("kl", "z_use") and values.max() > LOGARITHMIC:
+    elif symlog:
         panel.set_yscale("symlog", linthresh=1)
         ticks = (0, 0.5, 1, 3, 10, 30, 100, 300, 1000)
         panel.set_yticks(ticks, [f"{tick:g}" for tick in ticks])
@@ -128,7 +142,7 @@ def _scale(panel: Axes, metric: str, values: pd.Series[float], low: float) -> No
         panel.set_ylim(style.limits([0.0, *values], least=1.0))
 
 
-def _lowest(frame: pd.DataFrame) -> tuple[float, dict[str, str]]:
+def lowest(frame: pd.DataFrame) -> tuple[float, dict[str, str]]:
     """Return the lowest ELBO to show, which most rows leave early, and which rows end below it."""
     points = frame[frame["elbo"].notna() & (frame["role"] != "truth")]
     points = points.sort_values("step", kind="stable")

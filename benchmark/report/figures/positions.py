@@ -32,7 +32,7 @@ COLUMNS = (*runs.ROW, "position", "later", "tokens", "loss", "reference", "n", "
            "high")  # fmt: skip
 WHOLE = 50  # positions that stand alone in a record; a further entry is all later ones
 PART = 0.25  # of the sentences: a position that fewer reach is counted to all later ones
-KNOWN = style.Row(0, "truth: class known", "truth")
+KNOWN = style.Row(0, "truth: class known", "truth", "")
 
 
 def title(data: str, frame: pd.DataFrame) -> str:
@@ -146,6 +146,7 @@ def draw(frame: pd.DataFrame) -> Figure:
     }
     figure, ((*panels,),) = style.faceted(parts, [2.0], notes, sharex=True, sharey=True)
     for panel, part in zip(panels, parts, strict=True):
+        panel.set_title(style.heading(part, len(parts)))
         panel.axhline(0, color="black", lw=0.6, ls=(0, (1, 1)), zorder=0)
         for row in part:
             of = frame[true] if row is KNOWN else shown[shown["label"] == row.label]
@@ -155,15 +156,15 @@ def draw(frame: pd.DataFrame) -> Figure:
     names = [name for name in frame["reference"].unique() if name]
     base = style.printable(names[0], 30) if len(names) == 1 else "its coding's reference"
     gap = " " if len(base) < 12 else "\n"
-    panels[0].set_ylabel(f"loss minus that of{gap}{base}\n(nats per token)")
+    panels[0].set_ylabel(f"loss minus that of{gap}{base}\n(nats per token,\nlower is better)")
     figure.supxlabel("token position in the sentence")
     return figure
 
 
 def _line(panel: Axes, points: pd.DataFrame, row: style.Row) -> None:
     single, later = points[~points["later"]], points[points["later"]]
-    look, every = style.look(row.place, row.role), max(1, len(single) // 6)
-    given = {"color": look.colour, "marker": look.marker}
+    look, every = row.look, max(1, len(single) // 6)
+    given = style.marks(look, 3.5)
     panel.plot(single["position"], single["difference"], ls=look.line,
                markevery=(row.place % every, every), **given)  # fmt: skip
     given["marker"] = look.marker or "_"  # without one, a single point would not be seen

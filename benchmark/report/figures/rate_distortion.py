@@ -8,32 +8,28 @@ curve, with the look of the first of them.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import pandas as pd
 
-from benchmark.report.figures import runs, style
+from benchmark.report.figures import labels, looks, runs, style
 from benchmark.report.grouping import Group
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
-    from matplotlib.lines import Line2D
+    from numpy.typing import NDArray
 
 Span = tuple[float, float]
 
 NAME = "rate-distortion"
 COLUMNS = (*runs.ROW, "seed", "kl", "rec", "neg_elbo")
 LEAST = 1.0  # nats that an axis shows at least: collapsed rows are not to look spread
-LEGEND = 10  # rows from which on the legend stands beside, on a page's width
+FEW, SHORT = 5, 18  # names, and their letters, for which half a page has room
 DIAGONALS = 8
-# Where the setting at an end of a sweep may stand beside its point: right and up of it, and so on.
-ASIDE = ((1, 1), (-1, -1), (1, 0), (-1, 0), (0, 1), (0, -1), (1, -1), (-1, 1))
-HORIZONTAL = {-1: "right", 0: "center", 1: "left"}  # alignment of a text to that side
-VERTICAL = {-1: "top", 0: "center", 1: "bottom"}
-PLACES = np.array([0.9, 0.1, 0.7, 0.3, 0.5])  # along a diagonal, where its value may stand
+PLACES = np.array([0.85, 0.15, 0.7, 0.3, 0.5])  # along a diagonal, where its value may stand
 GREY = "0.75"
 
 
@@ -65,37 +61,44 @@ def rows(group: Group) -> pd.DataFrame:
 
 
 def draw(frame: pd.DataFrame) -> Figure:
-    """Draw the plane, its diagonals of equal ELBO, and the language model and the truth.
+    """Draw the plane with a name at each row, its diagonals of equal ELBO, and the references.
 
     Where rows are a sweep, a second panel shows the negative ELBO against KL: in the plane it is
     hard to see which of two curves costs less at one rate.
     """
+    from matplotlib.lines import Line2D
+
     points = frame[frame["kl"].notna()]
-    across, up, notes = _limits(frame)
-    shown = _shown(points, notes)
-    handles = [one.handle for one in shown]
-    totals = []
+    across, up, outside = _limits(frame)
+    shown = _shown(points)
+    totals, handles = [], []
     for role in ("lstm_lm", "truth"):
         of = frame[(frame["role"] == role) & frame["neg_elbo"].notna()]
         for label, total in of.groupby("label", sort=False)["neg_elbo"].mean().items():
-            totals.append((total, style.look(0, role)))
-            handles.append(style.handle(style.Row(0, f"{label}: NLL {total:.2f}", role)))
-    columns, inches = style.legend_size(handles, spare=8)
-    beside, swept = len(shown) >= LEGEND, "sweep" in frame
-    width, height = (style.WIDE, 4.2) if beside else (style.NARROW, 2.5 + inches)
-    more = {"sharex": True, "height_ratios": [1.4, 1]} if swept else {}
-    height += swept * (2.5 if beside else 1.8)
-    figure, panels = style.grid(1 + swept, 1, width, height, **more)
+            row = style.Row(0, f"{label}: NLL {total:.2f}", role, role)
+            totals.append((total, row.look))
+            handles.append(style.handle(row))
+    handles.append(Line2D([], [], color=GREY, lw=0.8, label="equal ELBO (nats)"))
+    handles += [style.handle(row, note, ls="") for row, note in outside]
+    swept = "sweep" in frame
+    names = [row.label for row in style.rows_of(points)]
+    wide = swept or len(names) > FEW or max(map(len, names)) > SHORT
+    width, height = (style.WIDE, 3.6) if wide else (style.NARROW, 2.4)
+    columns, inches = style.legend_size(handles, width)
+    figure, panels = style.grid(
+        1 + swept, 1, width, (1.65 if swept else 1.0) * height + inches, sharex=True,
+        height_ratios=[1.4, 1] if swept else [1],
+    )  # fmt: skip
     first, last = panels[0][0], panels[-1][0]
-    first.set(xlim=across, ylim=up, ylabel=f"distortion: rec ({style.NATS})")
+    first.set(xlim=across, ylim=up, ylabel=f"distortion: rec\n({style.NATS})")
     for total, look in totals:
         first.axline((0, total), slope=-1, color=look.colour, ls=look.line, lw=1, zorder=2)
-    handles.append(_diagonals(first, points, across, up))
+    _diagonals(first, points, across, up)
     _runs(first, shown, "rec")
     _information(first, points)
     if swept:
         near = style.limits(list(style.without_ends(frame)["neg_elbo"]), LEAST / 2)
-        last.set(ylim=near, ylabel=f"−ELBO = rec + KL\n({style.NATS})")
+        last.set(ylim=near, ylabel=f"−ELBO = rec + KL, lower is better\n({style.NATS})")
         for total, look in totals:
             last.axhline(total, color=look.colour, ls=look.line, lw=1, zorder=2)
         _runs(last, shown, "neg_elbo")
@@ -103,31 +106,33 @@ def draw(frame: pd.DataFrame) -> Figure:
     first.set(xlim=across, ylim=up)
     last.set_xlabel(f"rate: KL ({style.NATS})")
     figure.align_ylabels()
-    if beside:
-        figure.legend(handles=handles, loc="outside right upper")
-    else:
-        figure.legend(handles=handles, loc="outside upper left", ncols=columns)
+    figure.legend(handles=handles, loc="outside upper left", ncols=columns)
+    figure.draw_without_rendering()  # only then it is known how much room there is
+    kl = np.linspace(*across, 100)
+    lines = [np.column_stack([kl, total - kl]) for total, _ in totals]
+    left_out = _names(first, shown, "rec", lines)
     if swept:
-        figure.draw_without_rendering()  # only then it is known how much room there is
-        _settings(first, shown, "rec")
-        _settings(last, shown, "neg_elbo")
+        lines = [np.column_stack([kl, np.full_like(kl, total)]) for total, _ in totals]
+        left_out += _names(last, shown, "neg_elbo", lines)
+    if left_out:
+        last.set_xlabel(f"{last.get_xlabel()}\n(no room for: {', '.join(left_out)})")
     return figure
 
 
 class _Shown(NamedTuple):
-    """What has one look: a row of the study, or all rows of a sweep.
+    """A row of the study, or all rows of a sweep, then with the name of its method.
 
-    ``means`` are those of a sweep's rows, in the order of their KL, with their setting.
+    ``means`` are those of its rows, in the order of their KL, with their setting if any.
     """
 
-    look: style.Look
-    handle: Line2D
+    row: style.Row
+    parameter: str
     seeds: pd.DataFrame
     means: pd.DataFrame
 
 
-def _shown(points: pd.DataFrame, notes: Mapping[str, str]) -> list[_Shown]:
-    """Return what is drawn in the study's order; ``notes`` say which labels lie outside."""
+def _shown(points: pd.DataFrame) -> list[_Shown]:
+    """Return what is drawn, in the study's order."""
     points = points.reindex(columns=[*COLUMNS, *runs.SWEEP])
     found: list[_Shown] = []
     drawn: set[str] = set()
@@ -135,56 +140,62 @@ def _shown(points: pd.DataFrame, notes: Mapping[str, str]) -> list[_Shown]:
         seeds = points[points["label"] == row.label]
         name, parameter = seeds.iloc[0][["sweep", "parameter"]]
         if pd.isna(name):
-            handle = style.handle(row, notes.get(row.label, ""), ls="")
-            found.append(_Shown(style.look(row.place, row.role), handle, seeds, seeds[:0]))
-        elif name not in drawn:
+            name, parameter = row.label, ""
+        elif name in drawn:
+            continue
+        else:
             drawn.add(name)
             seeds = points[points["sweep"] == name]
-            means = seeds.groupby("label")[["kl", "rec", "neg_elbo", "setting"]].mean()
-            means = means.sort_values("kl")
-            note = f"{len(means)} values of {parameter}"
-            note += "".join(f"\n{label}: {notes[label]}" for label in means.index if label in notes)
-            handle = style.handle(row._replace(label=name), note, ls="-", lw=0.8)
-            found.append(_Shown(style.look(row.place, row.role), handle, seeds, means))
+        means = seeds.groupby("label")[["kl", "rec", "neg_elbo", "setting"]].mean()
+        found.append(_Shown(row._replace(label=name), parameter, seeds, means.sort_values("kl")))
     return found
 
 
 def _runs(panel: Axes, shown: Sequence[_Shown], y: str) -> None:
     """Draw each run as a point of ``y`` over KL, and a line through the means of a sweep's rows."""
     for one in shown:
-        panel.plot(one.seeds["kl"], one.seeds[y], ls="", color=one.look.colour,
-                   marker=one.look.marker, ms=5, mec="white", mew=0.3, zorder=3)  # fmt: skip
-        if len(one.means):
-            panel.plot(one.means["kl"], one.means[y], color=one.look.colour, lw=0.8, zorder=2.5)
+        for row in style.rows_of(one.seeds):
+            seeds = one.seeds[one.seeds["label"] == row.label]
+            given = style.marks(row.look, 5)
+            if row.look.fill == "full":
+                given |= {"mec": "white", "mew": 0.3}
+            panel.plot(seeds["kl"], seeds[y], ls="", zorder=3, **given)
+        if len(one.means) > 1:
+            panel.plot(one.means["kl"], one.means[y], color=one.row.look.colour, lw=0.8, zorder=2.5)
 
 
-def _settings(panel: Axes, shown: Sequence[_Shown], y: str) -> None:
-    """Write the settings at both ends of each sweep, where there is room beside the point."""
-    pixels = panel.transData.transform
-    points = [pixels(one.seeds[["kl", y]].to_numpy(float)) for one in shown]
-    for one in shown:  # no text on a line either
-        corners = pixels(one.means[["kl", y]].to_numpy(float))
-        points += [np.linspace(start, end, 30) for start, end in itertools.pairwise(corners)]
-    taken = [text.get_window_extent() for text in panel.texts]
+def _names(
+    panel: Axes, shown: Sequence[_Shown], y: str, lines: Sequence[NDArray[np.float64]]
+) -> list[str]:
+    """Name each row beside the mean of its seeds, of a sweep the rows at both ends.
+
+    Points of ``lines`` are kept clear too.
+
+    Returns:
+        What there was no room for.
+    """
+    names: list[labels.Label] = []
+    points = []
+    paths = [point for line in lines for point in line.tolist()]
+    (left, right), (bottom, top) = panel.get_xlim(), panel.get_ylim()
     for one in shown:
-        for mean in one.means.iloc[[0, -1]].to_dict("records") if len(one.means) else []:
-            for right, up in ASIDE:
-                text = panel.annotate(
-                    f"{mean['setting']:g}", (mean["kl"], mean[y]), xytext=(6 * right, 6 * up),
-                    textcoords="offset points", ha=HORIZONTAL[right], va=VERTICAL[up], fontsize=6,
-                    color=one.look.colour, bbox=style.PLAIN, zorder=4,
-                )  # fmt: skip
-                box = text.get_window_extent()
-                near = box.padded(0.25 * box.height)  # half a marker
-                within = panel.bbox.contains(*box.min) and panel.bbox.contains(*box.max)
-                full = near.count_overlaps(taken) or any(map(near.count_contains, points))
-                if within and not full:
-                    taken.append(box)
-                    break
-                text.remove()
+        points += one.seeds[["kl", y]].astype(float).to_numpy().tolist()
+        ends = one.means[[y, "kl", "setting"]].astype(float).to_numpy().tolist()
+        for (low, start, _), (high, end, _) in itertools.pairwise(ends):  # no text on a line either
+            paths += np.linspace((start, low), (end, high), 30).tolist()
+        texts = [one.row.label]
+        if len(ends) > 1:
+            ends = [ends[0], ends[-1]]
+            name = one.row.label
+            name += f", {one.parameter}" if one.parameter != name else ""
+            texts = [f"{ends[0][2]:g}", f"{name} {ends[1][2]:g}"]
+        for text, (value, kl, _) in zip(texts, ends, strict=True):
+            if left <= kl <= right and bottom <= value <= top:
+                names.append(labels.Label(" ".join(text.split()), kl, value, one.row.look.colour))
+    return labels.place(panel, names, np.array(points), np.array(paths))
 
 
-def _limits(frame: pd.DataFrame) -> tuple[Span, Span, dict[str, str]]:
+def _limits(frame: pd.DataFrame) -> tuple[Span, Span, list[tuple[style.Row, str]]]:
     """Return axis limits for all runs, the language model and the truth, and what lies outside.
 
     End points far outside are clipped, and their means are in the legend.
@@ -195,13 +206,16 @@ def _limits(frame: pd.DataFrame) -> tuple[Span, Span, dict[str, str]]:
     right = max(LEAST, float(kept["kl"].max()))
     across, up = (-0.04 * right, 1.06 * right), style.limits([*kept["rec"], *totals], LEAST)
     outside = points[~points["kl"].between(*across) | ~points["rec"].between(*up)]
-    means = outside.groupby("label")[["kl", "rec"]].mean().iterrows()
-    return across, up, {str(of): f"KL {at['kl']:.1f}, rec {at['rec']:.1f}" for of, at in means}
+    means = outside.groupby("label")[["kl", "rec"]].mean()
+    told = []
+    for row in style.rows_of(outside):
+        rate, distortion = means.loc[row.label]
+        told.append((row, f"KL {rate:.1f}, rec {distortion:.1f}"))
+    return across, up, told
 
 
-def _diagonals(panel: Axes, points: pd.DataFrame, across: Span, up: Span) -> Line2D:
-    """Draw lines of equal ELBO, each with its value where there is room; return their entry."""
-    from matplotlib.lines import Line2D
+def _diagonals(panel: Axes, points: pd.DataFrame, across: Span, up: Span) -> None:
+    """Draw lines of equal ELBO, each with its value where there is room."""
     from matplotlib.ticker import MaxNLocator
 
     (left, right), (bottom, top) = across, up
@@ -217,18 +231,17 @@ def _diagonals(panel: Axes, points: pd.DataFrame, across: Span, up: Span) -> Lin
         aside = (points["kl"].to_numpy() - x) / (right - left)
         above = (points["rec"].to_numpy() - (total - x)) / (top - bottom)
         best = float(x[np.minimum(0.1, np.hypot(aside, above).min(axis=1)).argmax(), 0])
-        panel.text(best, total - best, f"{-total:.{digits}f}".replace("-", "−"), fontsize=6,
+        panel.text(best, total - best, f"{-total:.{digits}f}".replace("-", "−"),
                    color="0.45", rotation=-45, rotation_mode="anchor", transform_rotates_text=True,
                    ha="center", va="center", bbox=style.PLAIN, zorder=1)  # fmt: skip
-    return Line2D([], [], color=GREY, lw=0.8, label="equal ELBO (nats)")
 
 
 def _information(panel: Axes, points: pd.DataFrame) -> None:
     """Draw the rate that would suffice for the class of an exact language."""
     for rate in points[points["role"] == "truth"]["kl"]:
         if rate < panel.get_xlim()[1]:
-            panel.axvline(rate, color="black", ls=style.look(0, "truth").line, lw=0.6, zorder=0)
+            panel.axvline(rate, color="black", ls=looks.TRUTH.line, lw=0.6, zorder=0)
             panel.annotate(
                 "I(x; c)", (rate, 1), xycoords=("data", "axes fraction"), ha="left", va="top",
-                xytext=(2, 0), textcoords="offset points", fontsize=6,
+                xytext=(2, 0), textcoords="offset points",
             )  # fmt: skip

@@ -11,10 +11,10 @@ import pandas as pd
 from benchmark.report.grouping import Group
 
 METRICS = ("iw_nll", "kl", "mi", "rec", "neg_elbo", "excess")
-ROW = ("place", "label", "role")  # by which a figure knows a run's row
+ROW = ("place", "label", "role", "baseline")  # by which a figure knows a run's row
 LEAST_SWEEP = 3  # values of a hyper-parameter that make a sweep
 SWEEP = ("sweep", "parameter", "setting")  # of a row that is part of one
-TRUTH = {"place": None, "label": "truth", "role": "truth"}
+TRUTH = {"place": None, "label": "truth", "role": "truth", "baseline": ""}
 
 
 def runs(group: Group) -> pd.DataFrame:

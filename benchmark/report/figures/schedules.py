@@ -29,6 +29,7 @@ if TYPE_CHECKING:  # a study's module imports more than a report of records need
 NAME = "weights"
 COLUMNS = (*runs.ROW, "fraction", "weight", "logged")
 POINTS = 1_000  # steps of a schedule that is drawn before it is trained
+ONCE = {"linear": "monotonic"}  # baselines that are called otherwise than their shape
 SHAPE_STEPS = 100  # of the annealing shapes, which no study sets
 
 
@@ -70,7 +71,8 @@ def plot_study(study: Study, folder: Path) -> list[Path]:
     for place, label in enumerate(study.labels):
         name, method = first[label].baseline, first[label].method()
         weights = [method.weight(step, POINTS) for step in range(POINTS)]
-        row = {"place": place, "label": label, "role": name if name in REFERENCES else ""}
+        row = {"place": place, "label": label, "role": name if name in REFERENCES else "",
+               "baseline": name}  # fmt: skip
         points = corners(range(POINTS), weights) if method.latent else [(math.nan, math.nan)]
         table += [row | {"fraction": s / POINTS, "weight": w, "logged": False} for s, w in points]
     return _write(table, folder, f"schedules_{study.name}")
@@ -86,7 +88,8 @@ def plot_shapes(folder: Path) -> list[Path]:
     for place, (cyclical, name) in enumerate(product((False, True), SHAPES)):
         annealer = Annealer(SHAPE_STEPS // (4 if cyclical else 1), name, cyclical=cyclical)
         label = f"{name}, cyclical" if cyclical else name
-        row = {"place": place, "label": label, "role": "", "logged": False}
+        row = {"place": place, "label": label, "role": "", "logged": False,
+               "baseline": "cyclical" if cyclical else ONCE.get(name, name)}  # fmt: skip
         for step in range(SHAPE_STEPS + 1):
             table.append(row | {"fraction": step / SHAPE_STEPS, "weight": annealer.weight})
             annealer.step()
@@ -101,22 +104,21 @@ def _write(table: Sequence[Mapping[str, Any]], folder: Path, name: str) -> list[
 def draw(frame: pd.DataFrame) -> Figure:
     """Draw one panel a row."""
     shown = style.rows_of(frame)
-    columns = min(len(shown), 5 if len(shown) > 9 else 4 if len(shown) > 6 else 3)
+    columns = min(len(shown), 4 if len(shown) > 6 else 3)
     lines = math.ceil(len(shown) / columns)
     width = style.WIDE if columns > 2 else style.NARROW
     figure, panels = style.grid(lines, columns, width, 0.95 * lines + 0.4, sharex=True, sharey=True)
     flat = [panel for row in panels for panel in row]
     for i, (panel, row) in enumerate(zip(flat, shown, strict=False)):
         points = frame[frame["label"] == row.label]
-        panel.set_title(style.printable(row.label, 22), pad=3)
+        panel.set_title(style.printable(row.label, 21))
         panel.tick_params(labelbottom=i + columns >= len(shown))
         if points["weight"].isna().all():
             panel.text(0.5, 0.5, "no latent variable", ha="center", va="center", color="0.4")
         else:
             dots: dict[str, Any] = {"marker": "o", "ms": 2, "lw": 0.5}
             more = dots if points["logged"].any() else {"lw": 1.5}
-            colour = style.look(row.place, row.role).colour
-            panel.plot(points["fraction"], points["weight"], color=colour, **more)
+            panel.plot(points["fraction"], points["weight"], color=row.look.colour, **more)
     for panel in flat[len(shown) :]:
         panel.set_visible(False)
     flat[0].set(xlim=(0, 1), ylim=(-0.08, 1.12), yticks=[0, 0.5, 1])

@@ -38,6 +38,7 @@ def draw(frame: pd.DataFrame) -> Figure:
     parts = style.facets(frame)
     figure, ((*panels,),) = style.faceted(parts, [2.0], {}, sharex=True, sharey=True)
     for panel, part in zip(panels, parts, strict=True):
+        panel.set_title(style.heading(part, len(parts)))
         for row in part:
             style.curves(panel, frame[frame["label"] == row.label], "rank", "kl", row)
         for line in panel.get_lines():  # the mean too: a mean of floors would be no mean of KLs
@@ -47,8 +48,8 @@ def draw(frame: pd.DataFrame) -> Figure:
     first.set_ylim(FLOOR / 1.3, max(1.0, float(frame["kl"].max())) * 1.5)
     ticks = [tick for tick in (1e-3, 1e-2, 0.1, 1, 10, 100) if tick <= first.get_ylim()[1]]
     first.set_yticks(ticks, [f"≤ {FLOOR:g}", *(f"{tick:g}" for tick in ticks[1:])])
-    first.set_ylabel(f"mean KL ({style.NATS})")
+    first.set_ylabel(f"mean KL, log scale\n({style.NATS})")
     ranks = int(frame["rank"].max())
     first.set_xticks([rank for rank in range(1, ranks + 1) if rank % max(1, ranks // 8) == 0])
-    figure.supxlabel("latent dimension, sorted by KL within a run (rank)")
+    figure.supxlabel("latent dimension, by KL within a run (rank)")
     return figure

@@ -1,7 +1,7 @@
 """One look for all figures: legible in print at column width, told apart without colour.
 
-A row of a study has one colour, marker and line style in every figure. Nothing here depends on a
-user's matplotlib settings, on a window or on the date.
+Colours, markers and lines are those of `looks`. Nothing here depends on a user's matplotlib
+settings, on a window or on the date.
 """
 
 from __future__ import annotations
@@ -17,6 +17,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from benchmark.core.files import write_atomic
+from benchmark.report.figures import looks
+from benchmark.report.figures.looks import Look
 
 if TYPE_CHECKING:  # `report --check` reads the figures' numbers and draws nothing
     import pandas as pd
@@ -24,28 +26,30 @@ if TYPE_CHECKING:  # `report --check` reads the figures' numbers and draws nothi
     from matplotlib.figure import Figure
     from matplotlib.lines import Line2D
 
-NARROW, WIDE = 3.4, 7.0  # inches: a column and a page of a two-column paper
-DPI = 150
+NARROW, WIDE = 2.9, 6.4  # inches, at which the paper prints figures: about half a page, and a page
+TEXT = 8  # points of every text, so that all are legible in print
+DPI = 200
 PLAIN = {"facecolor": "white", "edgecolor": "none", "pad": 0.5, "alpha": 0.8}  # behind a text
-ABREAST = 38  # characters of two columns of a legend that fit a column of the paper
-FACET = 5  # rows that one panel can show
+LETTER, LINE = 0.064, 0.145  # inches of a text's character, and from line to line
+HANDLE = 0.46  # inches of a legend's column beside its text
+FACET = 8  # rows that one panel can show
 NATS = "nats per sentence"
 
-# Of seaborn's "colorblind": without its yellow and pink, too pale in print, and grey, kept for
-# `none`. Numbers of colours, markers and lines share no divisor: pairs repeat late.
-_COLOURS = (0, 1, 2, 4, 5, 9, 3)
-_MARKERS = ("s", "^", "D", "v", "P", "X", "<", "p", ">", "h", "*")
-_LINES: tuple[Any, ...] = ("-", (0, (5, 1.5)), (0, (6, 1.5, 1, 1.5)), (0, (2, 1)), (0, (1, 1)))
 _RC: dict[Any, Any] = {
     "font.family": "DejaVu Sans",  # comes with matplotlib: the same glyphs everywhere
-    **dict.fromkeys(("font.size", "axes.labelsize", "axes.titlesize"), 7.5),
-    **dict.fromkeys(("figure.labelsize", "figure.titlesize"), 7.5),
-    **dict.fromkeys(("xtick.labelsize", "ytick.labelsize", "legend.fontsize"), 6.5),
+    **dict.fromkeys(("font.size", "axes.labelsize", "axes.titlesize"), TEXT),
+    **dict.fromkeys(("figure.labelsize", "figure.titlesize"), TEXT),
+    **dict.fromkeys(("xtick.labelsize", "ytick.labelsize", "legend.fontsize"), TEXT),
     **dict.fromkeys(("axes.linewidth", "xtick.major.width", "ytick.major.width"), 0.6),
     **dict.fromkeys(("xtick.major.size", "ytick.major.size"), 2.5),
     **dict.fromkeys(("xtick.minor.size", "ytick.minor.size"), 0),
     "axes.titlelocation": "left",
+    "axes.titlepad": 3,
     "legend.frameon": False,
+    "legend.handlelength": 2.4,
+    "legend.handletextpad": 0.5,
+    "legend.columnspacing": 1.2,
+    "legend.labelspacing": 0.3,
     "lines.linewidth": 1.2,
     "lines.markersize": 3.5,
     "lines.markeredgewidth": 0.6,
@@ -64,28 +68,18 @@ class Row(NamedTuple):
     place: int
     label: str
     role: str
+    baseline: str = ""
 
+    @property
+    def look(self) -> Look:
+        """How the row is drawn, in every figure."""
+        return looks.TRUTH if self.role == "truth" else looks.look(self.label, self.baseline)
 
-class Look(NamedTuple):
-    """How a row is drawn."""
-
-    colour: Any
-    marker: str
-    line: Any
-
-
-def look(place: int, role: str) -> Look:
-    """Return the look of the row at a ``place`` of the study; references look alike everywhere."""
-    if role == "lstm_lm":
-        return Look("black", "", (0, (1, 1)))
-    if role == "truth":
-        return Look("black", "", (0, (6, 2)))
-    if role == "none":
-        return Look("0.45", "o", "-")
-    import seaborn as sns
-
-    colour, marker, line = (one[place % len(one)] for one in (_COLOURS, _MARKERS, _LINES))
-    return Look(sns.color_palette("colorblind")[colour], marker, line)
+    @property
+    def family(self) -> str:
+        """The family of its method."""
+        truth = self.role == "truth"
+        return "references" if truth else looks.family(self.label, self.baseline)
 
 
 @contextmanager
@@ -165,24 +159,44 @@ def printable(text: str, width: int = 24) -> str:
 def rows_of(frame: pd.DataFrame) -> list[Row]:
     """Return the rows in the study's order, without the truth."""
     kept = frame[frame["role"] != "truth"].sort_values("place", kind="stable")
-    unique = kept[["place", "label", "role"]].drop_duplicates()
-    return [Row(int(place), str(label), str(role)) for place, label, role in unique.to_numpy()]
+    unique = kept[["place", "label", "role", "baseline"]].drop_duplicates("label")
+    return [
+        Row(int(place), str(label), str(role), baseline if isinstance(baseline, str) else "")
+        for place, label, role, baseline in unique.to_numpy()
+    ]
 
 
 def facets(frame: pd.DataFrame) -> list[list[Row]]:
-    """Return rows panel by panel: at most `FACET` each, evenly, and the references in all."""
+    """Return rows panel by panel, at most `FACET` each, and the references in all.
+
+    Families of methods stay together as far as they fit, and so do the rows of one method.
+    """
     rows = rows_of(frame)
-    references = [row for row in rows if row.role in ("lstm_lm", "none")]
-    others = [row for row in rows if row not in references]
-    number = max(1, math.ceil(len(others) / FACET))
-    cuts = [-(-len(others) * i // number) for i in range(number + 1)]
-    return [references + others[start:end] for start, end in pairwise(cuts)]
+    references = [row for row in rows if row.family == "references"]
+    parts: list[list[Row]] = []
+    for family in looks.FAMILIES:
+        of = [row for row in rows if row.family == family and row not in references]
+        whole = len(of) <= FACET
+        names = [""] if whole else list(dict.fromkeys(row.baseline for row in of))
+        for name in names:
+            rest = [row for row in of if whole or row.baseline == name]
+            if not (rest and parts and len(parts[-1]) + len(rest) <= FACET):
+                parts += [rest[at : at + FACET] for at in range(0, len(rest), FACET)]
+            else:
+                parts[-1] += rest
+    return [references + part for part in parts] or [references]
+
+
+def heading(part: Sequence[Row], panels: int) -> str:
+    """Return the families of a panel's rows, the references left out; "" of a panel alone."""
+    found = dict.fromkeys(row.family for row in part if row.family != "references")
+    return printable(", ".join(found), int(0.9 * WIDE / panels / LETTER)) if panels > 1 else ""
 
 
 def faceted(
     parts: Sequence[Sequence[Row]], heights: Sequence[float], notes: Mapping[str, str], **more: Any
 ) -> tuple[Figure, list[list[Axes]]]:
-    """Return a figure with a column of panels for each part of the rows, their legend above.
+    """Return a figure with a column of panels for each part of the rows, and one legend above.
 
     Args:
         parts: of `facets`; one has a column of the paper, several a page.
@@ -190,14 +204,14 @@ def faceted(
         notes: by label, what the figure does not show of a row.
         more: of `grid`.
     """
-    single = len(parts) == 1
-    legends = [[handle(row, notes.get(row.label, "")) for row in part] for part in parts]
-    sizes = [legend_size(handles, two=single) for handles in legends]
-    height = sum(heights) + max(inches for _, inches in sizes)
-    figure, panels = grid(len(heights), len(parts), NARROW if single else WIDE, height, **more)
-    for panel, handles, (columns, _) in zip(panels[0], legends, sizes, strict=True):
-        panel.legend(handles=handles, loc="lower left", bbox_to_anchor=(0, 1), borderaxespad=0.2,
-                     ncols=columns)  # fmt: skip
+    width = NARROW if len(parts) == 1 else WIDE
+    rows = dict.fromkeys(row for part in parts for row in part)
+    order = [*(row for row in rows if row.role != "truth"),
+             *(row for row in rows if row.role == "truth")]  # fmt: skip
+    handles = [handle(row, notes.get(row.label, "")) for row in order]
+    columns, inches = legend_size(handles, width)
+    figure, panels = grid(len(heights), len(parts), width, sum(heights) + inches, **more)
+    figure.legend(handles=handles, loc="outside upper left", ncols=columns)
     return figure, panels
 
 
@@ -205,22 +219,29 @@ def handle(row: Row, note: str = "", **more: Any) -> Line2D:
     """Return a row's entry in a legend, and below it what the figure does not show of the row."""
     from matplotlib.lines import Line2D
 
-    shown = look(row.place, row.role)
-    given = {"color": shown.colour, "marker": shown.marker, "ls": shown.line, "ms": 4} | more
+    given = {"ls": row.look.line} | marks(row.look, 4) | more
     return Line2D([], [], label=printable(row.label) + (f"\n({note})" if note else ""), **given)
 
 
-def legend_size(handles: Sequence[Line2D], two: bool = True, spare: int = 0) -> tuple[int, float]:
-    """Return a legend's columns, two if the texts are short, and its height in inches.
+def marks(look: Look, points: float) -> dict[str, Any]:
+    """Return the colour and marker of a line or point, its marker of about this size."""
+    full = look.fill in ("full", "none")
+    inside = {"mfc": "white"} if look.fill == "none" else {"markerfacecoloralt": "white"}
+    return {"color": look.colour, "marker": look.marker, "ms": points * look.size,
+            "fillstyle": "full" if full else look.fill, **inside}  # fmt: skip
 
-    ``spare`` is the number of characters that the legend has beside the panel.
-    """
+
+def legend_size(handles: Sequence[Line2D], width: float) -> tuple[int, float]:
+    """Return how many columns of a legend fit a width in inches, and its height in inches."""
     texts = [str(one.get_label()).split("\n") for one in handles]
-    widths = [max(map(len, lines)) for lines in texts]
-    half = math.ceil(len(widths) / 2)
-    two = two and len(widths) > 1 and max(widths[:half]) + max(widths[half:]) <= ABREAST + spare
-    columns = 2 if two else 1
-    return columns, 0.14 * sum(map(len, texts)) / columns + 0.15
+    for columns in range(len(texts), 0, -1):
+        count, more = divmod(len(texts), columns)
+        ends = [count * i + min(i, more) for i in range(columns + 1)]  # as matplotlib splits them
+        parts = [texts[start:end] for start, end in pairwise(ends)]
+        letters = [max(len(line) for text in part for line in text) for part in parts]
+        if sum(LETTER * number + HANDLE for number in letters) <= width:
+            break
+    return columns, LINE * max(sum(map(len, part)) for part in parts) + 0.15
 
 
 def limits(values: Sequence[float], least: float = 0.0, spare: float = 0.06) -> tuple[float, float]:
@@ -233,15 +254,23 @@ def limits(values: Sequence[float], least: float = 0.0, spare: float = 0.06) -> 
 
 
 def curves(panel: Axes, points: pd.DataFrame, x: str, y: str, row: Row) -> None:
-    """Draw each seed's curve thin, and thick their mean where all seeds have a point."""
-    shown = look(row.place, row.role)
+    """Draw each seed's curve thin, and thick their mean where all seeds have a point.
+
+    Seeds whose points lie elsewhere, as on a corpus with another number of steps, are averaged
+    point by point in their order, if they have equally many.
+    """
+    colour = row.look.colour
     for _, seed in points.groupby("seed"):
-        panel.plot(seed[x], seed[y], color=shown.colour, lw=0.4, alpha=0.45)
-    steps = points.groupby(x)[y].agg(["mean", "size"])
-    mean = steps[steps["size"] == points["seed"].nunique()]["mean"]
-    every = max(1, math.ceil(len(mean) / 8))
-    panel.plot(mean.index, mean, color=shown.colour, ls=shown.line, marker=shown.marker,
-               markevery=(row.place % every, every))  # fmt: skip
+        panel.plot(seed[x], seed[y], color=colour, lw=0.4, alpha=0.45)
+    points = points.sort_values(["seed", x])
+    order = points.groupby("seed").cumcount()
+    alike = points.groupby(order)[x].nunique().eq(1).all()
+    equal = points.groupby("seed").size().nunique() == 1
+    by = points.groupby(points[x] if alike or not equal else order)
+    mean = by[[x, y]].mean()[by.size() == points["seed"].nunique()]
+    every = max(1, math.ceil(len(mean) / 6))
+    panel.plot(mean[x], mean[y], ls=row.look.line, markevery=(row.place % every, every),
+               **marks(row.look, 3.5))  # fmt: skip
 
 
 def without_ends(frame: pd.DataFrame) -> pd.DataFrame:
