@@ -1,5 +1,6 @@
 """The paper keeps its word: its figures and statements are those of the records."""
 
+import os
 import re
 import shutil
 import subprocess
@@ -10,13 +11,14 @@ import pytest
 from benchmark.core.errors import UserError
 from benchmark.model import registry
 from benchmark.model.weight_path import TOLERANCE, corners
+from benchmark.report.paper import excerpts, methods, quantities
 from benchmark.report.paper import macros as papers
-from benchmark.report.paper import quantities
+from benchmark.report.paper.power import detectable
 from benchmark.report.paper.quantities import Quantities
 
 ROOT = Path(__file__).parents[2]
 PAPER = ROOT / "paper" / "paper.tex"
-TEXT = PAPER.read_text()
+TEXT = "\n".join(path.read_text() for path in papers.sources(PAPER))
 KNOWN = Quantities(ROOT / "paper", ROOT / "results")
 STATEMENTS = [one for _, command, text in papers.commands(PAPER) if command == "checked"
               for one in papers.statements(text)]  # fmt: skip
@@ -110,6 +112,42 @@ def test_a_figure_as_it_is_printed(key: str, text: str) -> None:
     assert KNOWN.find(key).text == text
 
 
+@pytest.mark.parametrize(
+    ("n", "comparisons", "deviations"), [(3, 1, 3.26), (5, 1, 1.68), (3, 3, 5.67), (5, 3, 2.29)]
+)
+def test_what_seeds_can_detect_is_that_of_the_analysis_plan(
+    n: int, comparisons: int, deviations: float
+) -> None:
+    import numpy as np
+
+    values = np.arange(float(n))
+    found = detectable(list(values), comparisons) / np.std(values, ddof=1)
+    assert found == pytest.approx(deviations, abs=0.006)
+    assert f"| {n} | " in (text := (ROOT / "paper" / "analysis_plan.md").read_text())
+    assert f"{deviations:.2f}" in text
+
+
+def test_the_90_per_cent_interval_is_student_s() -> None:
+    import numpy as np
+    from scipy import stats
+
+    first, second = row("quickstart", "cyclical", "kl"), row("quickstart", "none", "kl")
+    values = [first[seed] - second[seed] for seed in first]
+    low, high = stats.t.interval(0.9, 4, np.mean(values), np.std(values, ddof=1) / 5**0.5)
+    key = "quickstart:cyclical - none:kl"
+    assert KNOWN.find(f"{key}:low90").value == pytest.approx(low)
+    assert KNOWN.find(f"{key}:high90").value == pytest.approx(high)
+
+
+def test_what_the_class_is_worth_sums_to_the_information() -> None:
+    information = KNOWN.find("data:exact_small:information").value
+    worth = KNOWN.find("truth:exact_small:all").value
+    assert worth == pytest.approx(information, abs=0.05)  # of this test split
+    first = KNOWN.find("truth:exact_small:first").value
+    assert KNOWN.find("truth:exact_small:share").value == pytest.approx(100 * first / worth)
+    assert 0 < first < worth
+
+
 def test_published_values_are_counted() -> None:
     import csv
 
@@ -134,7 +172,8 @@ def test_the_check_on_real_text_is_beside_no_published_figure_of_its_protocol() 
     [
         "quickstrat:none:kl", "quickstart:nnoe:kl", "quickstart:none:kkl", "quickstart:none",
         "quickstart:none:kl:median", "quickstart:none:kl:holm", "exact:none:kl",
-        "quickstart:nnoe - none:kl:holm",
+        "quickstart:nnoe - none:kl:holm", "ptb_check:none:kl:detectable", "ptb_check:none:kl:low90",
+        "truth:ptb:all", "truth:exact_small:x", "figure:quickstart-forest:width",
         "ptb_check:none:kl:low", "study:fu2019_ptb:sedes",
         "data:yahoo:tokens", "preset:fu2019_ptb:train.rate", "language:exact:word", "corpus:ptb:x",
         "code:config.py:NOTHING", "code:nowhere.py:X", "count:papers", "published:x", "",
@@ -186,7 +225,9 @@ def test_latex_stops_at_a_figure_that_is_not_defined(tmp_path: Path) -> None:
     paper = tmp_path / "paper" / "paper.tex"
     macros_file = paper.parent / "tables" / "macros.tex"
     macros_file.write_text(papers.macros(PAPER, ROOT / "results"))
-    paper.write_text(TEXT.replace(r"\maketitle", r"\maketitle \pcb{quickstart:none:au}"))
+    paper.write_text(
+        PAPER.read_text().replace(r"\maketitle", r"\maketitle \pcb{quickstart:none:au}")
+    )
     done = subprocess.run(
         ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "paper.tex"],
         cwd=paper.parent, capture_output=True, text=True, errors="replace",
@@ -195,13 +236,89 @@ def test_latex_stops_at_a_figure_that_is_not_defined(tmp_path: Path) -> None:
     assert "quickstart:none:au is not defined" in done.stdout.replace("\n", "")
 
 
+# Tables, figures and methods of the paper alone --------------------------------------------------
+
+
+def test_a_table_of_few_columns_leaves_out_rows_without_a_record(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text(
+        "table,kind,row,column,text,mean,half,n,bold\n"
+        "t,main,x_1,KL,1.98,1.98,,1,0\n"
+        "t,main,x_1,IW-NLL,102.07,102.07,,1,1\n"
+        "t,main,y,KL,–,,,,0\n"
+        "t,main,y,IW-NLL,–,,,,0\n"
+        "t,main,z,KL,–,,,,0\n"
+        "t,main,z,IW-NLL,–,,,,0\n"
+        "u,main,x_1,KL,0,0,,1,0\n"
+    )
+    assert r"\texttt{x\_1} & 1.98 & \textbf{102.07} \\" in excerpts.table(
+        tmp_path, "a:t:KL, IW-NLL"
+    )
+    assert "texttt{y}" not in excerpts.table(tmp_path, "a:t:KL")
+    assert excerpts.missing(tmp_path, "a:t") == r"\texttt{y} and \texttt{z}"
+    assert excerpts.cell(tmp_path, "a:u:x_1:KL") == "0"
+    for key in ("a:t:MI", "a:v:KL", "b:t:KL"):
+        with pytest.raises(UserError, match=r"no column|no table|no such file"):
+            excerpts.table(tmp_path, key)
+
+
+@pytest.mark.parametrize(("points", "scale"), [(6, 8 / 6), (8, 1), (11, 1)])
+def test_a_figure_is_enlarged_until_its_smallest_print_has_8_points(
+    points: float, scale: float, tmp_path: Path
+) -> None:
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(2, 1))
+    figure.text(0.1, 0.1, "small", fontsize=points)
+    figure.text(0.1, 0.6, "large", fontsize=12)
+    figure.savefig(tmp_path / "a.pdf")
+    assert excerpts.scale(tmp_path / "a.pdf") == pytest.approx(scale)
+
+
+def test_each_method_has_its_formula_in_the_appendix() -> None:
+    text = (ROOT / "paper" / "sections" / "methods.tex").read_text()
+    parts = re.findall(r"(?s)\\method\{(\w+)\}(.*?)\\methodend", text)
+    assert sorted(name for name, _ in parts) == sorted(registry.names())
+    assert all(r"\begin{equation*}" in part for _, part in parts)
+
+
+def test_what_a_method_s_file_says_is_printed() -> None:
+    told = dict(methods.macros())
+    assert told["cyclical:defaults"].startswith(r"\texttt{cycles} 4; \texttt{ratio} 0.5")
+    assert told["lstm_lm:defaults"] == "none"
+    assert "M = 4 cycles and R = 0.5" in told["cyclical:theirs"]
+    for name in registry.names():
+        assert all(told[f"{name}:{part}"] for part in ("what", "theirs", "ours"))
+
+
+def test_the_dates_of_what_was_planned_are_those_of_the_commits() -> None:
+    import csv
+
+    def committed(commit: str) -> str:
+        done = subprocess.run(
+            ["git", "show", "-s", "--format=%cd", "--date=format-local:%Y-%m-%d %H:%M", commit],
+            cwd=ROOT, capture_output=True, text=True, env={**os.environ, "TZ": "UTC"},
+        )  # fmt: skip
+        return done.stdout.strip()
+
+    if not committed("7593c6e"):
+        pytest.skip("the history is not at hand")
+    with open(ROOT / "paper" / "plans.csv", encoding="utf-8", newline="") as file:
+        lines = list(csv.DictReader(file))
+    assert len(lines) > 5
+    for line in lines:
+        for date, commit in (("stated", "commit"), ("recorded", "first"), ("changed", "change")):
+            assert line[date] == (committed(line[commit]) if line[commit] else "")
+        assert not line["recorded"] or line["stated"] < line["recorded"]
+
+
 # The text ----------------------------------------------------------------------------------------
 
 # What may hold digits: environments and commands whose arguments are not prose, and a few words.
 NOT_PROSE = (
     r"(?<!\\)%.*",
-    r"(?s)\\begin\{(verbatim|equation)\}.*?\\end\{\1\}",
-    r"\\(pcb|pcbtable|pcbnotes|checked|ifrecorded|cite\w*|ref|label|input|bibliography)"
+    r"(?s)\\begin\{(verbatim|equation\*?|picture)\}.*?\\end\{\1\}",
+    r"p\{[\d.]+\\linewidth\}",
+    r"\\(pcb\w*|checked|ifrecorded|cite\w*|ref|label|input|bibliography|method)"
     r"(\[[^\]]*\])*\{[^{}]*\}",
     r"\\includegraphics"
     r"(\[[^\]]*\])*\{[^{}]*\}",

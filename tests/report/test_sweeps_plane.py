@@ -98,7 +98,7 @@ def test_a_sweep_is_one_curve_with_one_entry() -> None:
     lines = [run("none", 0, 0, 0.01), *sweep("minimum", 1), *sweep("delta", 5, "delta")]
     figure = drawn(lines)
     assert sorted(names(figure)) == [
-        "0.5", "0.5", "delta, delta 10", "minimum, rate 10", "none",
+        "0.5", "0.5", "delta 10", "minimum, rate 10", "none",
     ]  # fmt: skip
     for panel, values in zip(figure.axes, ("rec", "neg_elbo"), strict=True):
         base = looks.look("minimum")

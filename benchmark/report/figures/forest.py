@@ -125,7 +125,8 @@ def _scale(panel: Axes, part: pd.DataFrame, difference: bool) -> None:
         if high - low <= (1 + FAR) * (span[1] - span[0]):
             span = style.limits([*values, value], LEAST)
             panel.axvline(value, color="black", ls=looks.TRUTH.line, lw=0.8, zorder=1)
-            panel.annotate("truth", (value, 1), xycoords=("data", "axes fraction"), ha="center",
+            side = "left" if value < sum(span) / 2 else "right"
+            panel.annotate("truth", (value, 1), xycoords=("data", "axes fraction"), ha=side,
                            va="bottom")  # fmt: skip
         else:
             _beyond(panel, f"truth {number(value, plus=difference)}", value > span[1], 1.0,

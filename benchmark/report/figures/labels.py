@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 NEAR = 6.0  # points: names whose points are nearer to each other stand one below the other
 # Points from a point to its name, nearest first.
 RADII = (6, 11, 17, 24, 32, 42, 54, 68, 84, 102, 122, 145, 170, 200)
+SHORT = 84  # of these, the longest way that leads round everything
 ANGLES = (0, 180, 45, 135, -45, -135, 90, -90, 22, 158, -22, -158, 68, 112, -68, -112)
 LEADER = 10.0  # points from which on a line leads from the name to its point
 
@@ -56,17 +57,22 @@ def place(
     nothing = np.empty((0, 2))
     pixels = panel.transData.transform(points) if len(points) else nothing
     drawn = panel.transData.transform(lines) if lines is not None and len(lines) else nothing
-    # What is kept clear, and whether leaders may pass anything: that is better than no name at all.
-    wishes = [(np.concatenate([pixels, drawn]), False), (pixels, False), (pixels, True),
-              (nothing, True)]  # fmt: skip
+    # What is kept clear, whether leaders may pass anything, and how long they may be: a long way
+    # round is worse than that, and a name that hides a point is better than none.
+    wishes = [
+        (np.concatenate([pixels, drawn]), False, SHORT),
+        (pixels, False, SHORT),
+        (pixels, True, RADII[-1]),
+        (nothing, True, RADII[-1]),
+    ]
     leaders: list[tuple[Array, Array]] = []
     blocks = _blocks(panel, labels, unit)
     blocks.sort(key=lambda block: (-len(block.labels), -_crowd(block, pixels, unit)))
     without: list[str] = []
     for block in blocks:
-        for clear, crossing in wishes:
+        for clear, crossing, longest in wishes:
             known = None if crossing else leaders
-            found = next(_free(panel, block, taken, clear, known, unit), None)
+            found = next(_free(panel, block, taken, clear, known, longest, unit), None)
             if found is not None:
                 break
         else:
@@ -103,7 +109,8 @@ def _crowd(block: _Block, points: Array, unit: float) -> int:
 
 def _free(
     panel: Axes, block: _Block, taken: Sequence[Array], points: Array,
-    leaders: Sequence[tuple[Array, Array]] | None, unit: float,
+    leaders: Sequence[tuple[Array, Array]] | None, longest: float,
+    unit: float,
 ) -> Iterator[Array]:  # fmt: skip
     """Yield the free places of a block, near ones first: left, bottom, right and top, pixels.
 
@@ -113,7 +120,7 @@ def _free(
     inside = panel.bbox.extents
     boxes = np.array(taken).reshape(-1, 4)
     others = points[np.hypot(*(points - block.anchor).T) > 12 * unit]
-    for radius in RADII:
+    for radius in (one for one in RADII if one <= longest):
         for angle in ANGLES:
             way = np.array([math.cos(math.radians(angle)), math.sin(math.radians(angle))])
             middle = block.anchor + way * radius * unit + np.clip(1.6 * way, -1, 1) * size / 2

@@ -90,14 +90,15 @@ def draw(frame: pd.DataFrame) -> Figure:
                 panel.axhline(value, color=look.colour, ls=look.line, lw=0.8, zorder=0)
         name = AXES[metric].replace(")", f"{SYMLOG})") if metric in symlog else AXES[metric]
         line[0].set_title(style.printable(name, 36 if len(parts) == 1 else 80))
-        _scale(line[0], metric, frame[metric].dropna(), low, metric in symlog)
+        scale(line[0], metric, frame[metric].dropna(), low, metric in symlog)
         for value in true[metric].dropna():
             low_end, high_end = line[0].get_ylim()
-            above = value < low_end + 0.7 * (high_end - low_end)
+            if metric not in symlog:  # its name has room above
+                room = value + 0.16 * (high_end - low_end)
+                line[0].set_ylim(low_end, max(high_end, room))
             line[0].annotate(
-                TRUE[metric], (1, value), xycoords=("axes fraction", "data"),
-                xytext=(0, 1 if above else -2), textcoords="offset points", ha="right",
-                va="bottom" if above else "top",
+                TRUE[metric], (1, value), xycoords=("axes fraction", "data"), xytext=(0, 1),
+                textcoords="offset points", ha="right", va="bottom",
             )  # fmt: skip
     for part, top, panel in zip(parts, panels[0], panels[-1], strict=True):
         if len(parts) > 1:
@@ -126,7 +127,7 @@ def _weight(panel: Axes, points: pd.DataFrame, row: style.Row) -> None:
         panel.plot(logged["step"], logged["weight"], lw=0.5, **style.marks(look, 2.5))
 
 
-def _scale(panel: Axes, metric: str, values: pd.Series[float], low: float, symlog: bool) -> None:
+def scale(panel: Axes, metric: str, values: pd.Series[float], low: float, symlog: bool) -> None:
     """Set the axis of a metric."""
     if metric == "weight":
         panel.set(ylim=(-0.08, 1.12), yticks=[0, 1])

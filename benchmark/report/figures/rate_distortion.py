@@ -20,7 +20,6 @@ from benchmark.report.grouping import Group
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
-    from matplotlib.lines import Line2D
     from numpy.typing import NDArray
 
 Span = tuple[float, float]
@@ -67,6 +66,8 @@ def draw(frame: pd.DataFrame) -> Figure:
     Where rows are a sweep, a second panel shows the negative ELBO against KL: in the plane it is
     hard to see which of two curves costs less at one rate.
     """
+    from matplotlib.lines import Line2D
+
     points = frame[frame["kl"].notna()]
     across, up, outside = _limits(frame)
     shown = _shown(points)
@@ -77,20 +78,22 @@ def draw(frame: pd.DataFrame) -> Figure:
             row = style.Row(0, f"{label}: NLL {total:.2f}", role, role)
             totals.append((total, row.look))
             handles.append(style.handle(row))
+    handles.append(Line2D([], [], color=GREY, lw=0.8, label="equal ELBO (nats)"))
+    handles += [style.handle(row, note, ls="") for row, note in outside]
     swept = "sweep" in frame
     names = [row.label for row in style.rows_of(points)]
     wide = swept or len(names) > FEW or max(map(len, names)) > SHORT
     width, height = (style.WIDE, 3.6) if wide else (style.NARROW, 2.4)
+    columns, inches = style.legend_size(handles, width)
     figure, panels = style.grid(
-        1 + swept, 1, width, (1.65 if swept else 1.0) * height + 0.3, sharex=True,
+        1 + swept, 1, width, (1.65 if swept else 1.0) * height + inches, sharex=True,
         height_ratios=[1.4, 1] if swept else [1],
     )  # fmt: skip
     first, last = panels[0][0], panels[-1][0]
     first.set(xlim=across, ylim=up, ylabel=f"distortion: rec\n({style.NATS})")
     for total, look in totals:
         first.axline((0, total), slope=-1, color=look.colour, ls=look.line, lw=1, zorder=2)
-    handles.append(_diagonals(first, points, across, up))
-    handles += [style.handle(row, note, ls="") for row, note in outside]
+    _diagonals(first, points, across, up)
     _runs(first, shown, "rec")
     _information(first, points)
     if swept:
@@ -103,7 +106,6 @@ def draw(frame: pd.DataFrame) -> Figure:
     first.set(xlim=across, ylim=up)
     last.set_xlabel(f"rate: KL ({style.NATS})")
     figure.align_ylabels()
-    columns, _ = style.legend_size(handles, width)
     figure.legend(handles=handles, loc="outside upper left", ncols=columns)
     figure.draw_without_rendering()  # only then it is known how much room there is
     kl = np.linspace(*across, 100)
@@ -184,7 +186,9 @@ def _names(
         texts = [one.row.label]
         if len(ends) > 1:
             ends = [ends[0], ends[-1]]
-            texts = [f"{ends[0][2]:g}", f"{one.row.label}, {one.parameter} {ends[1][2]:g}"]
+            name = one.row.label
+            name += f", {one.parameter}" if one.parameter != name else ""
+            texts = [f"{ends[0][2]:g}", f"{name} {ends[1][2]:g}"]
         for text, (value, kl, _) in zip(texts, ends, strict=True):
             if left <= kl <= right and bottom <= value <= top:
                 names.append(labels.Label(" ".join(text.split()), kl, value, one.row.look.colour))
@@ -210,9 +214,8 @@ def _limits(frame: pd.DataFrame) -> tuple[Span, Span, list[tuple[style.Row, str]
     return across, up, told
 
 
-def _diagonals(panel: Axes, points: pd.DataFrame, across: Span, up: Span) -> Line2D:
-    """Draw lines of equal ELBO, each with its value where there is room; return their entry."""
-    from matplotlib.lines import Line2D
+def _diagonals(panel: Axes, points: pd.DataFrame, across: Span, up: Span) -> None:
+    """Draw lines of equal ELBO, each with its value where there is room."""
     from matplotlib.ticker import MaxNLocator
 
     (left, right), (bottom, top) = across, up
@@ -231,7 +234,6 @@ def _diagonals(panel: Axes, points: pd.DataFrame, across: Span, up: Span) -> Lin
         panel.text(best, total - best, f"{-total:.{digits}f}".replace("-", "−"),
                    color="0.45", rotation=-45, rotation_mode="anchor", transform_rotates_text=True,
                    ha="center", va="center", bbox=style.PLAIN, zorder=1)  # fmt: skip
-    return Line2D([], [], color=GREY, lw=0.8, label="equal ELBO (nats)")
 
 
 def _information(panel: Axes, points: pd.DataFrame) -> None:

@@ -69,15 +69,16 @@ def draw(frame: pd.DataFrame) -> Figure:
         for row in style.rows_of(points):
             own = points[(points["label"] == row.label) & points["seed"].notna()]
             style.curves(panel, own, "step", metric, row)
-            end = own[own["step"] == own["step"].max()][metric].mean()
+            end = own.sort_values("step").groupby("seed")[metric].last().mean()
             ends.append((TITLES.get(row.label, row.label), end, row.look.colour))
         for value in true[metric].dropna():
             panel.axhline(value, color="black", ls=looks.TRUTH.line, lw=0.8, zorder=0)
             ends.append((TRUE[metric], value, looks.TRUTH.colour))
-        low = 0.0 if metric == "kl" else lowest
-        panel.set_ylim(style.limits([low, points[metric].max(), *true[metric].dropna()], 0.5))
+        symlog = metric == "kl" and points[metric].max() > learning.LOGARITHMIC
+        learning.scale(panel, metric, frame[metric].dropna(), lowest, symlog)
         panel.set_xlim(0, points["step"].max())
-        panel.set_title(AXES[metric])
+        name = AXES[metric]
+        panel.set_title(name.replace(")", f"{learning.SYMLOG})") if symlog else name)
         panel.locator_params(axis="x", nbins=4)
         panel.xaxis.set_major_formatter(lambda step, _: f"{step:,.0f}")
         _ends(panel, ends)
@@ -110,17 +111,23 @@ def _shade(panels: Sequence[Axes], frame: pd.DataFrame) -> str:
 
 def _ends(panel: Axes, ends: Sequence[tuple[str, float, str]]) -> None:
     """Name each line at its end with its last value, one name above the other."""
-    low, high = panel.get_ylim()
-    at = sorted(((value - low) / (high - low), name, value, colour) for name, value, colour in ends)
+
+    def height(value: float) -> float:
+        place = panel.transLimits.transform(panel.transScale.transform((1, value)))
+        return float(place[1])
+
+    at = sorted((height(value), name, value, colour) for name, value, colour in ends)
     at = [one for one in at if 0 <= one[0] <= 1]
     # Pushed up where they would overlap, and pushed down: between the two they have room as well.
     line = 1.1 * style.LINE / PANEL
     up = list(itertools.accumulate((one[0] for one in at), lambda a, b: max(a + line, b)))
     down = list(itertools.accumulate((-one[0] for one in at[::-1]), lambda a, b: max(a + line, b)))
-    for (end, name, value, colour), above, below in zip(at, up, down[::-1], strict=True):
+    for i, (end, name, value, colour) in enumerate(at):
+        place = max((up[i] - down[-1 - i]) / 2, 0.03 + line * i)
+        place = min(place, 1 - line * (len(at) - 1 - i))
         panel.annotate(
             f"{name} {number(value, 1)}", (1, end), xycoords="axes fraction",
-            xytext=(1.06, (above - below) / 2), textcoords="axes fraction", va="center",
+            xytext=(1.06, place), textcoords="axes fraction", va="center",
             color=colour, annotation_clip=False,
             arrowprops={"arrowstyle": "-", "lw": 0.5, "color": colour, "shrinkA": 0, "shrinkB": 1,
                         "relpos": (0, 0.5)},

@@ -28,7 +28,7 @@ if TYPE_CHECKING:  # `report --check` reads the figures' numbers and draws nothi
 
 NARROW, WIDE = 2.9, 6.4  # inches, at which the paper prints figures: about half a page, and a page
 TEXT = 8  # points of every text, so that all are legible in print
-DPI = 200
+DPI = 160
 PLAIN = {"facecolor": "white", "edgecolor": "none", "pad": 0.5, "alpha": 0.8}  # behind a text
 LETTER, LINE = 0.064, 0.145  # inches of a text's character, and from line to line
 HANDLE = 0.46  # inches of a legend's column beside its text
@@ -56,7 +56,6 @@ _RC: dict[Any, Any] = {
     "text.parse_math": False,  # a label may hold $
     "text.usetex": False,
     "axes.formatter.useoffset": False,
-    "svg.hashsalt": "figure",  # else its ids are random
     "pdf.fonttype": 42,  # fonts embedded whole enough for any journal
     "svg.hashsalt": "pcbench",  # else its names are drawn by lot
     "figure.dpi": DPI,
@@ -79,7 +78,8 @@ class Row(NamedTuple):
     @property
     def family(self) -> str:
         """The family of its method."""
-        return looks.family(self.label, self.baseline)
+        truth = self.role == "truth"
+        return "references" if truth else looks.family(self.label, self.baseline)
 
 
 @contextmanager
@@ -254,14 +254,22 @@ def limits(values: Sequence[float], least: float = 0.0, spare: float = 0.06) -> 
 
 
 def curves(panel: Axes, points: pd.DataFrame, x: str, y: str, row: Row) -> None:
-    """Draw each seed's curve thin, and thick their mean where all seeds have a point."""
+    """Draw each seed's curve thin, and thick their mean where all seeds have a point.
+
+    Seeds whose points lie elsewhere, as on a corpus with another number of steps, are averaged
+    point by point in their order, if they have equally many.
+    """
     colour = row.look.colour
     for _, seed in points.groupby("seed"):
         panel.plot(seed[x], seed[y], color=colour, lw=0.4, alpha=0.45)
-    steps = points.groupby(x)[y].agg(["mean", "size"])
-    mean = steps[steps["size"] == points["seed"].nunique()]["mean"]
+    points = points.sort_values(["seed", x])
+    order = points.groupby("seed").cumcount()
+    alike = points.groupby(order)[x].nunique().eq(1).all()
+    equal = points.groupby("seed").size().nunique() == 1
+    by = points.groupby(points[x] if alike or not equal else order)
+    mean = by[[x, y]].mean()[by.size() == points["seed"].nunique()]
     every = max(1, math.ceil(len(mean) / 6))
-    panel.plot(mean.index, mean, ls=row.look.line, markevery=(row.place % every, every),
+    panel.plot(mean[x], mean[y], ls=row.look.line, markevery=(row.place % every, every),
                **marks(row.look, 3.5))  # fmt: skip
 
 

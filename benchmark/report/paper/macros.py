@@ -1,7 +1,9 @@
 r"""The paper's numbers: ``\pcb{KEY}`` prints one, ``\checked{STATEMENT}`` must be true.
 
-``python -m benchmark.report.paper.macros`` reads paper/paper.tex, looks up every key (`quantities`)
-and writes paper/tables/macros.tex. A key that names nothing stops it, and so does a statement that
+``python -m benchmark.report.paper.macros`` reads paper/paper.tex and the parts of paper/sections
+that it takes in, looks up every key (`quantities`) and writes paper/tables/macros.tex, with the
+tables that only the paper has (``\pcbrows`` and ``\pcbmissing`` of `excerpts`) and the scales of
+its figures (``\pcbfigure``). A key that names nothing stops it, and so does a statement that
 the records contradict. What is said of a study without records is left undefined: LaTeX then stops
 where such a key is printed, so the text asks ``\ifrecorded{STUDY}{...}{...}`` first.
 
@@ -10,6 +12,7 @@ part reads ``[a|b]`` it is said of each.
 """
 
 import argparse
+import csv
 import itertools
 import operator
 import re
@@ -19,11 +22,14 @@ from typing import Any
 
 from benchmark.core.errors import UserError
 from benchmark.core.files import write_atomic
-from benchmark.model import registry
 from benchmark.report.formats import define, escape, tabular
+from benchmark.report.paper import excerpts, methods
 from benchmark.report.paper.quantities import Quantities
 
-COMMANDS = re.compile(r"\\(pcb|checked)\{([^{}#]*)\}")  # with "#" it is a definition
+# With "#" it is a definition.
+COMMANDS = re.compile(r"\\(pcb|checked|pcbrows|pcbcell|pcbmissing|pcbfigure)\{([^{}#]*)\}")
+_PARTS = re.compile(r"\\input\{(sections/[\w-]+)\}")
+EXCERPTS = {"pcbrows": excerpts.table, "pcbcell": excerpts.cell, "pcbmissing": excerpts.missing}
 COMPARE = {
     "<": operator.lt, ">": operator.gt, "<=": operator.le, ">=": operator.ge, "=": operator.eq,
 }  # fmt: skip
@@ -54,11 +60,18 @@ SETTINGS = {
 }
 
 
-def commands(paper: Path) -> Iterator[tuple[int, str, str]]:
-    """Yield line, command and argument of each key and statement outside comments."""
-    for number, line in enumerate(paper.read_text(encoding="utf-8").splitlines(), start=1):
-        for command, text in COMMANDS.findall(re.sub(r"(?<!\\)%.*", "", line)):
-            yield number, command, text
+def sources(paper: Path) -> list[Path]:
+    """Return the paper's file and the parts that it takes in, in the order of the text."""
+    text = re.sub(r"(?<!\\)%.*", "", paper.read_text(encoding="utf-8"))
+    return [paper, *(paper.parent / f"{name}.tex" for name in _PARTS.findall(text))]
+
+
+def commands(paper: Path) -> Iterator[tuple[str, str, str]]:
+    """Yield place, command and argument of each key and statement outside comments."""
+    for path in sources(paper):
+        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
+            for command, text in COMMANDS.findall(re.sub(r"(?<!\\)%.*", "", line)):
+                yield f"{path}:{number}", command, text
 
 
 def statements(text: str) -> list[str]:
@@ -98,17 +111,29 @@ def macros(paper: Path, results: Path) -> str:
     parts += [rf"\expandafter\let\csname pcb:recorded:{study}\endcsname\empty"
               for study in known.studies if known.done(study)]  # fmt: skip
     keys: dict[str, None] = {}  # in order, each once
-    for number, command, text in commands(paper):
+    printed: dict[str, str] = {}
+    for place, command, text in commands(paper):
         if command == "pcb":
             keys[text] = None
-            continue
-        for one in statements(text):
-            if not holds(one, known):
-                raise UserError(f"{paper}:{number}: not true of the records: {one}")
+        elif command == "pcbfigure":
+            keys[f"figure:{text}:scale"] = None
+        elif command == "checked":
+            for one in statements(text):
+                if not holds(one, known):
+                    raise UserError(f"{place}: not true of the records: {one}")
+        elif not known.absent(text):
+            printed[f"{command}:{text}"] = EXCERPTS[command](paper.parent / "tables", text)
     parts += [rf"\expandafter\def\csname pcb:={key}\endcsname{{{known.find(key).text}}}"
               for key in keys if not known.absent(key)]  # fmt: skip
-    tables = {"studies": _studies(known), "protocols": _protocols(known), "methods": _methods(),
-              "misprints": _misprints(known)}  # fmt: skip
+    parts += [define(f"pcb:{name}", text) for name, text in printed.items()]
+    parts += [define(f"pcb:method:{name}", text) for name, text in methods.macros()]
+    tables = {
+        "studies": _studies(known),
+        "plans": _plans(paper.parent / "plans.csv"),
+        "protocols": _protocols(known),
+        "settings": methods.settings(known),
+        "misprints": _misprints(known),
+    }
     parts += [define(f"pcb:paper:{name}", table) for name, table in tables.items()]
     return "\n".join(parts) + "\n"
 
@@ -139,10 +164,20 @@ def _protocols(known: Quantities) -> str:
     return tabular("lrrrr", rows)
 
 
-def _methods() -> str:
-    rows = [[_name(name), escape(registry.describe(name))] for name in registry.names()]
-    columns = r"l>{\raggedright\arraybackslash}p{0.74\linewidth}"
-    return tabular(columns, [["method", "what it does"], *rows])
+def _plans(path: Path) -> str:
+    """Return when each study was stated, changed and first recorded, by the commits of a file."""
+    if not path.exists():
+        return ""
+    rows = [["what", "stated", "commit", "first record", "changed since"]]
+    with path.open(encoding="utf-8", newline="") as file:
+        for line in csv.DictReader(file):
+            first = line["recorded"] or "none yet"
+            change = f"{line['changed']}: {line['why']}" if line["changed"] else "no"
+            name = line["what"] if " " in line["what"] else f"`{line['what']}`"
+            cells = [name, line["stated"], f"`{line['commit']}`", first, change]
+            rows.append(list(map(escape, cells)))
+    wide = r">{\raggedright\arraybackslash}p{0.33\linewidth}"
+    return tabular(f"llll{wide}", rows)
 
 
 def _misprints(known: Quantities) -> str:

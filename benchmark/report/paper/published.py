@@ -19,8 +19,8 @@ from benchmark.run.presets import PRESETS
 COLUMNS = ("figure", "published", "ours", "n", "difference", "estimator", "protocol", "source")
 METRICS = ("neg_elbo", "rec", "kl", "mi", "mi_batch", "iw_nll", "ppl_elbo", "ppl_iw", "au")
 NOTE = (
-    "No source prints a spread over seeds. Difference: ours minus published. Estimator and "
-    "protocol: whether the two figures were measured and trained alike; footnotes tell why not. "
+    "No copy that was read prints a spread over seeds. Difference: ours minus published. Estimator "
+    "and protocol: whether the two were measured and trained alike; footnotes tell why not. "
     "A question mark: the printed figure contradicts others (`pcbench report --published`)."
 )
 _DISTINCT = ("beta", "target")  # where these differ, it is another method

@@ -11,18 +11,19 @@ The parts of a key are separated by colons (names of exact languages have one of
   setting of its ``[train]``.
 * ``data:DATA:FIELD``: what records say of a data set; ``tokens`` a sentence, ``cap`` = ln N.
 * ``language:NAME:FIELD``, ``preset:NAME:SECTION.FIELD``: settings.
+* ``truth:DATA:FIELD``: what knowing the class is worth on an exact language, nats a test sentence:
+  ``all``, on the ``first`` tokens, and their ``share`` of it in per cent.
 * ``corpus:NAME:PART``: the first digits of a file's digest.
+* ``figure:NAME:scale``: how much a figure is enlarged in print.
 * ``published:values``, ``sources``, ``misprints``: of ``published.csv``.
 * ``code:FILE:NAME``: a constant of ``benchmark/FILE``; ``count:baselines``, ``count:studies``.
 """
 
-import importlib
 import math
 import operator
 import re
 import tomllib
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
 from functools import cache, cached_property, reduce
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -33,47 +34,22 @@ from benchmark.core.errors import UserError, suggest
 from benchmark.core.measures import MEASURES
 from benchmark.core.records import is_done, read_jsonl
 from benchmark.core.schema import Record
-from benchmark.core.settings import SECTIONS
-from benchmark.data.public import CORPORA
-from benchmark.data.settings import PRESETS as LANGUAGES
 from benchmark.model import registry
 from benchmark.model.weight_path import TOLERANCE
 from benchmark.report.collapse import STATES
 from benchmark.report.frame import FIRST_WORDS, bound
 from benchmark.report.grouping import Group, languages_as_seeds
+from benchmark.report.paper import excerpts, facts
+from benchmark.report.paper.facts import Quantity, rounded, whole
 from benchmark.report.paper.literature import Misprint, Value, read
+from benchmark.report.paper.power import detectable
 from benchmark.report.statistics import summarise
-from benchmark.run.presets import PRESETS
 
 if TYPE_CHECKING:
     import pandas as pd
 
 
 OWN_DIGITS = {"share_at_one": 0}  # of figures that are no measure of a record
-
-
-@dataclass(frozen=True)
-class Quantity:
-    """``text`` for LaTeX, and the number that a statement about it compares."""
-
-    text: str
-    value: float = math.nan
-
-
-def whole(value: Any) -> Quantity:
-    """Return a setting or a count as it is, thousands separated."""
-    if isinstance(value, tuple | list):
-        return Quantity(", ".join(whole(item).text for item in value))
-    if isinstance(value, str):
-        return Quantity(value.replace("_", r"\_"))
-    text = f"{value:,}" if isinstance(value, int) else f"{value:g}"
-    return Quantity(text.replace(",", "{,}"), float(value))
-
-
-def rounded(value: float, digits: int) -> Quantity:
-    """Return a number of so many decimals."""
-    text = f"{round(value, digits) + 0.0:,.{digits}f}".replace(",", "{,}")  # + 0.0: no "-0.00"
-    return Quantity(rf"\ensuremath{{{text}}}", value)
 
 
 class Quantities:
@@ -90,9 +66,10 @@ class Quantities:
         self.stated, self.done = cache(self._stated), cache(self._done)
         self.group = cache(self._group)
         self.kinds: dict[str, Callable[[str], Any]] = {
-            "study": self._of_study, "data": self._of_data, "language": _of_language,
-            "preset": _of_preset, "corpus": _of_corpus, "code": _of_code, "count": self._of_count,
-            "published": self._of_published,
+            "study": self._of_study, "data": self._of_data, "count": self._of_count,
+            "published": self._of_published, "figure": self._of_figure, "truth": facts.of_truth,
+            "language": facts.of_language, "preset": facts.of_preset, "corpus": facts.of_corpus,
+            "code": facts.of_code,
         }  # fmt: skip
 
     def find(self, key: str) -> Quantity:
@@ -143,6 +120,11 @@ class Quantities:
             "sources": len({value.paper for value in self.published}),
             "misprints": len(self.misprints),
         }[what]
+
+    def _of_figure(self, rest: str) -> Quantity:
+        name, field = rest.split(":")
+        scale = {"scale": excerpts.scale(self.paper / "figures" / f"{name}.pdf")}[field]
+        return Quantity(f"{scale:.3f}", scale)
 
     def _of_study(self, rest: str) -> Any:
         name, field = rest.split(":")
@@ -206,12 +188,16 @@ class Quantities:
         summary = summarise(list(values))
         digits = OWN_DIGITS.get(metric, MEASURES[metric].digits if metric in MEASURES else 2)
         half = summary.half
+        if rank and rank[0] == "detectable":
+            return rounded(detectable(list(values), *map(int, rank[1:])), digits)
         if rank:
-            if half is None and rank[0] in ("half", "low", "high"):
+            if half is None and rank[0] in ("half", "low", "high", "low90", "high90"):
                 raise LookupError("fewer than three seeds have no interval")
             low, high = summary.ends
+            low90, high90 = summarise(list(values), 0.90).ends
             numbers = {"mean": summary.mean, "half": half or 0.0, "low": low, "high": high,
-                       "min": summary.low, "max": summary.high}  # fmt: skip
+                       "low90": low90, "high90": high90, "min": summary.low,
+                       "max": summary.high}  # fmt: skip
             return whole(summary.n) if rank == ["n"] else rounded(numbers[rank[0]], digits)
         bounds = {sign * bound(of[label], metric) for sign, label in terms} - {0}
         if len(bounds) > 1:
@@ -220,28 +206,6 @@ class Quantities:
         spread = "" if half is None else rf" \pm {half:.{digits}f}"
         sign_text = {-1: r"\le ", 1: r"\ge "}[bounds.pop()] if bounds else ""
         return Quantity(rf"\ensuremath{{{sign_text}{mean}{spread}}}", summary.mean)
-
-
-def _of_language(rest: str) -> Any:
-    name, field = rest.split(":")
-    return getattr(LANGUAGES[name], field)
-
-
-def _of_preset(rest: str) -> Any:
-    name, _, path = rest.partition(":")
-    section, field = path.split(".")
-    return {**asdict(SECTIONS[section]()), **PRESETS[name].get(section, {})}[field]
-
-
-def _of_corpus(rest: str) -> Quantity:
-    name, part = rest.split(":")
-    return Quantity(rf"\texttt{{{CORPORA[name].digest(part)[:8]}}}")
-
-
-def _of_code(rest: str) -> Any:
-    file, name = rest.split(":")
-    module = file.removesuffix(".py").replace("/", ".")
-    return getattr(importlib.import_module(f"benchmark.{module}"), name)
 
 
 def _column(runs: "pd.DataFrame", metric: str) -> "pd.Series[float]":
