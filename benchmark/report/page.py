@@ -88,7 +88,7 @@ def page(
     text = environment.get_template("page.html.jinja").render(
         study=study, command=command or f"pcbench report {study}", lines=lines, images=images,
         source=f"{results}/{study}.jsonl", legend=LEGEND, sections=sections, shown=shown,
-        gallery=_gallery(lines), verdict=verdict, reading=reading, tips=_tips(tables),
+        gallery=_gallery(lines), verdict=[_named(one, tables) for one in verdict], reading=reading, tips=_tips(tables),
         wrong=[finding for finding in findings if finding.wrong],
         known=[finding for finding in findings if not finding.wrong],
         done=sum(map(is_done, lines)),
@@ -117,6 +117,14 @@ def _size(image: bytes) -> list[int]:
         return [int.from_bytes(image[i : i + 4], "big") for i in (16, 20)]
     points = re.findall(r'(?:width|height)="([\d.]+)pt"', image[:1000].decode(errors="ignore"))
     return [round(float(size) * DPI / 72) for size in points[:2]]
+
+
+def _named(sentences: str, tables: Sequence[Table]) -> tuple[str, str]:
+    """Return which of several tables an entry of the verdict is about, and what it says."""
+    for title in {table.title for table in tables if table.kind == "main"}:
+        if sentences.startswith(f"{title}: "):
+            return title, sentences.removeprefix(f"{title}: ")
+    return "", sentences
 
 
 def _tips(tables: Sequence[Table]) -> dict[str, str]:

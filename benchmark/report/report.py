@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 RESULTS, TABLES = Path("results"), Path("paper/tables")
-MOST_SVG = 150_000  # bytes of a figure on the page; a larger one, of very many points, is a PNG
+MOST_SVG = 125_000  # bytes of a figure on the page; a larger one, of very many points, is a PNG
 
 
 @dataclass(frozen=True)
