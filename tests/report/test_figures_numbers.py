@@ -47,8 +47,9 @@ def value_of(study: str, label: str, metric: str, data: str | None = None) -> di
 def test_every_study_has_its_files() -> None:
     assert set(tables("quickstart")) == {
         f"quickstart-{name}.csv"
-        for name in ("forest", "rate-distortion", "learning", "spectrum", "positions", "weights")
-    }
+        for name in ("story", "forest", "rate-distortion", "learning", "spectrum", "positions",
+                     "weights")
+    }  # fmt: skip
     names = set(tables("exact"))
     assert len(names) == 5 * 3 + 2  # five figures of three data sets; of the weights; of all data
     assert "exact-heatmap.csv" in names
@@ -286,5 +287,6 @@ def test_each_figure_says_what_it_shows() -> None:
         picture.title for picture in figures.pictures("ptb_check", groups(records("ptb_check")))
     ]
     assert not any("true entropy" in title for title in text)
-    (first, *_) = figures.pictures("quickstart", groups(records("quickstart")))
-    assert first.title.startswith("Differences paired by seed")
+    (first, second, *_) = figures.pictures("quickstart", groups(records("quickstart")))
+    assert first.title.startswith("KL and ELBO over training, validation split, quickstart")
+    assert second.title.startswith("Differences paired by seed")

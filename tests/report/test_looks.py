@@ -144,30 +144,19 @@ def test_every_look_is_seen_on_white() -> None:
         assert 1.05 / (luminance + 0.05) > 1.9, label
 
 
-def test_text_is_legible_at_the_width_at_which_the_paper_prints_a_figure() -> None:
-    """Widths are parts of the line, 210 mm minus two margins, or of a minipage."""
-    text = (ROOT / "paper" / "paper.tex").read_text(encoding="utf-8")
+def test_text_has_8_points_at_the_width_at_which_the_paper_prints_a_figure() -> None:
+    sources = [ROOT / "paper" / "paper.tex", *(ROOT / "paper").glob("sections/*.tex")]
+    text = "".join(path.read_text(encoding="utf-8") for path in sources)
     margin = re.search(r"margin=(\d+)mm", text)
     assert margin is not None
     line = (210 - 2 * int(margin[1])) / 25.4
-    part, found = 1.0, 0
-    pattern = (
-        r"\\begin\{minipage\}(?:\[\w\])?\{([\d.]*)\\(?:linewidth|textwidth)\}|(\\end\{minipage\})"
-        r"|\\includegraphics\[width=([\d.]*)\\(?:linewidth|textwidth)\]\{figures/([\w-]+)\}"
-    )
-    for match in re.finditer(pattern, text):
-        within, end, width, name = match.groups()
-        if end:
-            part = 1.0
-        elif within is not None:
-            part = float(within or 1)
-        else:
-            inches = line * part * float(width or 1)
-            figure = drawn(name)
-            sizes = {text.get_fontsize() for text in figure.findobj(Text) if text.get_text()}
-            assert min(sizes) * inches / figure.get_figwidth() > 7.9, name
-            found += 1
-    assert found
+    names = re.findall(r"\\pcbfigure\{([\w-]+)\}", text)
+    assert names
+    for name in names:
+        figure = drawn(name)
+        sizes = {one.get_fontsize() for one in figure.findobj(Text) if one.get_text()}
+        assert min(sizes) >= 8, name
+        assert figure.get_figwidth() <= line, name
 
 
 def drawn(name: str) -> Figure:

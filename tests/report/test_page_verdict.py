@@ -55,6 +55,6 @@ def test_an_svg_is_the_same_every_time_and_keeps_its_scales() -> None:
     assert drawn.attrib["viewBox"] == "0 0 216 144"
     text = images[0].decode()
     scales = {float(one) for one in re.findall(r"scale\(([\d.]+) ", text)}
-    assert 0.065 in scales  # letters of 6.5 points
+    assert 0.08 in scales  # letters of 8 points
     digits = re.findall(r"\.(\d+)", " ".join(re.findall(r' d="([^"]*)"', text)))
     assert max(map(len, digits)) == 2

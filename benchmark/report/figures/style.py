@@ -28,7 +28,7 @@ if TYPE_CHECKING:  # `report --check` reads the figures' numbers and draws nothi
 
 NARROW, WIDE = 2.9, 6.4  # inches, at which the paper prints figures: about half a page, and a page
 TEXT = 8  # points of every text, so that all are legible in print
-DPI = 200
+DPI = 160
 PLAIN = {"facecolor": "white", "edgecolor": "none", "pad": 0.5, "alpha": 0.8}  # behind a text
 LETTER, LINE = 0.064, 0.145  # inches of a text's character, and from line to line
 HANDLE = 0.46  # inches of a legend's column beside its text

@@ -222,6 +222,8 @@ def _against(runs: "pd.DataFrame", model: "pd.DataFrame") -> Cell:
 
 
 def _told(summary: Summary, sign: int, text: str) -> Cell:
+    low, _, high = text.partition(" to ")
+    text = low if low == high else text  # of two seeds that agree to the digits shown
     return Cell(f"{SIGNS[sign]} {text}".lstrip(), summary.mean, half=summary.half, n=summary.n)
 
 
@@ -263,12 +265,14 @@ def _ranked(found: Ranking, most: int, unit: str, bounded: int, few: int) -> str
         reason = "one {0} a row ranks" if most == 1 else "two {0}s a row allow no test and rank"
         return f"No ranks: {reason.format(unit)} no method."
     tested = f"paired t test over {unit}s, p < {LEVEL} after Holm’s adjustment for all pairs"
-    told = f"{found.apart} of {count(found.pairs, 'pair')} of rows differ ({tested})"
-    told += f". Not ranked: {count(bounded, 'row')} known by an upper bound (≤)" * bool(bounded)
-    told += f". Not ranked: {count(few, 'row')} of fewer than {LEAST_T} {unit}s" * bool(few)
+    verb = "differs" if found.pairs == 1 else "differ"
+    told = f"{found.apart} of {count(found.pairs, 'pair')} of rows {verb} ({tested})"
+    left = [f"{count(bounded, 'row')} known by an upper bound (≤)"] * bool(bounded)
+    left += [f"{count(few, 'row')} of fewer than {LEAST_T} {unit}s"] * bool(few)
+    told += f". Not ranked: {' and '.join(left)}" if left else ""
     if not found.ranks:
         return f"No ranks, for no row’s IW-NLL is set apart from all others: {told}."
     return (
-        f"Ranked by IW-NLL. Rows of different ranks differ in every pair; those that the {unit}s "
-        f"cannot tell apart share a rank. {told}."
+        f"{count(len(found.ranks), 'row')} ranked by IW-NLL. Rows of different ranks differ in "
+        f"every pair; those that the {unit}s cannot tell apart share a rank. {told}."
     )

@@ -1,6 +1,5 @@
 """The leaderboard as Markdown: a page of its own, and the few columns that a README has."""
 
-import html
 import re
 from collections.abc import Iterator, Sequence
 
@@ -32,6 +31,7 @@ LEGEND = {
     "no information in z costs no likelihood, so a rank says nothing without the column alive.",
     "Settings": "those of each method’s source, which had other data; no method was tuned here.",
 }
+_ENTITIES = re.compile(r"<(?=[a-zA-Z/!?])|&(?=[#\w])")  # "p < 0.05" needs none
 
 
 def code(text: str) -> str:
@@ -46,9 +46,13 @@ def prose(text: str) -> str:
     """Return text in which Markdown finds no marks; code between backticks stays."""
     parts = re.split(r"(`[^`]+`)", " ".join(text.split()))
     return "".join(
-        part if i % 2 else re.sub(r"([\\`*_\[\]])", r"\\\1", html.escape(part, quote=False))
+        part if i % 2 else re.sub(r"([\\`*_\[\]])", r"\\\1", _ENTITIES.sub(_entity, part))
         for i, part in enumerate(parts)
     )
+
+
+def _entity(sign: re.Match[str]) -> str:
+    return {"<": "&lt;", "&": "&amp;"}[sign[0]]
 
 
 def source(entry: Entry) -> str:

@@ -42,8 +42,7 @@ from benchmark.report.grouping import Group, languages_as_seeds
 from benchmark.report.paper import excerpts, facts
 from benchmark.report.paper.facts import Quantity, rounded, whole
 from benchmark.report.paper.literature import Misprint, Value, read
-from benchmark.report.paper.power import detectable
-from benchmark.report.statistics import summarise
+from benchmark.report.statistics import detectable, summarise
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -189,7 +188,9 @@ class Quantities:
         digits = OWN_DIGITS.get(metric, MEASURES[metric].digits if metric in MEASURES else 2)
         half = summary.half
         if rank and rank[0] == "detectable":
-            return rounded(detectable(list(values), *map(int, rank[1:])), digits)
+            if summary.deviation is None:
+                raise LookupError("fewer than three seeds have no deviation to go by")
+            return rounded(summary.deviation * detectable(summary.n, *map(int, rank[1:])), digits)
         if rank:
             if half is None and rank[0] in ("half", "low", "high", "low90", "high90"):
                 raise LookupError("fewer than three seeds have no interval")
