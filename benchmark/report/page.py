@@ -88,8 +88,8 @@ def page(
     text = environment.get_template("page.html.jinja").render(
         study=study, command=command or f"pcbench report {study}", lines=lines, images=images,
         source=f"{results}/{study}.jsonl", legend=LEGEND, sections=sections, shown=shown,
-        gallery=_gallery(lines), verdict=[_named(one, tables) for one in verdict],
-        reading=reading, tips=_tips(tables),
+        gallery=_gallery(lines), reading=reading, tips=_tips(tables),
+        verdict=[_named(one, tables) for one in verdict],
         wrong=[finding for finding in findings if finding.wrong],
         known=[finding for finding in findings if not finding.wrong],
         done=sum(map(is_done, lines)),

@@ -47,7 +47,7 @@ def test_an_svg_is_the_same_every_time_and_keeps_its_scales() -> None:
         with style.settings():
             figure, panels = style.grid(1, 1, 3.0, 2.0)
             panels[0][0].plot([0, 1, 2], [0.1234567, 3.7654321, 1.9], label="a <b> & c")
-            panels[0][0].legend()
+            panels[0][0].legend(fontsize=6.5)
             images.append(style.image(figure, "svg"))
     assert images[0] == images[1]
     assert b"<metadata" not in images[0]
