@@ -51,8 +51,8 @@ LATEX := latexmk texlive-latex-recommended lmodern poppler-utils
 paper: install
 	@command -v latexmk >/dev/null && kpsewhich microtype.sty lmodern.sty >/dev/null || { \
 	  echo "make paper: LaTeX is missing or incomplete; apt-get install -y --no-install-recommends $(LATEX)"; exit 1; }
-	@set -e; for records in results/*.jsonl; do \
-	  $(BIN)/python -m benchmark report "$$(basename "$$records" .jsonl)" >/dev/null; done
+	@printf '%s\n' results/*.jsonl | sed 's|.*/||; s|\.jsonl$$||' | \
+	  xargs -P $(JOBS) -I {} $(BIN)/python -m benchmark report {} >/dev/null
 	$(BIN)/python -m benchmark.report.paper.macros
 	@cd paper && export SOURCE_DATE_EPOCH=0 FORCE_SOURCE_DATE=1 max_print_line=1000; \
 	  latexmk -g -pdf -interaction=nonstopmode -halt-on-error -silent paper.tex >paper.screen 2>&1 || { \
