@@ -22,7 +22,7 @@ def test_equal_records_are_equal_whenever_and_by_whomever_they_were_made() -> No
     start = "Records: all 6 equal the committed ones of results/quickstart.jsonl bit for bit ("
     assert text.startswith(start)
     assert int(text.removeprefix(start).split()[0].replace(",", "")) > 1000
-    assert text.endswith(" figures).")
+    assert text.endswith(" numbers).")
 
 
 def test_on_another_processor_the_largest_difference_is_told() -> None:
@@ -39,7 +39,7 @@ def test_on_another_processor_the_largest_difference_is_told() -> None:
     assert inside == tested
     cyclical["metrics"]["test"]["iw_nll"] += 5.0  # no seed of the row is that far away
     text = told(here, COMMITTED, "results/quickstart.jsonl")
-    assert f"{int(inside) - 1} of {tested} figures" in text
+    assert f"{int(inside) - 1} of {tested} numbers" in text
 
 
 def test_one_changed_bit_of_a_curve_on_the_same_machine_is_asked_about() -> None:

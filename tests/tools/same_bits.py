@@ -62,7 +62,7 @@ def told(here: Sequence[Record], committed: Sequence[Record], file: str) -> str:
     count = f"all {same}" if same == len(both) else f"{same} of {len(both)}"
     equal = "equals" if (same, len(both)) == (1, 1) else "equal"
     text = f"Records: {count} {equal} the committed ones of {file} bit for bit"
-    text += f" ({number:,} figures)." if same == len(both) else "."
+    text += f" ({number:,} numbers)." if same == len(both) else "."
     if lacking:
         text += f" {lacking} more {'is' if lacking == 1 else 'are'} not in that file."
     return text if same == len(both) else f"{text} {apart(both, known)}"
@@ -92,7 +92,7 @@ def apart(both: Sequence[tuple[Record, Record]], known: dict[str, Record]) -> st
     size, where = max(sizes)
     parts.append(f"Largest difference: {size:.2g} nats ({where}).")
     parts.append(
-        f"{inside} of {tested} figures of the test split lie in the prediction interval over the "
+        f"{inside} of {tested} numbers of the test split lie in the prediction interval over the "
         "seeds of their row; `pcbench reproduce ID` lists them."
     )
     return " ".join(parts)
