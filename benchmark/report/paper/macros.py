@@ -41,7 +41,7 @@ MISPRINTS = {
     "repeat": "figures of another data set, repeated",
     "twice": "one row, two values in two tables",
 }
-PROTOCOLS = ("exact_small", "fu2019_ptb", "li2019_ptb", "he2019_yahoo")
+PROTOCOLS = ("exact_small", "exact_learnable", "fu2019_ptb", "li2019_ptb", "he2019_yahoo")
 SETTINGS = {
     "embedding": "model.embedding",
     "hidden": "model.hidden",
@@ -161,7 +161,7 @@ def _protocols(known: Quantities) -> str:
         [escape(title), *(shown(known.kinds["preset"](f"{preset}:{path}")) for preset in PROTOCOLS)]
         for title, path in SETTINGS.items()
     ]
-    return tabular("lrrrr", rows)
+    return tabular("l" + "r" * len(PROTOCOLS), rows)
 
 
 def _plans(path: Path) -> str:
