@@ -39,6 +39,11 @@ class Split:
     classes: NDArray[np.int16] | None = None
     log_prob: NDArray[np.float64] | None = None
 
+    @property
+    def places(self) -> NDArray[np.int64]:
+        """The place of each token in its sentence, shape (len(tokens),); 0 is ``<s>``."""
+        return np.arange(len(self.tokens)) - np.repeat(self.offsets[:-1], np.diff(self.offsets))
+
     @classmethod
     def of(cls, sentences: Sequence[Sequence[int]]) -> Self:
         """Return a split of sentences given by their word ids, without ``<s>`` and ``</s>``."""

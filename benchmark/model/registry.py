@@ -16,6 +16,8 @@ from benchmark.core.errors import UserError, suggest
 from benchmark.model.baseline import Baseline
 
 FOLDER = Path(__file__).resolve().parents[2] / "baselines"
+# Of a baseline's docstring, each a paragraph that begins with its title and a colon.
+SECTIONS = ("Formula", "Source", "Settings in the source", "Differences here")
 # What a row of a study holds besides the baseline's hyper-parameters.
 RESERVED = ("name", "label", "file", "precision", "model", "train")
 
@@ -35,10 +37,24 @@ def shown(path: Path) -> str:
     return f"baselines/{path.name}" if path.parent == FOLDER else str(path)
 
 
+def documented(name: str) -> dict[str, str]:
+    """Return a baseline's docstring by section, read without importing the file.
+
+    Keys are those of `SECTIONS` that it has, and "" for what stands before them.
+
+    Raises:
+        OSError, SyntaxError, ValueError: the file cannot be read.
+    """
+    text = ast.get_docstring(ast.parse(path_of(name).read_bytes())) or ""
+    titles = "|".join(map(re.escape, SECTIONS))
+    what, *parts = re.split(rf"^({titles}): ", text, flags=re.MULTILINE)
+    return {"": what, **dict(zip(parts[::2], parts[1::2], strict=True))}
+
+
 def describe(name: str) -> str:
     """Return the first line of a baseline's docstring, read without importing the file."""
     try:
-        text = ast.get_docstring(ast.parse(path_of(name).read_bytes())) or ""
+        text = documented(name)[""]
     except SyntaxError as error:
         return f"(syntax error in line {error.lineno or 1})"
     except (OSError, ValueError) as error:  # ValueError: null bytes, in early releases of 3.11

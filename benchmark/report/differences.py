@@ -226,8 +226,8 @@ def tally(
 
 
 def many(count: int, noun: str) -> str:
-    """Return "1 row" or "3 rows"."""
-    return f"{count} {noun}{'s' * (count != 1)}"
+    """Return "1 row", or "1,300 rows"."""
+    return f"{count:,} {noun}{'s' * (count != 1)}"
 
 
 def joined(parts: Sequence[str], word: str = "and") -> str:

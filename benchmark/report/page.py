@@ -67,25 +67,18 @@ def page(
         reading: what their words rest on.
     """
     findings = [*findings, *(Finding(None, text, False) for text in remarks(lines))]
-    environment = Environment(
-        loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined,
-        trim_blocks=True, lstrip_blocks=True,
-    )  # fmt: skip
-    environment.filters |= {
+    shown, sections = _sections(tables, lines)
+    filters = {
         "anchor": lambda name: re.sub(r"\s", "_", _printable(name)),
         "base64": _base64,
         "command": partial(_command, file=file or f"paper/{study}.toml", results=results),
-        "digest": lambda text: _base64(hashlib.sha256(text.encode()).digest()),
         "figure": _figure,
         "finite": lambda value: value is not None and math.isfinite(value),
-        # A long label may break after the signs that it is put together with.
-        "label": lambda name: Markup(re.sub(r"([_,:=])", r"\1<wbr>", str(escape(name)))),
-        "prose": lambda text: Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", str(escape(text)))),
         "size": _size,
         "source": _source,
     }
-    shown, sections = _sections(tables, lines)
-    text = environment.get_template("page.html.jinja").render(
+    return rendered(
+        "page", filters,
         study=study, command=command or f"pcbench report {study}", lines=lines, images=images,
         source=f"{results}/{study}.jsonl", legend=LEGEND, sections=sections, shown=shown,
         gallery=_gallery(lines), reading=reading, tips=_tips(tables),
@@ -93,10 +86,34 @@ def page(
         wrong=[finding for finding in findings if finding.wrong],
         known=[finding for finding in findings if not finding.wrong],
         done=sum(map(is_done, lines)),
-        style=Markup((TEMPLATES / "page.css").read_text(encoding="utf-8")),
-        script=Markup((TEMPLATES / "page.js").read_text(encoding="utf-8")),
     )  # fmt: skip
-    return _printable(text)
+
+
+def rendered(name: str, filters: Mapping[str, Any], **content: Any) -> str:
+    """Return a complete page of a template, with its style and script and those that all share.
+
+    Args:
+        name: of ``NAME.html.jinja``, ``NAME.css`` and ``NAME.js`` among the templates.
+        filters: of this template, beside ``digest``, ``label`` and ``prose``.
+        content: what the template is given.
+    """
+    environment = Environment(
+        loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined,
+        trim_blocks=True, lstrip_blocks=True,
+    )  # fmt: skip
+    environment.filters |= {
+        "digest": lambda text: _base64(hashlib.sha256(text.encode()).digest()),
+        # A long label may break after the signs that it is put together with.
+        "label": lambda name: Markup(re.sub(r"([_,:=])", r"\1<wbr>", str(escape(name)))),
+        "prose": lambda text: Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", str(escape(text)))),
+        **filters,
+    }
+    style, script = (
+        Markup("".join((TEMPLATES / file).read_text(encoding="utf-8") for file in files))
+        for files in (("base.css", f"{name}.css"), ("sort.js", f"{name}.js"))
+    )
+    template = environment.get_template(f"{name}.html.jinja")
+    return _printable(template.render(style=style, script=script, **content))
 
 
 def _base64(content: bytes) -> str:

@@ -235,15 +235,18 @@ def sentences(first: ArrayLike, second: ArrayLike, draws: int = 10_000, seed: in
     return Sentences(n, float(differences.mean()), float(interval.low), float(interval.high))
 
 
-def shown(summary: Summary | None, digits: int = 2) -> str:
-    """Format a table's cell: "1.23 ± 0.04" (n >= 3), "1.20 to 1.26" (n = 2), "1.23", or a dash."""
+def shown(summary: Summary | None, digits: int = 2, plus: bool = False) -> str:
+    """Format a table's cell: "1.23 ± 0.04" (n >= 3), "1.20 to 1.26" (n = 2), "1.23", or a dash.
+
+    ``plus`` writes the sign of positive values too.
+    """
     if summary is None:
         return "–"
     if summary.half is not None:
-        return f"{number(summary.mean, digits)} ± {number(summary.half, digits)}"
+        return f"{number(summary.mean, digits, plus)} ± {number(summary.half, digits)}"
     if summary.n == 2:
-        return f"{number(summary.low, digits)} to {number(summary.high, digits)}"
-    return number(summary.mean, digits)
+        return f"{number(summary.low, digits, plus)} to {number(summary.high, digits, plus)}"
+    return number(summary.mean, digits, plus)
 
 
 def number(value: float, digits: int = 2, plus: bool = False) -> str:

@@ -100,8 +100,7 @@ def _truth(name: str, sha256: str) -> tuple[dict[Any, Any], ...]:
         return ()
     split = data.language.sample(data.language.settings.test, TEST)
     known, alone = data.language.token_log_prob(split)
-    place = np.arange(len(split.tokens)) - np.repeat(split.offsets[:-1], split.lengths + 1)
-    place = np.minimum(place, WHOLE + 1)  # as in a record; 0 is <s>
+    place = np.minimum(split.places, WHOLE + 1)  # as in a record; 0 is <s>
     count = np.bincount(place)[1:]
 
     def by_position(nats: NDArray[np.float64]) -> list[tuple[float, bool, int]]:

@@ -4,24 +4,16 @@ The file is complete: it fetches no script, style, font or image, and its policy
 Equal records make equal files. `templates/leaderboard.html.jinja` says what a reader sees.
 """
 
-import base64
 import csv
-import hashlib
 import io
-import re
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
-
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from markupsafe import Markup, escape
 
 from benchmark.report.leaderboard import text
 from benchmark.report.leaderboard.rows import Corpus, Entry
+from benchmark.report.page import rendered
 
-TEMPLATES = Path(__file__).parents[1] / "templates"
 PLOT = 96  # width of the picture of an interval, pixels
-_UNPRINTABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
 _FIGURES = ("mi", "iw_nll", "minus_lm", "excess")
 CSV = (
     "corpus", "data", "preset", "precision", "evaluation", "method", "baseline", "settings",
@@ -33,24 +25,12 @@ CSV = (
 
 def page(corpora: Sequence[Corpus], records: int, tables: str) -> str:
     """Return the page; arguments as for `text.page`."""
-    environment = Environment(
-        loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined,
-        trim_blocks=True, lstrip_blocks=True,
-    )  # fmt: skip
-    environment.filters |= {
-        "digest": lambda of: base64.b64encode(hashlib.sha256(of.encode()).digest()).decode(),
-        # A long name may break after the signs that it is put together with.
-        "label": lambda name: Markup(re.sub(r"([_,:=])", r"\1<wbr>", str(escape(name)))),
-        "prose": lambda of: Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", str(escape(of)))),
-    }
-    rendered = environment.get_template("leaderboard.html.jinja").render(
+    return rendered(
+        "leaderboard", {},
         corpora=corpora, records=records, tables=tables, titles=text.TITLES, legend=text.LEGEND,
         overview=text.overview(corpora), value=text.value, plots=list(map(_plots, corpora)),
         width=PLOT, head=_csv([CSV]), line=lambda corpus, entry: _csv([_line(corpus, entry)]),
-        style=Markup((TEMPLATES / "leaderboard.css").read_text(encoding="utf-8")),
-        script=Markup((TEMPLATES / "leaderboard.js").read_text(encoding="utf-8")),
     )  # fmt: skip
-    return _UNPRINTABLE.sub("\N{REPLACEMENT CHARACTER}", rendered)
 
 
 def _plots(corpus: Corpus) -> dict[str, dict[str, float]]:

@@ -10,13 +10,13 @@ from benchmark import data
 from benchmark.core.measures import SIGNS
 from benchmark.core.schema import Record
 from benchmark.core.settings import ModelConfig, TrainConfig
-from benchmark.report.differences import LEVEL
+from benchmark.report.differences import LEVEL, many
 from benchmark.report.formats import DASH, Cell
 from benchmark.report.frame import bound
 from benchmark.report.grouping import Group
 from benchmark.report.leaderboard import sources
 from benchmark.report.leaderboard.ranks import Ranking, ranking
-from benchmark.report.statistics import LEAST_T, Summary, number, paired, shown, summarise
+from benchmark.report.statistics import LEAST_T, Summary, paired, shown, summarise
 from benchmark.report.tables import states
 from benchmark.run.presets import CAVEATS
 
@@ -104,17 +104,12 @@ class Corpus:
     def seeds(self) -> str:
         """How many seeds the rows have: "1 seed", "3 to 5 seeds"."""
         least, most = (of(entry.n for entry in self.entries) for of in (min, max))
-        return f"{least} to {most} {self.unit}s" if least < most else count(most, self.unit)
+        return f"{least} to {most} {self.unit}s" if least < most else many(most, self.unit)
 
     @property
     def described(self) -> str:
         """What the data are in words, "" for a reader's own text."""
         return data.descriptions().get(self.key.data.split(":")[0].removesuffix(LANGUAGES), "")
-
-
-def count(number: int, noun: str) -> str:
-    """Return "1 seed", "2 seeds"."""
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def _unit(key: Key) -> str:
@@ -211,11 +206,7 @@ def _against(runs: "pd.DataFrame", model: "pd.DataFrame") -> Cell:
     row = runs.set_index("seed")
     own, other = ([float(of.loc[seed, "iw_nll"]) for seed in seeds] for of in (row, model))
     summary = paired(own, other)
-    ends = [number(value, plus=True) for value in (summary.mean, summary.low, summary.high)]
-    if summary.half is not None:
-        text = f"{ends[0]} ± {number(summary.half)}"
-    else:
-        text = ends[0] if summary.n == 1 else f"{ends[1]} to {ends[2]}"
+    text = shown(summary, plus=True)
     if summary.n < len(runs):  # the language model lacks some of the row's seeds
         text += f" (n = {summary.n})"
     return _told(summary, bound(runs, "iw_nll"), text)
@@ -266,13 +257,13 @@ def _ranked(found: Ranking, most: int, unit: str, bounded: int, few: int) -> str
         return f"No ranks: {reason.format(unit)} no method."
     tested = f"paired t test over {unit}s, p < {LEVEL} after Holm’s adjustment for all pairs"
     verb = "differs" if found.pairs == 1 else "differ"
-    told = f"{found.apart} of {count(found.pairs, 'pair')} of rows {verb} ({tested})"
-    left = [f"{count(bounded, 'row')} known by an upper bound (≤)"] * bool(bounded)
-    left += [f"{count(few, 'row')} of fewer than {LEAST_T} {unit}s"] * bool(few)
+    told = f"{found.apart} of {many(found.pairs, 'pair')} of rows {verb} ({tested})"
+    left = [f"{many(bounded, 'row')} known by an upper bound (≤)"] * bool(bounded)
+    left += [f"{many(few, 'row')} of fewer than {LEAST_T} {unit}s"] * bool(few)
     told += f". Not ranked: {' and '.join(left)}" if left else ""
     if not found.ranks:
         return f"No ranks, for no row’s IW-NLL is set apart from all others: {told}."
     return (
-        f"{count(len(found.ranks), 'row')} ranked by IW-NLL. Rows of different ranks differ in "
+        f"{many(len(found.ranks), 'row')} ranked by IW-NLL. Rows of different ranks differ in "
         f"every pair; those that the {unit}s cannot tell apart share a rank. {told}."
     )

@@ -1,11 +1,10 @@
 """Where a method comes from, read from the docstring of its file without importing it."""
 
-import ast
 import re
 from dataclasses import dataclass
 from functools import cache
 
-from benchmark.core.provenance import checkout
+from benchmark.model import registry
 
 # "Fu et al., TITLE, 2019, arXiv 1903.10145", as every file of `baselines/` states its source.
 _CITED = re.compile(
@@ -39,15 +38,11 @@ class Source:
 @cache
 def of(baseline: str) -> Source:
     """Return the source of a method of ``baselines/``."""
-    path = checkout() / "baselines" / f"{baseline}.py"
     try:
-        document = ast.get_docstring(ast.parse(path.read_bytes())) or ""
+        told = registry.documented(baseline).get("Source", "")
     except (OSError, SyntaxError, ValueError):
         return Source("not known")
-    found = re.search(r"^Source: (.+?)(?:\n\n|\Z)", document, re.DOTALL | re.MULTILINE)
-    if found is None:
-        return Source("not known")
-    text = " ".join(found[1].split())
+    text = " ".join(told.partition("\n\n")[0].split())
     if "no paper" in text:
         return Source("no paper")
     papers = [

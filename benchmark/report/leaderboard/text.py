@@ -5,8 +5,9 @@ from collections.abc import Iterator, Sequence
 
 from benchmark.core.measures import NATS
 from benchmark.report import collapse
+from benchmark.report.differences import many
 from benchmark.report.formats import DASH, aligned
-from benchmark.report.leaderboard.rows import Corpus, Entry, count
+from benchmark.report.leaderboard.rows import Corpus, Entry
 
 TITLES = {
     "mi": "MI",
@@ -78,7 +79,7 @@ def page(corpora: Sequence[Corpus], records: int, tables: str) -> str:
     """
     parts = [
         "# Leaderboard",
-        f"{count(records, 'record')} of text VAEs, by corpus. `leaderboard.html`, beside this file "
+        f"{many(records, 'record')} of text VAEs, by corpus. `leaderboard.html`, beside this file "
         "in a clone, sorts, filters and gives a csv.",
         "## Whose latent variable stays alive",
         "Runs alive, of all runs of a method on a corpus, whatever its settings.",

@@ -11,16 +11,15 @@ import zlib
 from pathlib import Path
 
 from benchmark.core.errors import UserError
-from benchmark.report.formats import DASH, escape, tabular
+from benchmark.report.formats import DASH, STATES, escape, tabular
 
 POINTS = 8.0  # the smallest print of the paper
-STATE = "alive / undecided / collapsed"
 _FIRST = "baseline"  # what the first column is called
-_HEADS = {STATE: "a / u / c"}
+_HEADS = {STATES: "a / u / c"}
 
 
 def table(folder: Path, key: str) -> str:
-    """Return a ``tabular`` of some columns: ``STUDY:TABLE:COLUMN, COLUMN``, ``state`` for `STATE`.
+    """Return a ``tabular`` of some columns: ``STUDY:TABLE:COLUMN, COLUMN``, ``state`` for `STATES`.
 
     Args:
         folder: of the report's tables.
@@ -30,7 +29,7 @@ def table(folder: Path, key: str) -> str:
         UserError: no such file, table or column.
     """
     study, name, wanted = key.split(":")
-    titles = [STATE if title == "state" else title for title in wanted.split(", ")]
+    titles = [STATES if title == "state" else title for title in wanted.split(", ")]
     lines = []
     for label, cells in _rows(folder, study, name):
         for title in titles:

@@ -52,8 +52,7 @@ def _gain(name: str) -> list[float]:
         raise LookupError(f"{name} is no exact language")
     split = language.sample(language.settings.test, TEST)
     known, alone = language.token_log_prob(split)
-    place = np.arange(len(split.tokens)) - np.repeat(split.offsets[:-1], split.lengths + 1)
-    return [float(nats) / len(split) for nats in np.bincount(place, known - alone)[1:]]
+    return [float(nats) / len(split) for nats in np.bincount(split.places, known - alone)[1:]]
 
 
 def of_truth(rest: str) -> Quantity:

@@ -9,17 +9,13 @@ from benchmark.model import registry
 from benchmark.report.formats import escape, tabular
 from benchmark.report.paper.quantities import Quantities
 
-_SECTIONS = re.compile(r"^(Formula|Source|Settings in the source|Differences here): ", re.MULTILINE)
-
 
 def macros() -> Iterator[tuple[str, str]]:
     """Yield name and text of each macro: what a method is, its defaults, its source's settings."""
     for name in registry.names():
-        tree = ast.parse(registry.path_of(name).read_bytes())
-        what, *parts = _SECTIONS.split(ast.get_docstring(tree) or "")
-        told = dict(zip(parts[::2], parts[1::2], strict=True))
-        yield f"{name}:what", _prose(what)
-        yield f"{name}:defaults", _settings(_defaults(tree)) or "none"
+        told = registry.documented(name)
+        yield f"{name}:what", _prose(told[""])
+        yield f"{name}:defaults", _settings(_defaults(name)) or "none"
         yield f"{name}:theirs", _prose(told["Settings in the source"])
         yield f"{name}:ours", _prose(told["Differences here"])
 
@@ -49,9 +45,9 @@ def _repeated(rows: list[list[str]]) -> Iterator[list[str]]:
         before = study
 
 
-def _defaults(tree: ast.Module) -> dict[str, list[Any]]:
-    """Return the hyper-parameters of the file's method; it is read, not imported."""
-    for node in tree.body:
+def _defaults(name: str) -> dict[str, list[Any]]:
+    """Return the hyper-parameters of a method, whose file is read, not imported."""
+    for node in ast.parse(registry.path_of(name).read_bytes()).body:
         if isinstance(node, ast.ClassDef) and "Baseline" in map(ast.unparse, node.bases):
             return {
                 one.target.id: [ast.literal_eval(one.value)]

@@ -1,37 +1,19 @@
 "use strict";
 (() => {
   const said = document.getElementById("said"); // read out by screen readers
-  const next = { none: "ascending", ascending: "descending", descending: "none" };
 
-  // What a row is sorted by: its label, or the value of a cell; null where that has no figure.
-  function key(body, column) {
-    if (column === 0) return body.dataset.label;
-    const value = body.rows[0].cells[column].dataset.value;
+  // A table's row and its panel are one body, and stay together.
+  function key(body, head) {
+    if (head.cellIndex === 0) return body.dataset.label;
+    const value = body.rows[0].cells[head.cellIndex].dataset.value;
     return value === undefined ? null : Number(value);
   }
 
-  function sort(table, bodies, head) {
-    const direction = next[head.getAttribute("aria-sort")];
-    const sign = direction === "descending" ? -1 : 1;
-    const keys = new Map(bodies.map((body) => [body, key(body, head.cellIndex)]));
-    const sorted = [...bodies]; // in the study's order, which sort() keeps among equals
-    if (direction !== "none") sorted.sort((a, b) => {
-      const [x, y] = [keys.get(a), keys.get(b)];
-      if (x === null || y === null) return (x === null) - (y === null); // last, either way
-      return x < y ? -sign : x > y ? sign : 0;
+  for (const table of document.querySelectorAll("table.sorted"))
+    sortable(table, [[table, [...table.tBodies]]], key, (head, direction) => {
+      said.textContent = direction === "none"
+        ? "In the study’s order" : `Sorted by ${head.ariaLabel}, ${direction}`;
     });
-    table.append(...sorted);
-    for (const other of head.parentElement.cells) other.setAttribute("aria-sort", "none");
-    head.setAttribute("aria-sort", direction);
-    said.textContent = direction === "none"
-      ? "In the study’s order" : `Sorted by ${head.ariaLabel}, ${direction}`;
-  }
-
-  for (const table of document.querySelectorAll("table.sorted")) {
-    const bodies = [...table.tBodies]; // each is a row and its panel, which stay together
-    for (const head of table.tHead.rows[0].cells)
-      head.querySelector(".sort").addEventListener("click", () => sort(table, bodies, head));
-  }
 
   // A definition stands beside the button that opened it; without scripts, amid the window.
   let asked = null;
