@@ -58,6 +58,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
+@pytest.mark.slow
 def test_a_study_from_file_to_table(tmp_path: Path) -> None:
     (tmp_path / "mine.toml").write_text(TOML)
     swept = process("sweep", "mine.toml", "--jobs", "2", folder=tmp_path)

@@ -125,6 +125,7 @@ def test_folders_of_tables_figures_and_page_are_free(here: Path) -> None:
     assert report.places("mine", Path("other"), Path("b/tables")).figures == Path("b/figures")
 
 
+@pytest.mark.slow
 def test_a_check_writes_nothing_and_names_what_differs(
     here: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -162,6 +163,7 @@ def test_a_check_writes_nothing_and_names_what_differs(
     assert told.startswith("paper/figures/mine-forest-ptb-fp32.csv: is of no figure of results/")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", STUDIES)
 def test_committed_tables_and_figures_are_those_of_the_committed_records(name: str) -> None:
     found = report.read(name, ROOT / "results")

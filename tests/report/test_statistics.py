@@ -34,6 +34,7 @@ def near(rate: float | None, expected: float) -> bool:
     return abs(rate - expected) <= 4 * math.sqrt(expected * (1 - expected) / TABLES)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("n", [3, 5, 10])
 def test_intervals_and_tests_keep_their_word_on_normal_figures(n: int) -> None:
     rates = simulate("normal", n)

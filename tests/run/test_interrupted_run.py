@@ -82,6 +82,7 @@ def test_sigterm_while_evaluating_loses_no_finished_bucket(
     assert found["metrics"] == metrics
 
 
+@pytest.mark.slow
 def test_kill_9_at_any_step_and_resume(place: Place, data: Path) -> None:
     config = once(place.root)
     known = expected(data, place.root)

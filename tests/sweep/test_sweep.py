@@ -81,6 +81,7 @@ def place(tmp_path: Path) -> Place:
     return Place(tmp_path)
 
 
+@pytest.mark.slow
 def test_all_runs_are_done_once_in_order(place: Place) -> None:
     code, said = place.sweep(jobs=1)
     assert code == 0
@@ -118,6 +119,7 @@ def test_a_run_that_is_done_is_skipped(place: Place) -> None:
     assert sorted(place.started()) == sorted(set(place.ids) - {place.ids[2]})
 
 
+@pytest.mark.slow
 def test_failing_runs_stop_no_others(place: Place) -> None:
     place.order("none", "fail")
     code, said = place.sweep()
