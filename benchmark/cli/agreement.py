@@ -1,7 +1,7 @@
 """Does a run that was done again agree with its committed record? Metric by metric, test split.
 
-On equal torch, processor, threads and precision the figures are equal to the bit. Elsewhere other
-rounding grows in training, at most to what another seed would have made of it. The figure is then
+On equal torch, processor, threads and precision the numbers are equal to the bit. Elsewhere other
+rounding grows in training, at most to what another seed would have made of it. The number is then
 taken as one further draw of its row: it agrees if it lies in the 95 % prediction interval over all
 committed seeds of the row, the one done again among them. A re-run that has drifted less lies
 inside more often. Fewer than three seeds have no such interval.
@@ -15,7 +15,7 @@ from benchmark.core import sentences
 from benchmark.core.errors import UserError
 from benchmark.core.measures import MEASURES, METRICS
 from benchmark.core.schema import Record
-from benchmark.report.frame import figures
+from benchmark.report.frame import measured
 from benchmark.report.statistics import prediction
 
 EQUAL, WITHIN, DIFFERENT = "bit-equal", "within", "different"
@@ -25,7 +25,7 @@ DIGITS = 12  # of digests that are shown
 
 
 @dataclass(frozen=True)
-class Figure:
+class Comparison:
     """A metric in the committed record and in the run done again: the verdict and its reason."""
 
     metric: str
@@ -37,10 +37,10 @@ class Figure:
 
 def compare(
     line: Record, again: Record, seeds: Sequence[Record], errors: Mapping[str, float]
-) -> list[Figure]:
+) -> list[Comparison]:
     """Compare the metrics of the test split that the committed record has.
 
-    A figure is different if it lies outside the prediction interval that is adjusted for the number
+    A metric is different if it lies outside the prediction interval that is adjusted for the number
     of metrics (Bonferroni): all of them together hold 95 % of honest re-runs or more.
 
     Args:
@@ -49,24 +49,24 @@ def compare(
         seeds: all committed records of its row, itself among them.
         errors: standard errors over sentences by metric, in addition to those in the record.
     """
-    old, new = figures(line, "test"), figures(again, "test")
+    old, new = measured(line, "test"), measured(again, "test")
     # A cap follows from the number and the lengths of the sentences alone.
     names = [name for name in METRICS if old.get(name) is not None and not name.endswith("_cap")]
-    # Older code, which may have made the other record, does not know every figure.
+    # Older code, which may have made the other record, does not know every metric.
     names = [name for name in names if name in new or not MEASURES[name].optional]
     if line.get("evaluation", 1) != again.get("evaluation", 1):
         names = [name for name in names if name != "z_use"]  # they measured it otherwise
     compared = []
     for name in names:
-        values = [figures(seed, "test").get(name) for seed in seeds]
+        values = [measured(seed, "test").get(name) for seed in seeds]
         known = [value for value in values if value is not None]
         error = errors.get(name, old.get(f"{name}_se"))
-        # A probe's scale has steps: of a latent that holds nothing all seeds may have one figure.
+        # A probe's scale has steps: of a latent that holds nothing all seeds may have one value.
         # The probe of the class, which every record has, has no such scale.
         scaled = MEASURES[name].optional and name.startswith("recovered")
         least = PROBE_STEP if scaled else 0.0
         verdict, reason = _judge(old[name], new.get(name), known, error, len(names), least)
-        compared.append(Figure(name, old[name], new.get(name), verdict, reason))
+        compared.append(Comparison(name, old[name], new.get(name), verdict, reason))
     return compared
 
 
@@ -78,9 +78,9 @@ def _judge(
     metrics: int,
     least: float = 0.0,
 ) -> tuple[str, str]:
-    """Return the verdict on a figure and its reason; ``least`` is added at both ends at least."""
+    """Return the verdict on a metric and its reason; ``least`` is added at both ends at least."""
     if new is None:
-        return DIFFERENT, "different: the re-run has no such figure"
+        return DIFFERENT, "different: the re-run has no such metric"
     if new == old:
         return EQUAL, "bit-equal"
     by, place = f"by {new - old:+.2g}", f"the prediction interval of {len(values)} seeds"
@@ -110,10 +110,10 @@ def sentence_errors(file: Path) -> dict[str, float]:
     return {k: float(v.std(ddof=1)) / len(v) ** 0.5 for k, v in nats.items() if len(v) > 1}
 
 
-def text(figures: Sequence[Figure]) -> str:
+def text(comparisons: Sequence[Comparison]) -> str:
     """Return a line for each metric, and one that counts the verdicts."""
     rows = [("metric", "committed", "re-run", "")]
-    for one in figures:
+    for one in comparisons:
         again = "–" if one.again is None else f"{one.again:.4f}"
         rows.append((one.metric, f"{one.committed:.4f}", again, one.reason))
     first, second, third, _ = (max(map(len, column)) for column in zip(*rows, strict=True))
@@ -121,9 +121,9 @@ def text(figures: Sequence[Figure]) -> str:
         f"{name:<{first}}  {old:>{second}}  {new:>{third}}  {reason}".rstrip()
         for name, old, new, reason in rows
     ]
-    verdicts = [one.verdict for one in figures]
+    verdicts = [one.verdict for one in comparisons]
     counts = [f"{verdicts.count(v)} {v}" for v in (EQUAL, WITHIN, DIFFERENT) if v in verdicts]
-    lines.append(f"test split, {len(figures)} metrics: {', '.join(counts)}")
+    lines.append(f"test split, {len(comparisons)} metrics: {', '.join(counts)}")
     return "\n".join(lines)
 
 

@@ -34,7 +34,7 @@ the tables between README.md's markers"""
         flag("--full", "print all tables with all columns, as Markdown"),
         flag("--quiet", "print only what is wrong or in doubt"),
     ),
-    flag("--published", "instead, list what is wrong among published figures"),
+    flag("--published", "instead, list what is wrong among published numbers"),
     flag("--all", ALL),
 )
 def report(arguments: Namespace) -> int:

@@ -58,7 +58,7 @@ def reproduce(arguments: Namespace) -> int:
     line = known.line
     if line.get("digest", records.digest(line)) != records.digest(line):
         say(f"{known.path}: {line['id']}: was changed since its run wrote it")
-    # Beside the runs of studies, so that no figure of theirs is replaced.
+    # Beside the runs of studies, so that no number of theirs is replaced.
     file = arguments.runs / "reproduced" / line["id"] / records.FILE
     if arguments.from_record is not None:
         file = arguments.from_record
@@ -89,12 +89,12 @@ def reproduce(arguments: Namespace) -> int:
     if again["config"]["evaluate"] != line["config"]["evaluate"]:
         raise UserError(f"{file}: was measured with other settings than the committed record")
     errors = agreement.sentence_errors(file.parent / "sentences.npz")
-    figures = agreement.compare(line, again, known.row, errors)
+    comparisons = agreement.compare(line, again, known.row, errors)
     label = line.get("label", line["config"]["baseline"])
     print(f"{line['id']}: {label}, seed {line['config']['seed']}, {known.path}")
-    print(agreement.text(figures))
+    print(agreement.text(comparisons))
     print(agreement.environment(line, again))
-    return int(any(figure.verdict == agreement.DIFFERENT for figure in figures))
+    return int(any(one.verdict == agreement.DIFFERENT for one in comparisons))
 
 
 @dataclass(frozen=True)

@@ -159,8 +159,8 @@ def evaluate(arguments: Namespace) -> int:
         hint = f"; `pcbench collect {arguments.id} --replace` takes them" if number else ""
         print(f"{number} records measured{hint}")
         return 0
-    figures, _ = load_run(_run_folder(arguments), data_root=root, device=device).measure()
-    print(json.dumps(figures, indent=2, sort_keys=True))
+    metrics, _ = load_run(_run_folder(arguments), data_root=root, device=device).measure()
+    print(json.dumps(metrics, indent=2, sort_keys=True))
     return 0
 
 

@@ -1,8 +1,8 @@
-"""Checks that any honest file of records passes, applied before its figures are shown.
+"""Checks that any honest file of records passes, applied before its numbers are shown.
 
-What is *wrong* cannot be: figures that contradict one another, that their run did not write, or
+What is *wrong* cannot be: numbers that contradict one another, that their run did not write, or
 that were measured by two protocols in one row. The report then exits with status 1. A *remark* is
-possible and must be known to judge the figures; it goes below the tables. Code that was never
+possible and must be known to judge the numbers; it goes below the tables. Code that was never
 committed is a remark: nobody else can have that code, but whoever develops a method works in such
 a tree all day. `tests/tools/origin.py` keeps its records out of the repository.
 """
@@ -23,14 +23,14 @@ Line = Mapping[str, Any]
 Numbered = Sequence[tuple[int, Line]]
 
 ROUNDING = 1e-3  # nats: sums kept in other orders
-ERRORS = 4.0  # standard errors that a sampled figure may be off
+ERRORS = 4.0  # standard errors that a sampled number may be off
 FEW = 30  # sentences: of fewer, a standard error is itself too uncertain to refuse a record by
 # The standard deviation of the coupled estimator of MI is at most this with 3,761 sentences and
 # falls as the root of their number. It stands in for records that state no error of their own.
 MI_DEVIATION, MI_SENTENCES = 0.04, 3761
 NAMED = 3  # runs that a remark names; the others are counted
 
-# Relations between the figures of one split; `_values` computes those that no record holds.
+# Relations between the numbers of one split; `_values` computes those that no record holds.
 EXACT = (
     ("rec + kl", "is", "neg_elbo"),
     ("kl - mi", "is", "marginal_kl"),
@@ -103,15 +103,15 @@ def check(lines: Sequence[Line], seeds: Sequence[int] | None = None) -> list[Fin
     return [*findings, *_compared(done), *_seeds(lines, seeds), *_origins(done)]
 
 
-def problems(figures: Line, tokens: float | None, sentences: int | None) -> list[str]:
-    """Return what is wrong with the figures of one split.
+def problems(metrics: Line, tokens: float | None, sentences: int | None) -> list[str]:
+    """Return what is wrong with the numbers of one split.
 
     Args:
-        figures: its metrics; ``results/README.md`` explains them.
+        metrics: of the split; ``results/README.md`` explains them.
         tokens: scored tokens per sentence; None if the record does not say.
         sentences: of the split; None likewise.
     """
-    values, errors = _values(figures, tokens, sentences), _errors(figures)
+    values, errors = _values(metrics, tokens, sentences), _errors(metrics)
     few = sentences is not None and sentences < FEW
     texts = []
     for row in EXACT if few else EXACT + SAMPLED:
@@ -129,27 +129,27 @@ def problems(figures: Line, tokens: float | None, sentences: int | None) -> list
         elif relation == "at least" and gap < -slack:
             texts.append(f"{left} {value:.4f} is below {named}")
     # The curve is over blocks of the same draws, so that it falls exactly, not in expectation.
-    curve = [value for _, value in figures.get("iw_curve") or []]
+    curve = [value for _, value in metrics.get("iw_curve") or []]
     if any(later > earlier + ROUNDING for earlier, later in itertools.pairwise(curve)):
         texts.append(f"iw_curve rises: {', '.join(f'{value:.4f}' for value in curve)}")
     for name in ("iw_curve", "ppl_iw"):
-        if figures.get(name) and figures.get("iw_nll") is None:
+        if metrics.get(name) and metrics.get("iw_nll") is None:
             texts.append(f"{name} without iw_nll")
     return texts
 
 
-def _values(figures: Line, tokens: float | None, sentences: int | None) -> dict[str, float | None]:
-    """Return the figures with those computed from them; None for what is not known."""
-    mi, cap, curve = figures.get("mi"), figures.get("mi_cap"), figures.get("iw_curve")
+def _values(metrics: Line, tokens: float | None, sentences: int | None) -> dict[str, float | None]:
+    """Return the numbers with those computed from them; None for what is not known."""
+    mi, cap, curve = metrics.get("mi"), metrics.get("mi_cap"), metrics.get("iw_curve")
     values = {
-        **figures,
-        "rec + kl": figures["rec"] + figures["kl"],
-        "kl - mi": None if mi is None else figures["kl"] - mi,
+        **metrics,
+        "rec + kl": metrics["rec"] + metrics["kl"],
+        "kl - mi": None if mi is None else metrics["kl"] - mi,
         "ln N": math.log(sentences) if sentences else None,
         "end of iw_curve": curve[-1][1] if curve else None,
     }
     for name, of in (("ppl_elbo", "neg_elbo"), ("ppl_iw", "iw_nll")):
-        ppl, nats = figures.get(name), figures.get(of)
+        ppl, nats = metrics.get(name), metrics.get(of)
         values[f"ln {name}"] = math.log(ppl) if ppl else None
         values[f"{of} / tokens"] = nats / tokens if nats is not None and tokens else None
     if mi is not None and cap is not None and mi > cap - SATURATION:
@@ -157,20 +157,20 @@ def _values(figures: Line, tokens: float | None, sentences: int | None) -> dict[
     return values
 
 
-def _errors(figures: Line) -> dict[str, float | None]:
-    """Return the standard errors of the sampled figures; None if a record cannot say."""
-    mi, cap, recovered = (figures.get(name) for name in ("mi_se", "mi_cap", "recovered_se"))
-    given = figures.get("mi_given_length_se")
+def _errors(metrics: Line) -> dict[str, float | None]:
+    """Return the standard errors of the sampled numbers; None if a record cannot say."""
+    mi, cap, recovered = (metrics.get(name) for name in ("mi_se", "mi_cap", "recovered_se"))
+    given = metrics.get("mi_given_length_se")
     if mi is None:
         sentences = MI_SENTENCES if cap is None else math.exp(min(cap, 50.0))  # the cap is ln N
         mi = MI_DEVIATION * math.sqrt(MI_SENTENCES / sentences)
-    exact = figures.get("iw_curve") is None  # the likelihood of a model without a latent
+    exact = metrics.get("iw_curve") is None  # the likelihood of a model without a latent
     return {
         "mi": mi,
         "mi_given_length": None if given is None else math.hypot(given, mi),
         "recovered": None if recovered is None else math.hypot(recovered, mi),
-        "excess": figures.get("excess_se"),
-        "iw_nll": figures.get("iw_gap_se") or 0.0 if exact else figures.get("iw_gap_se"),
+        "excess": metrics.get("excess_se"),
+        "iw_nll": metrics.get("iw_gap_se") or 0.0 if exact else metrics.get("iw_gap_se"),
     }
 
 
@@ -180,11 +180,11 @@ def _record(line: Line) -> Iterator[str]:
         yield "record: changed since its run wrote it"
     data, test, spectrum = line["data"], line["metrics"]["test"], line["kl_spectrum"]
     for split in ("valid", "test", "last"):
-        figures = line["metrics"][split]
+        metrics = line["metrics"][split]
         measured = "valid" if split == "valid" else "test"
         tokens, sentences = (data.get(f"{measured}_{what}") for what in ("tokens", "sentences"))
         each = tokens / sentences if tokens and sentences else None
-        yield from (f"{split}: {text}" for text in problems(figures, each, sentences))
+        yield from (f"{split}: {text}" for text in problems(metrics, each, sentences))
     if spectrum and abs(sum(spectrum) - test["kl"]) > ROUNDING * max(1.0, test["kl"]):
         yield f"kl_spectrum sums to {sum(spectrum):.4f}, kl of test is {test['kl']:.4f}"
     if spectrum and (test.get("au") or 0) > len(spectrum):
@@ -198,7 +198,7 @@ def _record(line: Line) -> Iterator[str]:
 
 
 def _compared(done: Numbered) -> Iterator[Finding]:
-    """Yield records that contradict the first one of the same figures, data or row."""
+    """Yield records that contradict the first one of the same metrics, data or row."""
     first: dict[tuple[object, ...], Line] = {}
     for number, line in done:
         run_id, config, data = line["id"], line["config"], line["data"]
@@ -209,7 +209,7 @@ def _compared(done: Numbered) -> Iterator[Finding]:
             alike = config["seed"] == known["config"]["seed"]
             alike &= data["sha256"] == known["data"]["sha256"]
             apart = alike and known["cost"]["seconds"] != line["cost"]["seconds"]
-            text = f"test: repeats every figure of {known['id']}"
+            text = f"test: repeats every number of {known['id']}"
             yield Finding(run_id, text, not apart, number)
         known = first.setdefault(("data", data["sha256"]), line)
         for key in ("vocabulary", "vocabulary_sha256", "test_sentences", "test_tokens"):
@@ -261,13 +261,13 @@ def _seeds(lines: Sequence[Line], seeds: Sequence[int] | None) -> Iterator[Findi
 
 
 def _origins(done: Numbered) -> Iterator[Finding]:
-    """Yield remarks on the code and the machines that made the figures."""
+    """Yield remarks on the code and the machines that made the numbers."""
     origins = [(number, line["id"], line["provenance"]) for number, line in done]
     versions = Counter(
         f"commit {str(origin['commit'] or 'none')[:12]} (code {origin['code_sha256'][:12]})"
         for _, _, origin in origins
     )
-    if len({version.split()[-1] for version in versions}) > 1:  # equal code has equal figures
+    if len({version.split()[-1] for version in versions}) > 1:  # equal code has equal numbers
         counted = sorted(versions.items(), key=lambda item: (-item[1], item[0]))
         listed = ", ".join(f"{count} of {version}" for version, count in counted)
         yield Finding(None, f"records of several versions of the code: {listed}", False)
@@ -286,7 +286,7 @@ def _origins(done: Numbered) -> Iterator[Finding]:
     machines = Counter(
         f"torch {line['provenance']['torch']} on {line['cost']['device']}" for _, line in done
     )
-    if len(machines) > 1:  # equal settings have equal figures on one kind of machine only
+    if len(machines) > 1:  # equal settings have equal numbers on one kind of machine only
         listed = ", ".join(f"{count} of {kind}" for kind, count in sorted(machines.items()))
         yield Finding(None, f"records of several machines: {listed}", False)
 

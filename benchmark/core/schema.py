@@ -22,19 +22,19 @@ Status = Literal["done", "running", "stopped", "failed", "missing"]
 
 _STRICT = ConfigDict(strict=True, extra="allow")  # holds for the types inside, too
 
-# float32 ends at 3e38: a figure beyond these bounds is damage, and would overflow when squared.
+# float32 ends at 3e38: a number beyond these bounds is damage, and would overflow when squared.
 LARGEST = 1e100
 Number = Annotated[float, Field(allow_inf_nan=False, ge=-LARGEST, le=LARGEST)]
 Count = Annotated[float, Field(allow_inf_nan=False, ge=0, le=LARGEST)]
 Perplexity = Annotated[float, Field(allow_inf_nan=False, gt=0, le=1e300)]
 Integer = Annotated[int, Field(ge=-(2**63), le=2**63 - 1)]
-Size = Annotated[int, Field(ge=1, le=2**63 - 1)]  # figures are divided by it
+Size = Annotated[int, Field(ge=1, le=2**63 - 1)]  # numbers are divided by it
 Pair = Annotated[list[Number], Field(min_length=2, max_length=2)]
 RunId = Annotated[str, Field(pattern=r"^\w[\w=.,:+-]*$")]  # it names a folder
 
 
 class Metrics(TypedDict, extra_items=Number | None):  # type: ignore[call-arg]  # PEP 728
-    """Figures of one split; null where a model has no such figure.
+    """Numbers of one split; null where a model has no such number.
 
     Further keys, such as ``au_0.05`` and ``recovered_word_1``, hold a number or null, too.
     """
@@ -121,7 +121,7 @@ class Data(TypedDict):
 
 
 class Point(TypedDict, extra_items=Number | None):  # type: ignore[call-arg]  # PEP 728
-    """One validation during training: figures, and what the method logged."""
+    """One validation during training: numbers, and what the method logged."""
 
     step: Integer
     lr: NotRequired[Number]
@@ -148,7 +148,7 @@ class Cost(TypedDict):
 
 
 class Origin(TypedDict):
-    """The code that made figures; null where git does not say."""
+    """The code that made numbers; null where git does not say."""
 
     commit: str | None
     code_sha256: str

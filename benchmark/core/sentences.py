@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 METRICS = ("rec", "kl", "iw_nll")
 FILES = ("sentences.npz", "evaluated.npz")  # in a run's folder: of its record, of a new measure
-ROUNDING = 1e-3  # nats between a record's figure and the mean of its sentences
+ROUNDING = 1e-3  # nats between a record's number and the mean of its sentences
 
 
 def path_of(results: Path, study: str) -> Path:
@@ -49,12 +49,12 @@ def read(path: Path) -> "Arrays":
 
 
 def unlike(record: Mapping[str, Any], arrays: "Mapping[str, NDArray[np.float32]]") -> str | None:
-    """Return which figure its sentences contradict, "kl: 1.5 in the mean, 1.2 in the record"."""
+    """Return which number its sentences contradict, "kl: 1.5 in the mean, 1.2 in the record"."""
     for name, array in arrays.items():
-        figure = record["metrics"]["test"].get(name)
+        value = record["metrics"]["test"].get(name)
         mean = float(array.mean(dtype="float64")) if array.size else None
-        if figure is None or mean is None or not abs(mean - figure) <= ROUNDING:
-            return f"{name}: {mean} in the mean of its sentences, {figure} in its record"
+        if value is None or mean is None or not abs(mean - value) <= ROUNDING:
+            return f"{name}: {mean} in the mean of its sentences, {value} in its record"
     return None
 
 

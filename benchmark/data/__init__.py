@@ -84,7 +84,7 @@ def load(spec: str, root: Path) -> Corpus:
 
 
 def describe(spec: str, root: Path) -> dict[str, Any]:
-    """Return plain figures for ``pcbench data show``; keys are stable.
+    """Return plain numbers for ``pcbench data show``; keys are stable.
 
     ``words_min`` and the like are without ``</s>``. ``unknown_rate`` is the part of a text's words
     that is the unknown word, its own ones included; ``substituted`` is how many of these stand for
@@ -114,7 +114,7 @@ def describe(spec: str, root: Path) -> dict[str, Any]:
             }
         if name in meta.get("in_train", {}):  # absent in data prepared before it was
             splits[name]["in_train"] = meta["in_train"][name]
-    figures = {} if corpus.language is None else {"fresh": corpus.fresh, **meta["figures"]}
+    truth = {} if corpus.language is None else {"fresh": corpus.fresh, **meta["figures"]}
     return {
         "spec": corpus.spec,
         "description": dataset.description,
@@ -125,7 +125,7 @@ def describe(spec: str, root: Path) -> dict[str, Any]:
         "vocabulary_sha256": vocabulary.sha256,
         "types": len(vocabulary) - 3,
         "splits": splits,
-        **figures,
+        **truth,
     }
 
 
@@ -145,6 +145,6 @@ def doubts(spec: str, root: Path) -> list[str]:
         if part > REPEATED:
             messages.append(
                 f"{dataset.name}: {meta['in_train'][name]:,} sentences of {name}, {part:.0%} of "
-                "its words, stand in train too: its figures reward what was learnt by heart"
+                "its words, stand in train too: its numbers reward what was learnt by heart"
             )
     return messages

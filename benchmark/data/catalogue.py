@@ -100,14 +100,14 @@ class DataSet:
             "test": language.sample(sizes.test, TEST),
         }
         entropy, information = language.entropy(), language.information()
-        figures = {
+        truth = {
             "entropy": entropy.value,
             "entropy_error": entropy.error,
             "information": information.value,
             "information_error": information.error,
             "ln_classes": float(np.log(sizes.classes)),
         }
-        return Prepared(language.vocabulary().words, splits, {"figures": figures})
+        return Prepared(language.vocabulary().words, splits, {"figures": truth})
 
 
 def descriptions() -> dict[str, str]:

@@ -74,7 +74,7 @@ class Prepared:
 
     words: list[str]  # by id, specials first
     splits: dict[str, Split]
-    meta: dict[str, Any]  # the JSON beside them: spec, identity, digests, figures
+    meta: dict[str, Any]  # the JSON beside them: spec, identity, digests, numbers
     model: bytes | None = None  # of sentencepiece, which encodes further text
 
 

@@ -76,7 +76,7 @@ YAHOO = PublicCorpus(
 )
 YAHOO_SMALL = PublicCorpus(
     name="yahoo_small",
-    description="9,000 texts of Yahoo's validation file: never beside published figures of Yahoo",
+    description="9,000 texts of Yahoo's validation file: never beside published numbers of Yahoo",
     url=YAHOO.url,
     files={part: name for part, name in YAHOO.files.items() if part != "train"},
     digests=YAHOO.digests,

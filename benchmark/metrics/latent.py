@@ -8,6 +8,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from benchmark.core.measures import ACTIVE
 from benchmark.metrics.likelihood import mean_and_error
 
 ALONE = -1
@@ -37,7 +38,7 @@ def posterior_mean_variance(mu: Tensor) -> Tensor:
     return mu.detach().to(torch.float64).var(0, correction=min(1, mu.shape[0] - 1))
 
 
-def active_units(mu: Tensor, threshold: float = 0.01) -> int:
+def active_units(mu: Tensor, threshold: float = ACTIVE) -> int:
     """Count the latent dimensions whose posterior-mean variance is above ``threshold``.
 
     Source: Burda et al. 2016, "Importance Weighted Autoencoders", arXiv 1509.00519 (0.01). The

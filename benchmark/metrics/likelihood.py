@@ -21,7 +21,7 @@ class ImportanceNLL:
 
     Attributes:
         curve: size -> (N,) estimate with that many samples, in rising order of size; the last
-            one uses all S samples at once and is the figure to report.
+            one uses all S samples at once and is the number to report.
         ess: (N,) effective sample size of all S weights, between 1 and S.
         upper_bound: the mean still falls by more than 0.1 nats from the second largest size to
             the largest (or there is one size only): print the value as an upper bound.

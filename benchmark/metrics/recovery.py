@@ -16,7 +16,7 @@ from benchmark.metrics.likelihood import mean_and_error
 RIDGE = 1e-4
 STEPS = 200
 FINE = 1e-9  # nats: the fit ends where a step changes the loss by less
-COARSE = 1e-5  # the same, for `recovered_label`, whose held-out figure does not gain by more
+COARSE = 1e-5  # the same, for `recovered_label`, whose held-out number does not gain by more
 CALIBRATION = 5  # `recovered_label` scales its probe by a fifth of the training sentences
 FEWEST = 500  # training sentences; with fewer, that fifth says too little
 LENGTHS = 40  # classes of length at most
@@ -90,7 +90,7 @@ def recovered_label(
     Where z holds little, a probe of many classes would lose more by over-fitting than it finds. So
     four fifths of the training sentences fit the probe, and the others choose by how much, from 0
     to 1 in steps of 1/20, its logits depart from the log frequencies. Where z holds nothing the
-    figure is 0, or within about 0.01 nats of it from 1,000 training sentences on.
+    number is 0, or within about 0.01 nats of it from 1,000 training sentences on.
 
     Source: as of ``recovered``; the scale, chosen by the likelihood of sentences left out, is akin
     to the temperature of Guo et al. 2017, "On Calibration of Modern Neural Networks", arXiv

@@ -38,7 +38,7 @@ class Run(Protocol):
     def update(self, tokens: "Tensor") -> "tuple[Tensor, Tensor]":
         """Do an optimiser step; return the batch's loss and mean raw KL before it, nats."""
 
-    def log(self, **figures: float) -> None:
+    def log(self, **values: float) -> None:
         """Keep named numbers for the curve; ``weight`` is the KL weight used in this step."""
 
     def fresh_model(self) -> "TextVAE":

@@ -13,7 +13,7 @@ STATES = ("alive", "undecided", "collapsed")
 HALVES = ("mi", "z_use")
 THRESHOLD = COLLAPSED
 OTHER_THRESHOLDS = (0.03, 0.3)  # at which states are counted too: does the answer hang on 0.1?
-ERRORS = 1.96  # standard errors over sentences by which a figure must clear the threshold
+ERRORS = 1.96  # standard errors over sentences by which a number must clear the threshold
 
 
 def state(test: Mapping[str, Any], threshold: float = THRESHOLD) -> str | None:

@@ -7,18 +7,19 @@ from dataclasses import dataclass, replace
 
 import pandas as pd
 
+from benchmark.core import measures
 from benchmark.report import collapse
-from benchmark.report.frame import FIRST_WORDS
 
 LEGEND = (
     "Test split, nats per sentence (natural logarithm); perplexities per token. ELBO is the bound "
     "itself: higher is better. Over seeds: mean ± half the width of Student's 95 % interval (n ≥ "
     "3), the range (n = 2), or the value (n = 1; SE is its own standard error over sentences). "
     "≥: MI above ln N − 3 is a lower bound. ≤: more importance samples would still lower it. "
-    "–: there is no such figure. z_use: what reconstruction loses with the latent of a stranger, "
+    "–: there is no such number. z_use: what reconstruction loses with the latent of a stranger, "
     "a sentence of equal length drawn at random. "
-    f"AU: active units, threshold 0.01. First words: loss of the first {FIRST_WORDS} tokens of a "
-    f"sentence, nats per token. Alive: MI or z_use exceeds {collapse.THRESHOLD} nats by more than "
+    f"AU: active units, threshold {measures.ACTIVE}. First words: loss of the first "
+    f"{measures.FIRST_WORDS} tokens of a sentence, nats per token. Alive: MI or z_use "
+    f"exceeds {collapse.THRESHOLD} nats by more than "
     f"{collapse.ERRORS} of its standard errors over sentences; collapsed: the upper ends of both "
     "lie below it; undecided: neither (numbers of seeds, also at other thresholds). MI is what the "
     "encoder writes into z, z_use what the decoder reads from it: a model alive by MI alone is "
@@ -37,37 +38,19 @@ _SIX = {
 }
 _FEW = 6
 _CHOSEN = "of the weights with the best validation bound at KL weight 1"
-DEFINITIONS = {
+_MEANINGS = {one.title: one.meaning for one in measures.MEASURES.values()}
+_MEANINGS |= {
     STATES: f"Numbers of seeds. Alive: MI or z_use exceeds {collapse.THRESHOLD} nats by more than "
     f"{collapse.ERRORS} of its standard errors over sentences. Collapsed: the upper ends of both "
     "lie below. Undecided: neither.",
     "alive by MI, by z_use": "Seeds whose encoder writes into z, and seeds whose decoder reads it.",
-    "ELBO": "The evidence lower bound on log p(x): higher is better.",
-    "KL": "KL(q(z|x) ‖ p(z)): the rate, what the code of a sentence costs.",
-    "MI": "Mutual information I(x; z) of sentence and latent; it cannot exceed ln N.",
-    "rec": "Reconstruction loss, −log p(x|z): the distortion.",
-    "IW-NLL": "Importance-weighted negative log-likelihood: lower is better. A language model's is "
-    "exact.",
-    "z_use": "What reconstruction loses with the latent of a random other sentence of equal "
-    "length: what the decoder reads from z.",
-    "z_use (next)": "As z_use, with the latent of the next sentence of equal length in the file.",
-    "PPL (ELBO)": "Perplexity a token by the bound.",
-    "PPL (IW)": "Perplexity a token by the importance-weighted likelihood.",
-    "AU": "Active units: latent dimensions whose posterior mean varies by more than 0.01.",
-    "marginal KL": "KL − MI: how far the latents of all sentences are from the prior.",
-    "first words": "Reconstruction loss of the first four tokens, nats per token.",
-    "BLEU": "Of greedy reconstructions, 0 to 100.",
-    "excess": "IW-NLL above the true −log p(x) of the exact language, on the same sentences.",
-    "recovered": "Nats of the language's class that a linear probe reads from samples of z.",
-    "recovered (mean)": "The same from posterior means, which even a collapsed model has.",
-    "MI given length": "I(x; z) among sentences of equal length.",
     "updates (encoder / decoder)": "Steps of the optimiser on either part, mean over seeds.",
     "hours a run": "Training and evaluation, mean over seeds.",
     "n": "Seeds that both rows have.",
     "chosen at": "The step of the chosen weights, as a share of training.",
-    "published": "The figure as its source prints it.",
+    "published": "The number as its source prints it.",
     "difference": "Ours minus published.",
-    "estimator": "Whether both figures were measured alike.",
+    "estimator": "Whether both numbers were measured alike.",
     "protocol": "Whether both models were trained alike.",
 }
 # What a README or the width of a page has room for.
@@ -158,11 +141,9 @@ def definition(title: str) -> str:
         )
     if re.fullmatch(r"at [\d.]+ nats", plain):
         return f"Alive / undecided / collapsed with {plain[3:]} in place of {collapse.THRESHOLD}."
-    if match := re.fullmatch(r"recovered \((length|word \d)\)", plain):
-        return f"Nats of the {match[1]} that a linear probe reads from samples of z."
     base, _, which = plain.partition(", ")
     end = {"chosen": f" Here {_CHOSEN}.", "last": " Here of the last weights."}.get(which, "")
-    return DEFINITIONS.get(base if end else plain, "") + end
+    return _MEANINGS.get(base if end else plain, "") + end
 
 
 def slug(title: str, taken: Iterable[str]) -> str:
@@ -260,7 +241,7 @@ def _tabular(table: Table) -> str:
 
 
 def csv(tables: Sequence[Table]) -> str:
-    """Return one line a cell: where it is, its text as printed, and six digits of its figures."""
+    """Return one line a cell: where it is, its text as printed, and six digits of its numbers."""
     cells = [
         (table.name, table.kind, row.label, title, cell.text, cell.value, cell.half, cell.n,
          int(cell.bold))

@@ -1,6 +1,6 @@
 """Records as a data frame: one row a run.
 
-Figures are of the test split, in nats per sentence, natural logarithm.
+Numbers are of the test split, in nats per sentence, natural logarithm.
 """
 
 import math
@@ -19,8 +19,7 @@ if TYPE_CHECKING:
 
 
 REFERENCES = ("none", "lstm_lm")  # baselines whose first row the others are compared with
-FIRST_WORDS = 4  # positions whose loss stands in the tables
-LAST = ("elbo", "kl", "mi", "z_use", "z_use_next")  # figures that the last weights have too
+LAST = ("elbo", "kl", "mi", "z_use", "z_use_next")  # numbers that the last weights have too
 
 
 def read_records(study: str | Path, results: str | Path | None = None) -> "pd.DataFrame":
@@ -104,7 +103,7 @@ def _row(line: Record) -> dict[str, Any]:
         return row
     row["method"] = {"baseline": config.get("baseline"), **config.get("params", {})}
     row["settings"] = {**config.get("model", {}), **config.get("train", {})}
-    test, last = figures(line, "test"), figures(line, "last")
+    test, last = measured(line, "test"), measured(line, "last")
     row |= {k: v for k, v in test.items() if v is None or isinstance(v, int | float)}
     if line["data"].get("segmentation") == "sentencepiece":
         row |= _per_word(line["data"], test)
@@ -112,19 +111,19 @@ def _row(line: Record) -> dict[str, Any]:
     last["elbo"] = -last["neg_elbo"]
     if test.get("mi") is None:  # no latent variable: a dash, not a KL of 0
         row["kl"] = last["kl"] = None
-    figures_of_state = line["metrics"]["test"]
-    row["state"] = collapse.state(figures_of_state)
+    recorded = line["metrics"]["test"]
+    row["state"] = collapse.state(recorded)
     for threshold in collapse.OTHER_THRESHOLDS:
-        row[f"state_{threshold}"] = collapse.state(figures_of_state, threshold)
+        row[f"state_{threshold}"] = collapse.state(recorded, threshold)
     for half in collapse.HALVES:
-        row[f"{half}_state"] = collapse.half(figures_of_state, half)
+        row[f"{half}_state"] = collapse.half(recorded, half)
     row |= {f"last_{name}": last.get(name) for name in LAST}
     row |= {name: line.get(name) for name in ("best_step", "steps")}
     row |= {name: line["updates"][name] for name in ("encoder", "decoder")}
     return row | {"seconds": line["cost"]["seconds"]}
 
 
-def figures(line: Record, split: Split) -> dict[str, Any]:
+def measured(line: Record, split: Split) -> dict[str, Any]:
     """Return the metrics of a split, each under the name of what it is.
 
     Until evaluation 2 the stranger of ``z_use`` was the next sentence of equal length, in text in
@@ -148,7 +147,7 @@ def _per_word(data: Data, test: Mapping[str, Any]) -> dict[str, float | None]:
 
 def _first_words(positions: Sequence[Sequence[float]] | None) -> float | None:
     """Return the reconstruction loss a token over a sentence's first words, nats."""
-    first = (positions or [])[:FIRST_WORDS]
+    first = (positions or [])[: measures.FIRST_WORDS]
     tokens = sum(number for _, number in first)
     return math.fsum(mean * number for mean, number in first) / tokens if tokens else None
 
@@ -159,7 +158,7 @@ def bound(runs: "pd.DataFrame", metric: str, column: str = "") -> int:
     Args:
         runs: of a row, of `frame`.
         metric: decides which bound there can be.
-        column: of its figures, such as "last_mi"; by default the metric's name.
+        column: of its numbers, such as "last_mi"; by default the metric's name.
     """
     if metric not in (*measures.CAPPED, *measures.UPPER):
         return 0

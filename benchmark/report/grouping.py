@@ -112,7 +112,7 @@ def _key(line: Record) -> _Key:
 
 
 def _of_data(lines: Sequence[Record]) -> Iterator[str]:
-    """Tell what the vocabulary, or the draw of languages, does to the figures."""
+    """Tell what the vocabulary, or the draw of languages, does to the numbers."""
     known: list[Any] = [line["data"] for line in lines if "data" in line]
     if not all(data.get("lossless", {}).get("test", True) for data in known):
         yield (

@@ -28,7 +28,7 @@ from benchmark.core.records import is_done
 from benchmark.core.schema import Record
 from benchmark.report import collapse, grouping
 from benchmark.report.formats import LEGEND, STATES, Row, Table, default, definition
-from benchmark.report.frame import figures
+from benchmark.report.frame import measured
 from benchmark.report.tables import remarks
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -49,7 +49,7 @@ def page(
     file: str = "",
     results: str = "results",
     command: str = "",
-    verdict: Sequence[str] = (),
+    verdict: Sequence[tuple[str, list[str]]] = (),
     reading: str = "",
 ) -> str:
     """Return the page of a study.
@@ -63,7 +63,7 @@ def page(
         file: of the study, as seen from the folder in which the page is made.
         results: the folder of the collected file.
         command: that makes the page.
-        verdict: sentences of `benchmark.report.verdict.verdict`.
+        verdict: of `benchmark.report.verdict.verdict`.
         reading: what their words rest on.
     """
     findings = [*findings, *(Finding(None, text, False) for text in remarks(lines))]
@@ -72,7 +72,7 @@ def page(
         "anchor": lambda name: re.sub(r"\s", "_", _printable(name)),
         "base64": _base64,
         "command": partial(_command, file=file or f"paper/{study}.toml", results=results),
-        "figure": _figure,
+        "number": _number,
         "finite": lambda value: value is not None and math.isfinite(value),
         "size": _size,
         "source": _source,
@@ -81,8 +81,7 @@ def page(
         "page", filters,
         study=study, command=command or f"pcbench report {study}", lines=lines, images=images,
         source=f"{results}/{study}.jsonl", legend=LEGEND, sections=sections, shown=shown,
-        gallery=_gallery(lines), reading=reading, tips=_tips(tables),
-        verdict=[_named(one, tables) for one in verdict],
+        gallery=_gallery(lines), verdict=verdict, reading=reading, tips=_tips(tables),
         wrong=[finding for finding in findings if finding.wrong],
         known=[finding for finding in findings if not finding.wrong],
         done=sum(map(is_done, lines)),
@@ -137,14 +136,6 @@ def _size(image: bytes) -> list[int]:
     return [round(float(size) * DPI / 72) for size in points[:2]]
 
 
-def _named(sentences: str, tables: Sequence[Table]) -> tuple[str, str]:
-    """Return which of several tables an entry of the verdict is about, and what it says."""
-    for title in {table.title for table in tables if table.kind == "main"}:
-        if sentences.startswith(f"{title}: "):
-            return title, sentences.removeprefix(f"{title}: ")
-    return "", sentences
-
-
 def _tips(tables: Sequence[Table]) -> dict[str, str]:
     """Return the definitions of columns by title."""
     titles = dict.fromkeys(title for table in tables for title in table.columns)
@@ -155,8 +146,8 @@ def _printable(text: str) -> str:
     return _UNPRINTABLE.sub("\N{REPLACEMENT CHARACTER}", text)
 
 
-def _figure(value: object) -> str:
-    """Return a record's figure as text: six digits, "yes", a dash for None, JSON for the rest."""
+def _number(value: object) -> str:
+    """Return a record's number as text: six digits, "yes", a dash for None, JSON for the rest."""
     if value is None or value == "":
         return "–"
     if isinstance(value, bool):
@@ -228,7 +219,7 @@ def _panel(runs: Sequence[Record], usual: set[tuple[str, str]]) -> dict[str, Any
     """
     done = [run for run in runs if is_done(run)]
     settings = _settings(done[0]) if done else {}
-    tests = [figures(run, "test") if is_done(run) else {} for run in runs]
+    tests = [measured(run, "test") if is_done(run) else {} for run in runs]
     for test in tests:
         if test.get("iw_curve"):
             test["iw_curve"] = ", ".join(f"{n:,}: {nats:.3f}" for n, nats in test["iw_curve"])

@@ -66,7 +66,7 @@ def summarise(values: Sequence[float], level: float = 0.95) -> Summary:
     """Return mean and interval over seeds: Student's, mean +- t s / sqrt(n).
 
     Values that are all equal have an interval of width 0, as the formula says: the seeds did not
-    differ, which does not mean that the figure is known exactly.
+    differ, which does not mean that the number is known exactly.
 
     Source: Student, The probable error of a mean, Biometrika 1908.
     """
@@ -217,14 +217,14 @@ def sentences(first: ArrayLike, second: ArrayLike, draws: int = 10_000, seed: in
     Source: Efron, Bootstrap methods: another look at the jackknife, 1979.
 
     Args:
-        first: a figure of each sentence under one model. Shape (N,).
+        first: a number of each sentence under one model. Shape (N,).
         second: the same sentences under the other. Shape (N,).
         draws: resampled sets of N sentences.
         seed: of the draws.
     """
     a, b = np.asarray(first, dtype=np.float64), np.asarray(second, dtype=np.float64)
     if a.ndim != 1 or a.shape != b.shape or not a.size:
-        raise ValueError(f"figures of the same sentences are needed, not {a.shape} and {b.shape}")
+        raise ValueError(f"numbers of the same sentences are needed, not {a.shape} and {b.shape}")
     differences, n = a - b, a.size
     if n == 1:  # of which every resample is the same
         return Sentences(1, float(differences[0]), float(differences[0]), float(differences[0]))

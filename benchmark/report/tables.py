@@ -64,12 +64,12 @@ def remarks(lines: Sequence[Record]) -> list[str]:
 
 
 def _known(runs: "pd.DataFrame", metric: str) -> bool:
-    """Tell whether some run has a figure."""
+    """Tell whether some run has a number."""
     return metric in runs and bool(runs[metric].notna().any())
 
 
 def _sign(runs: "pd.DataFrame", metric: str, column: str = "") -> str:
-    """Return "≥ " or "≤ " before a figure that is a bound, otherwise nothing."""
+    """Return "≥ " or "≤ " before a number that is a bound, otherwise nothing."""
     return f"{SIGNS[bound(runs, metric, column)]} ".lstrip()
 
 
@@ -112,7 +112,7 @@ def _main(group: Group) -> Table:
 def cell(done: "pd.DataFrame", metric: str) -> Cell:
     """Summarise a metric; a dash unless every run has it.
 
-    A single run's figure comes with its own standard error where its record has one.
+    A single run's number comes with its own standard error where its record has one.
     """
     if not len(done) or metric not in done or done[metric].isna().any():
         return Cell(DASH)
@@ -244,7 +244,7 @@ def _three_digits(p: float) -> str:
 
 
 def _steps(group: Group) -> list[Table]:
-    """Return the figures of two fixed points: the step that validation chose, and the last step.
+    """Return the numbers of two fixed points: the step that validation chose, and the last step.
 
     Validation is flat near its best: the epochs within a tenth of a nat of it can differ in MI by
     half. The chosen step's MI is partly drawn by that noise, so the last step's stands beside it.

@@ -22,7 +22,7 @@ def coloured() -> bool:
 
 
 def text(
-    verdict: Iterable[str],
+    verdict: Iterable[tuple[str, list[str]]],
     tables: Iterable[Table],
     caveats: Iterable[str],
     findings: Sequence[Finding],
@@ -32,7 +32,7 @@ def text(
     """Return all but the places of the files, in at most `WIDTH` columns.
 
     Args:
-        verdict: sentences of `benchmark.report.verdict.verdict`.
+        verdict: of `benchmark.report.verdict.verdict`.
         tables: of the study; the main ones are shown.
         caveats: what must be known before rows are compared.
         findings: of `consistency.check`.
@@ -45,7 +45,10 @@ def text(
         legend += " *: IW-NLL significantly below that of `none`."
     legend += " All columns: --full."
     parts = [
-        [_bold("Verdict", colour), *_wrapped(verdict)],
+        [
+            _bold("Verdict", colour),
+            *(line for title, said in verdict for line in _said(title, said)),
+        ],
         *([_bold(table.title, colour), *_narrow(table, colour)] for table in main),
         _wrapped(one for one in (legend, reading) if one),
     ]
@@ -81,6 +84,15 @@ def remarks(findings: Iterable[Finding]) -> list[str]:
 
 def _bold(text: str, colour: bool) -> str:
     return f"{_BOLD}{text}{_PLAIN}" if colour else text
+
+
+def _said(title: str, sentences: Sequence[str]) -> list[str]:
+    """Return the verdict on a table: as a list, if it has a title and several sentences."""
+    if not title:
+        return _wrapped(sentences)
+    if len(sentences) == 1:
+        return _wrapped([f"{title}: {sentences[0]}"])
+    return [*_wrapped([f"{title}:"]), *_wrapped((f"- {one}" for one in sentences), "  ")]
 
 
 def _wrapped(lines: Iterable[str], indent: str = "") -> list[str]:

@@ -63,8 +63,8 @@ class _Row:
         return f"{self.sign}{shown(self.mi)} nats of MI"
 
 
-def verdict(groups: Sequence[Group]) -> list[str]:
-    """Return plain sentences on a study, or of several tables one entry each.
+def verdict(groups: Sequence[Group]) -> list[tuple[str, list[str]]]:
+    """Return plain sentences on each table of a study; the title of a table alone is "".
 
     Labels stand between backticks.
 
@@ -73,11 +73,10 @@ def verdict(groups: Sequence[Group]) -> list[str]:
     """
     compared = [_contenders(group, "none") for group in groups]
     each = sum(map(len, compared)) <= EACH
-    entries = []
-    for group, others in zip(groups, compared, strict=True):
-        said = _sentences(group, others, each)
-        entries += said if len(groups) == 1 else [f"{group.title}: {' '.join(said)}"]
-    return entries
+    return [
+        (group.title if len(groups) > 1 else "", _sentences(group, others, each))
+        for group, others in zip(groups, compared, strict=True)
+    ]
 
 
 def reading(groups: Sequence[Group]) -> str:

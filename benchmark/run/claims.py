@@ -5,7 +5,7 @@ time is refreshed by a thread. Each process makes its own claim first and looks 
 so of two that come together at least one sees the other and gives way; stale claims are removed.
 Time is read from the file system that holds the claims, so clocks of machines need not agree.
 If a suspended process wakes after its claim was taken over, two train one run: they compute the
-same figures, and the first complete record wins.
+same numbers, and the first complete record wins.
 """
 
 import json

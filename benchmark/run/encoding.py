@@ -118,7 +118,7 @@ def recovery(model: TextVAE, corpus: Corpus, test: Measured) -> dict[str, Any]:
     read = whole if language else _taken(whole, some)
     a, b = encode(model, Measured("train", read, test.seed, test.device)), encode(model, test)
     information = metrics.mi_given(b.mu, b.logvar, b.z, test.lengths)
-    figures = {
+    values = {
         "mi_given_length": information.mi,
         "mi_given_length_se": finite(information.error),
         "mi_given_length_cap": information.cap,
@@ -128,7 +128,7 @@ def recovery(model: TextVAE, corpus: Corpus, test: Measured) -> dict[str, Any]:
     z = a.z[torch.from_numpy(some)] if language else a.z
     for name, label in zip(READ, labels, strict=True):
         value, error = metrics.recovered_label(z, some, b.z, label)
-        figures |= {name: finite(value), f"{name}_se": finite(error)}
+        values |= {name: finite(value), f"{name}_se": finite(error)}
     if language:
         assert whole.classes is not None
         assert test.split.classes is not None
@@ -136,8 +136,8 @@ def recovery(model: TextVAE, corpus: Corpus, test: Measured) -> dict[str, Any]:
         classes = language.settings.classes
         value, error = metrics.recovered(a.z.cpu(), known, b.z.cpu(), asked, classes)
         mean, _ = metrics.recovered(a.mu.cpu(), known, b.mu.cpu(), asked, classes)
-        figures |= {"recovered": value, "recovered_se": finite(error), "recovered_mean": mean}
-    return figures
+        values |= {"recovered": value, "recovered_se": finite(error), "recovered_mean": mean}
+    return values
 
 
 def finite(value: float) -> float | None:

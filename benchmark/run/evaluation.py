@@ -49,7 +49,7 @@ def validate(model: TextVAE, split: Measured, prior: bool = True) -> Metrics:
         some = np.concatenate([bucket.index for bucket in split.subset])
         swapped = [_nll_of_strangers(model, split, encoded, bucket) for bucket in split.subset]
         use = _z_use(own[some], torch.cat(swapped), split.stranger[some])
-    return {**_bound(split, rec, encoded), **_latent_figures(split, encoded, prior), **use}
+    return {**_bound(split, rec, encoded), **_latent_metrics(split, encoded, prior), **use}
 
 
 @torch.no_grad()
@@ -102,7 +102,7 @@ def evaluate(
     prior: bool = True,
     step: Step = AT_ONCE,
 ) -> tuple[Metrics, dict[str, Any]]:
-    """Return all figures of one model on one split.
+    """Return all metrics of one model on one split.
 
     Args:
         model: in evaluation mode.
@@ -131,9 +131,9 @@ def evaluate(
     else:
         scores = _autoencoder(split, parts)
     absent = ("iw_nll", "ppl_iw", "ess", "z_use", "z_use_se", "bleu", "excess", *PROBES)
-    found = dict.fromkeys(absent) | scores.figures
+    found = dict.fromkeys(absent) | scores.metrics
     found |= _bound(split, float(scores.rec.mean()), encoded)
-    found |= _latent_figures(split, encoded, prior)
+    found |= _latent_metrics(split, encoded, prior)
     if scores.nll is not None:
         nll = float(scores.nll.mean())
         found |= {"iw_nll": nll, "ppl_iw": _perplexity(split, nll)}
@@ -158,7 +158,7 @@ class Scores:
 
     rec: NDArray[Any]  # (N,) nats
     nll: NDArray[Any] | None  # (N,) nats; None without a prior, or without importance samples
-    figures: Metrics
+    metrics: Metrics
 
 
 def _language_model(split: Measured, parts: list[Parts]) -> Scores:
@@ -182,13 +182,13 @@ def _vae(split: Measured, encoded: Encoded, parts: list[Parts]) -> Scores:
     estimate = metrics.importance_nll(weights)
     nll = estimate.curve[weights.shape[1]].numpy()
     gap = rec + encoded.kl.sum(-1).cpu().numpy() - nll
-    figures = {
+    values = {
         "ess": float(estimate.ess.mean()),
         "iw_curve": [[size, float(v.mean())] for size, v in estimate.curve.items()],
         "iw_upper_bound": estimate.upper_bound,
         "iw_gap_se": float(gap.std(ddof=1) / math.sqrt(len(gap))) if len(gap) > 1 else None,
     }
-    return Scores(rec, nll, figures | _autoencoder(split, parts).figures)
+    return Scores(rec, nll, values | _autoencoder(split, parts).metrics)
 
 
 def evaluate_test(
@@ -230,7 +230,7 @@ def _bound(split: Measured, rec: float, encoded: Encoded) -> Metrics:
     return {"neg_elbo": rec + kl, "rec": rec, "kl": kl, "ppl_elbo": perplexity}
 
 
-def _latent_figures(split: Measured, encoded: Encoded, prior: bool) -> Metrics:
+def _latent_metrics(split: Measured, encoded: Encoded, prior: bool) -> Metrics:
     """Return what the encoder alone gives; all null without a latent variable."""
     if encoded.mu.shape[1] == 0:
         names = ("mi", "mi_se", "mi_cap", "mi_batch", "marginal_kl", "au", "au_0.05", "au_0.2")
@@ -244,7 +244,7 @@ def _latent_figures(split: Measured, encoded: Encoded, prior: bool) -> Metrics:
         "mi_cap": information.cap,
         "mi_batch": metrics.batch_mi(encoded.mu, encoded.logvar, encoded.z, batches),
         "marginal_kl": metrics.marginal_kl(kl, information) if prior else None,
-        "au": metrics.active_units(encoded.mu, 0.01),
+        "au": metrics.active_units(encoded.mu),
         "au_0.05": metrics.active_units(encoded.mu, 0.05),
         "au_0.2": metrics.active_units(encoded.mu, 0.2),
     }

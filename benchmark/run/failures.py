@@ -111,7 +111,7 @@ def check_loss(config: RunConfig, run: Run, out: "Output", loss: "Tensor") -> No
         return
     paid = float(run.criterion.penalty(out.kl).detach().mean())
     returned = {"weight": run.annealer.weight, "penalty": paid, "objective": value}
-    hook = next(name for name, figure in returned.items() if not math.isfinite(figure))
+    hook = next(name for name, number in returned.items() if not math.isfinite(number))
     raise UserError(
         f"{where(config)}: {hook} returned {returned[hook]} at step {run.step}, where the "
         f"reconstruction, {rec:.4g}, and the KL, {kl:.4g}, are finite; mend {hook}"

@@ -94,9 +94,9 @@ class LoadedRun:
 
     def __repr__(self) -> str:
         of, test = self.config, self.record["metrics"]["test"]
-        shown = [f"{k.upper()} {test[k]:.2f}" for k in ("kl", "mi") if test.get("mi") is not None]
-        figures = f"{', '.join(shown)} nats" if shown else "no latent variable"
-        return f"<LoadedRun {of.id}: {of.baseline} on {of.data}, {figures}>"
+        values = [f"{k.upper()} {test[k]:.2f}" for k in ("kl", "mi") if test.get("mi") is not None]
+        shown = f"{', '.join(values)} nats" if values else "no latent variable"
+        return f"<LoadedRun {of.id}: {of.baseline} on {of.data}, {shown}>"
 
     @property
     def device(self) -> torch.device:
@@ -167,7 +167,7 @@ class LoadedRun:
     def score(
         self, texts: Iterable[str], seed: int = 0, iw_samples: int | None = None
     ) -> "pd.DataFrame":
-        """Measure each text; up to rounding its figures do not depend on the other texts.
+        """Measure each text; up to rounding its numbers do not depend on the other texts.
 
         Args:
             texts: N sentences.

@@ -47,7 +47,7 @@ DEFAULTS = "fu2019_ptb"  # the preset whose settings are all defaults
 CAVEATS = {
     "exact_small": (
         "The preset exact_small was chosen so that the schedules differ within seconds, partly on "
-        "test figures of `none` and `cyclical` with seeds 0 and 1: differences between schedules "
+        "test results of `none` and `cyclical` with seeds 0 and 1: differences between schedules "
         "demonstrate here, they are no evidence for one."
     ),
 }

@@ -67,8 +67,8 @@ class Progress:
         """Return whether half a second has passed since the last `show`."""
         return time.monotonic() >= self._due
 
-    def show(self, phase: str, step: int, total: int, **figures: float) -> None:
-        """Show ``step`` of ``total`` of a phase (``train`` or ``evaluate``) with some figures."""
+    def show(self, phase: str, step: int, total: int, **values: float) -> None:
+        """Show ``step`` of ``total`` of a phase (``train`` or ``evaluate``) with some numbers."""
         if phase != self._phase:
             self.close()
             self._phase, self._begin, self._first = phase, time.monotonic(), step
@@ -76,11 +76,11 @@ class Progress:
                 total=total, initial=step, desc=f"{phase} ", disable=not self._terminal,
                 leave=False, dynamic_ncols=True, bar_format=BAR,
             )  # fmt: skip
-        content: dict[str, Any] = {"phase": phase, "step": step, "total": total, **figures}
+        content: dict[str, Any] = {"phase": phase, "step": step, "total": total, **values}
         content["seconds_left"] = self._left(step, total)
         write_atomic(self._path, json.dumps(content).encode(), durable=False)
         if self._bar is not None:
-            words = [text.format(figures[name]) for name, text in SHOWN.items() if name in figures]
+            words = [text.format(values[name]) for name, text in SHOWN.items() if name in values]
             self._bar.n = step
             self._bar.set_postfix_str(", ".join(words), refresh=False)
             self._bar.refresh()

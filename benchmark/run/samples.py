@@ -2,7 +2,7 @@
 
 Sentences, z and drawn words come from generators of their own: one seed gives every run of a
 corpus the same sentences and, at equal latent size, the same noise, so that runs can be compared
-line by line, and no figure of a run depends on what it writes.
+line by line, and no number of a run depends on what it writes.
 """
 
 import math

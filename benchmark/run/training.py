@@ -139,16 +139,16 @@ class Training:
         if self.device.type != "cpu" or not float(norm) < 0.999 * most:
             torch.nn.utils.clip_grads_with_norm_(parameters, most, norm)
 
-    def log(self, **figures: float) -> None:
+    def log(self, **values: float) -> None:
         """Keep named numbers of the method for the next point of the curve; the last value counts.
 
         ``weight`` is the KL weight of the current step, for a method that sets it by feedback: the
         record and its figures then show it in place of the schedule's.
 
         Raises:
-            UserError: the curve has a figure of that name, or a value is not a finite number.
+            UserError: the curve has a number of that name, or a value is not a finite number.
         """
-        for name, given in figures.items():
+        for name, given in values.items():
             call = f"{self.config.id}: run.log({name}=...)"
             if name in POINT and name != "weight":
                 raise UserError(f"{call}: the curve has its own {name}; choose another name")

@@ -45,7 +45,7 @@ class Taking:
     """What collecting may take besides new records.
 
     Args:
-        replace: a record whose figures differ from the collected one's, or that came later.
+        replace: a record whose numbers differ from the collected one's, or that came later.
         only: replace these runs alone.
         other: a file collected elsewhere, whose records are taken like those of the runs folder.
     """
@@ -67,7 +67,7 @@ def collect(
 
     A line is the run's record with ``status`` "done", or the status of a run without one; the
     ``label`` and ``row`` (place in the study) of its table row are added. A record collected
-    before stays, also if the runs folder no longer has it. If another one's figures differ, a note
+    before stays, also if the runs folder no longer has it. If another one's numbers differ, a note
     says so, and ``taking`` may take it. Records of runs that the study no longer names stay, too,
     with ``row`` null, unless ``prune``. What killed processes left in finished runs' folders is
     removed.

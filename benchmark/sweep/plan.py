@@ -22,7 +22,7 @@ from benchmark.run.config import EVALUATION
 from benchmark.sweep.study import Labelled, Study
 
 AGAIN, REPLACED = "again", "replaced"  # in the runs folder: what --redo trains, what stood before
-MEASURED = "evaluated.json"  # in a run's folder: its record with figures measured again
+MEASURED = "evaluated.json"  # in a run's folder: its record with numbers measured again
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class Standing:
 
     @property
     def measured_otherwise(self) -> str:
-        """Why today's code would measure other figures, or nothing."""
+        """Why today's code would measure other numbers, or nothing."""
         if self.record is None:
             return ""
         if (version := self.record.get("evaluation", 1)) != EVALUATION:
@@ -105,7 +105,7 @@ def done(path: Path) -> dict[str, Record]:
 
 
 def latest(folder: Path) -> Record | None:
-    """Return a run's record with the figures measured last, or None.
+    """Return a run's record with the numbers measured last, or None.
 
     A damaged one counts as none: collecting says what is wrong with it.
     """

@@ -42,7 +42,7 @@ def outcome(folder: Path, code: int, asked: bool) -> Outcome:
 
     ``asked`` is whether signals were passed on to it; then any of them may have ended it.
     """
-    # With both, another process had the record first and this one's figures differ from it.
+    # With both, another process had the record first and this one's numbers differ from it.
     if records.finished(folder) and not (folder / "error.txt").exists():
         return Outcome.DONE
     stopped = code in _STOPPED or (asked and code < 0)

@@ -61,7 +61,7 @@ def measure_study(study: Study, runs: Path, data: Path, device: str = "cpu") -> 
 def measure(run: LoadedRun, old: Record, folder: Path) -> dict[str, Any]:
     """Measure a run's best weights, and its last if they were kept; write the new record.
 
-    What was measured during training, its curve, stays. Without the last weights, the figures of
+    What was measured during training, its curve, stays. Without the last weights, the numbers of
     the last step that an older evaluation may have meant otherwise are left out.
     """
     config, prior = run.config, run.config.method().selection_weight > 0

@@ -160,7 +160,7 @@ def test_figures_that_one_of_the_two_codes_did_not_know_are_not_compared(
     write(tmp_path / "results", lines)
     _, out, _ = pcbench(lines[0]["id"], "--from-record", file_of(made))
     both = verdicts(out).keys()
-    assert "mi_given_length" in both  # the probes have no figure with so few sentences
+    assert "mi_given_length" in both  # the probes have no number with so few sentences
     for name in names:
         del lines[0]["metrics"]["test"][name]
     elsewhere = tmp_path / "record.json"
@@ -170,11 +170,11 @@ def test_figures_that_one_of_the_two_codes_did_not_know_are_not_compared(
     write(tmp_path / "results", lines)  # an older record
     code, out, _ = pcbench(lines[0]["id"], "--from-record", file_of(made))
     assert (code, verdicts(out).keys()) == (0, both - {*names})
-    del lines[0]["metrics"]["test"]["z_use"]  # of a figure that every code knows, this is one
+    del lines[0]["metrics"]["test"]["z_use"]  # of a metric that every code knows, this is one
     elsewhere.write_text(records.dumps({k: v for k, v in lines[0].items() if k != "digest"}))
     write(tmp_path / "results", json.loads(json.dumps(made[1])))
     code, out, _ = pcbench(lines[0]["id"], "--from-record", str(elsewhere))
-    assert (code, verdicts(out)["z_use"]) == (1, "different: the re-run has no such figure")
+    assert (code, verdicts(out)["z_use"]) == (1, "different: the re-run has no such metric")
 
 
 def test_a_probe_that_finds_nothing_may_find_nearly_nothing_again(lines: list[Any]) -> None:
@@ -183,7 +183,7 @@ def test_a_probe_that_finds_nothing_may_find_nearly_nothing_again(lines: list[An
     for record, length, kl in ((line, 0.0, 0.0), (again, -0.003, 1e-4)):
         record["metrics"]["test"] |= {"recovered_length": length, "kl": kl}
     compared = agreement.compare(line, again, [line] * 5, {})
-    verdict = {figure.metric: figure.verdict for figure in compared}
+    verdict = {one.metric: one.verdict for one in compared}
     assert verdict["recovered_length"] == agreement.WITHIN
     assert verdict["kl"] == agreement.DIFFERENT
 
@@ -279,7 +279,7 @@ def test_the_threads_of_the_record_are_used(
         code, out, _ = pcbench(lines[0]["id"], "--runs", "other", "--quiet")
     finally:
         torch.set_num_threads(1)
-    assert code == 0, out  # two threads add in another order; the figures stay in the interval
+    assert code == 0, out  # two threads add in another order; the numbers stay in the interval
     assert "threads 2" in out
     assert records.read(Path("other/reproduced") / lines[0]["id"] / "record.json")
 

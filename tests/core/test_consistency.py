@@ -99,7 +99,7 @@ def test_what_lacks_a_usable_standard_error_is_no_contradiction(
 
 def test_a_repeated_row_is_named() -> None:
     lines = [line("a", 0, 0, bleu=1.0), missing("a", 0, 1), line("b", 1, 0, bleu=1.0)]
-    text = "test: repeats every figure of ptb-a-0-0123abcd"
+    text = "test: repeats every number of ptb-a-0-0123abcd"
     assert wrong(lines) == [("ptb-b-0-0123abcd", 3, text)]
     lines[2]["cost"]["seconds"] += 1.0
     lines[2]["config"]["seed"] = 1
@@ -110,7 +110,7 @@ def test_two_names_of_one_method_repeat_each_other() -> None:
     lines = [line("none", 0, 0, bleu=1.0), line("beta", 1, 0, bleu=1.0)]
     lines[1]["cost"]["seconds"] += 1.0
     assert remarks(lines) == [
-        ("ptb-beta-0-0123abcd", "test: repeats every figure of ptb-none-0-0123abcd")
+        ("ptb-beta-0-0123abcd", "test: repeats every number of ptb-none-0-0123abcd")
     ]
 
 

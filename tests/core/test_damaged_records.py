@@ -71,7 +71,7 @@ def refused(place: Place, capsys: pytest.CaptureFixture[str], reason: str, numbe
 
 
 def flagged(place: Place, capsys: pytest.CaptureFixture[str], reason: str, number: int = 3) -> None:
-    """The figures cannot be: a line for each, exit status 1, nothing written."""
+    """The numbers cannot be: a line for each, exit status 1, nothing written."""
     before = place.files()
     assert place.report() == 1
     told = capsys.readouterr().out.split("Inconsistent records, so nothing was written:\n")[1]

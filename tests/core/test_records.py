@@ -32,7 +32,7 @@ def test_keys_of_newer_code_are_kept(tmp_path: Path) -> None:
 
 def test_an_equal_record_is_accepted_and_the_first_kept(tmp_path: Path) -> None:
     first, second = record(), record()
-    second["cost"]["seconds"] = 99.0  # cost may differ, the figures may not
+    second["cost"]["seconds"] = 99.0  # cost may differ, the numbers may not
     assert records.write_exclusive(tmp_path, first)
     assert not records.write_exclusive(tmp_path, second)
     assert records.read(tmp_path / "record.json") == first

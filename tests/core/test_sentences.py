@@ -22,7 +22,7 @@ def line(label: str, row: int, seed: int, status: str = "done") -> dict[str, Any
 
 
 def arrays(one: dict[str, Any], shift: float = 0.0) -> dict[str, np.ndarray]:
-    """Sentences whose means are the record's figures, differing by row and seed."""
+    """Sentences whose means are the record's numbers, differing by row and seed."""
     noise = DRAWN[one["row"], one["config"]["seed"]]
     test = one["metrics"]["test"]
     return {

@@ -175,18 +175,18 @@ def test_fresh_data_change_with_seed_and_epoch_only(tmp_path, quick):
 )
 def test_presets_generate_what_they_always_generated(name, tmp_path):
     """The content is pinned; I(x; c) leaves something to recover and something to doubt."""
-    figures = data.describe(name, tmp_path)
-    assert figures["content_sha256"] == data.CONTENT[name]
-    assert 0.85 < figures["information"] / figures["ln_classes"] < 0.96
-    assert figures["entropy_error"] < 0.02
-    assert figures["splits"]["test"]["words_min"] >= 5
+    shown = data.describe(name, tmp_path)
+    assert shown["content_sha256"] == data.CONTENT[name]
+    assert 0.85 < shown["information"] / shown["ln_classes"] < 0.96
+    assert shown["entropy_error"] < 0.02
+    assert shown["splits"]["test"]["words_min"] >= 5
 
 
 def test_quickstart_figures_are_those_documented(tmp_path):
-    figures = data.describe("exact_small", tmp_path)
-    assert figures["entropy"] == pytest.approx(26.60, abs=0.05)
-    assert figures["information"] == pytest.approx(2.629, abs=0.01)
-    assert json.loads(json.dumps(figures)) == figures
+    shown = data.describe("exact_small", tmp_path)
+    assert shown["entropy"] == pytest.approx(26.60, abs=0.05)
+    assert shown["information"] == pytest.approx(2.629, abs=0.01)
+    assert json.loads(json.dumps(shown)) == shown
 
 
 def test_a_changed_generator_is_an_error(tmp_path, monkeypatch, quick):

@@ -73,9 +73,9 @@ def test_text_becomes_sentences(mini, source, tmp_path):
         [1, 2],
         [0],
     ]
-    figures = data.describe("mini", root)
-    assert figures["types"] == 8
-    assert figures["splits"]["train"]["tokens"] == 15
+    shown = data.describe("mini", root)
+    assert shown["types"] == 8
+    assert shown["splits"]["train"]["tokens"] == 15
     assert sorted(path.name for path in root.iterdir()) == ["mini"]  # no cache is left
 
 
@@ -197,9 +197,9 @@ def test_unreadable_source(source, tmp_path, without_rights):
 @pytest.mark.skipif("PCBENCH_TEST_PTB" not in os.environ, reason="needs the PTB files")
 def test_ptb_has_the_published_counts(tmp_path):
     data.prepare("ptb", tmp_path, Path(os.environ["PCBENCH_TEST_PTB"]))
-    figures = data.describe("ptb", tmp_path)
-    assert figures["types"] == 9_999
-    splits = figures["splits"]
+    shown = data.describe("ptb", tmp_path)
+    assert shown["types"] == 9_999
+    splits = shown["splits"]
     assert [splits[s]["sentences"] for s in ("train", "valid", "test")] == [42_068, 3_370, 3_761]
     assert (splits["train"]["tokens"], splits["test"]["tokens"]) == (929_589, 82_430)
     train = data.load("ptb", tmp_path).splits["train"]

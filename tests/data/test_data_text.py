@@ -60,11 +60,11 @@ def test_text_becomes_sentences(tmp_path: Path) -> None:
     told = describe_data(corpus)
     assert told["lossless"] == {"train": True, "valid": False, "test": True}
     assert (told["segmentation"], told["test_words"], told["test_tokens"]) == ("word", 10, 10)
-    figures = data.describe(spec, tmp_path / "root")
+    described = data.describe(spec, tmp_path / "root")
     # Golden: runs on equal text keep their ids, and data prepared long ago stays valid.
-    assert figures["sha256"].startswith("b2cce686eeab3873852bfbd0ddf0f38d")
-    assert figures["content_sha256"].startswith("8cc00dd33b2cf7fe874b22763ff75ae9")
-    shown = figures["splits"]["valid"]
+    assert described["sha256"].startswith("b2cce686eeab3873852bfbd0ddf0f38d")
+    assert described["content_sha256"].startswith("8cc00dd33b2cf7fe874b22763ff75ae9")
+    shown = described["splits"]["valid"]
     assert (shown["unknown_rate"], shown["substituted"]) == (pytest.approx(1 / 8), 1)
 
 
@@ -154,7 +154,7 @@ def test_splits_that_hold_the_same_sentences_are_told(
         assert told.err.startswith(
             "pcbench: warning: text:news: train.txt and valid.txt are the same text\n"
             "pcbench: warning: text:news: 2 sentences of valid, 100% of its words, stand in train "
-            "too: its figures reward what was learnt by heart\n"
+            "too: its numbers reward what was learnt by heart\n"
         )
     assert [line.split("in_train ")[1] for line in told.out.splitlines() if "in_train" in line] == [
         "2",
@@ -301,7 +301,7 @@ def test_a_preset_is_advised_for_own_text_without_one(
 
 
 @pytest.mark.parametrize(
-    ("figures", "name"),
+    ("sizes", "name"),
     [
         ((40_000, 10_000, 20.0), "fu2019_ptb"),
         ((3_914, 2_670, 12.0), "fu2019_ptb"),
@@ -311,6 +311,6 @@ def test_a_preset_is_advised_for_own_text_without_one(
     ],
 )
 def test_the_nearest_preset_is_by_sentences_types_and_length(
-    figures: tuple[int, int, float], name: str
+    sizes: tuple[int, int, float], name: str
 ) -> None:
-    assert presets.nearest(*figures) == name
+    assert presets.nearest(*sizes) == name

@@ -106,9 +106,9 @@ def test_yahoo_has_the_published_counts(tmp_path, monkeypatch):
     whole = dataclasses.replace(public.YAHOO_SMALL, test_every=1)
     monkeypatch.setitem(public.CORPORA, "yahoo_small", whole)
     data.prepare("yahoo_small", tmp_path, source)
-    figures = data.describe("yahoo_small", tmp_path)
-    assert figures["types"] == 19_997
-    splits = figures["splits"]
+    shown = data.describe("yahoo_small", tmp_path)
+    assert shown["types"] == 19_997
+    splits = shown["splits"]
     assert [splits[s]["sentences"] for s in ("train", "valid", "test")] == [9_000, 1_000, 10_000]
     assert splits["test"]["tokens"] / 10_000 == pytest.approx(79.8673)
     both = splits["train"]["tokens"] + splits["valid"]["tokens"]

@@ -1,4 +1,4 @@
-"""A linear-Gaussian VAE, x = W z + noise, whose every figure has a closed form.
+"""A linear-Gaussian VAE, x = W z + noise, whose every number has a closed form.
 
 The columns of W are orthogonal, so the exact posterior has a diagonal covariance and the
 encoder's family contains it; three columns are 0, so three latent dimensions are unused.

@@ -63,7 +63,7 @@ def test_strangers_are_a_function_of_the_lengths_alone() -> None:
     stranger = stranger_within_length(LENGTHS)
     assert np.array_equal(stranger, stranger_within_length(LENGTHS.astype(np.int32)))
     assert np.array_equal(stranger, stranger_within_length(LENGTHS.tolist()))
-    # Golden: another order would change what figures of EVALUATION 2 mean.
+    # Golden: another order would change what numbers of EVALUATION 2 mean.
     assert stranger_within_length([7] * 8).tolist() == [5, 7, 4, 1, 6, 3, 0, 2]
     split = tiny.corpus().splits["test"]
     one, other = Measured("test", split, 0, CPU), Measured("valid", split, 5, CPU)
@@ -83,7 +83,7 @@ def test_lengths_may_be_few() -> None:
     assert stranger_within_length([5, 3, 5, 9]).tolist() == [2, -1, 0, -1]
 
 
-# What the rule does to the figure -----------------------------------------------------------------
+# What the rule does to the number -----------------------------------------------------------------
 
 BLOCK, TOPICS, GAIN = 20, 10, 1.5
 
@@ -161,7 +161,7 @@ def test_on_independent_sentences_both_rules_agree() -> None:
     assert abs(found["z_use"] - before["z_use"]) < 4 * error
 
 
-# The figure itself --------------------------------------------------------------------------------
+# The number itself --------------------------------------------------------------------------------
 
 
 def test_exactly_zero_for_a_decoder_that_ignores_z_in_single_precision() -> None:

@@ -1,4 +1,4 @@
-"""The analysis plan of the main table: its figures recomputed, its rows those of the study."""
+"""The analysis plan of the main table: its numbers recomputed, its rows those of the study."""
 
 import json
 import re

@@ -25,6 +25,7 @@ import yaml
 from equivalence import beginnings, judged
 
 from benchmark.cli import parser
+from benchmark.core.measures import MEASURES
 from benchmark.core.records import read_jsonl
 from benchmark.report import report
 from benchmark.report.paper.macros import holds, statements
@@ -45,7 +46,9 @@ DOCUMENTS = [
     PAPER / "analysis_plan.md",
 ]
 KNOWN = Quantities(PAPER, RESULTS)
-BLOCK = re.compile(r"^<!-- ((?:results|leaderboard|bench)\S*) -->\n.*?^<!-- /\1 -->$", re.M | re.S)
+BLOCK = re.compile(
+    r"^<!-- ((?:results|leaderboard|bench|measures)\S*) -->\n.*?^<!-- /\1 -->$", re.M | re.S
+)
 FENCED = re.compile(r"^ *```(\w*)\n(.*?)^ *```$", re.M | re.S)
 NUMBER = re.compile(
     r"(?<![\w.,^-])(?P<number>[−-]?\d+(?:,\d{3})*(?:\.\d+)?)(?P<percent> %)?(?![\w.-]*\w)"
@@ -263,6 +266,15 @@ def faults(paragraph: str) -> Iterator[str]:
                 yield f"{match[0]}: of what? ...{text[max(0, match.start() - 40) : match.end()]}"
         elif not agrees(match["number"], bool(match["percent"]), marked[1], marked[2]):
             yield f"{match[0]}: {marked[2]} is {looked_up(marked[2])}"
+
+
+def test_the_measures_are_those_of_the_code() -> None:
+    cells = [("name", "in tables", "meaning", "unit"), ("---",) * 4]
+    cells += [(f"`{one.name}`", one.title, one.meaning, one.unit) for one in MEASURES.values()]
+    rows = (" | ".join(cell.replace("|", r"\|") for cell in row) for row in cells)
+    table = "\n".join(f"| {row} |" for row in rows)
+    marked = f"<!-- measures -->\n{table}\n<!-- /measures -->"
+    assert marked in (ROOT / "docs/metrics.md").read_text(), f"docs/metrics.md: write\n{marked}"
 
 
 @pytest.mark.parametrize("path", PAGES, ids=name)

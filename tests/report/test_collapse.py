@@ -11,35 +11,35 @@ from benchmark.report.formats import Table
 from benchmark.report.grouping import groups
 
 
-def figures_of(mi: float, mi_se: float, use: float, use_se: float) -> dict[str, Any]:
+def metrics_of(mi: float, mi_se: float, use: float, use_se: float) -> dict[str, Any]:
     return {"mi": mi, "mi_se": mi_se, "z_use": use, "z_use_se": use_se}
 
 
 @pytest.mark.parametrize(
-    ("figures", "expected"),
+    ("metrics", "expected"),
     [
         (
-            figures_of(-0.001, 0.002, 0.142, 0.1),
+            metrics_of(-0.001, 0.002, 0.142, 0.1),
             "undecided",
         ),  # by 100 sentences: once "alive"
-        (figures_of(-0.001, 0.002, 0.142, 0.02), "alive"),  # of 2,500 with the same mean
-        (figures_of(0.01, 0.01, 0.02, 0.02), "collapsed"),
-        (figures_of(0.01, 0.01, 0.02, 0.05), "undecided"),  # 0.118 at its upper end
-        (figures_of(0.0, 0.0, 0.0, 0.0), "collapsed"),
-        (figures_of(1.5, 0.02, 3.0, 0.1), "alive"),
-        (figures_of(5.0, 0.03, 0.0, 0.01), "alive"),  # by one half alone
+        (metrics_of(-0.001, 0.002, 0.142, 0.02), "alive"),  # of 2,500 with the same mean
+        (metrics_of(0.01, 0.01, 0.02, 0.02), "collapsed"),
+        (metrics_of(0.01, 0.01, 0.02, 0.05), "undecided"),  # 0.118 at its upper end
+        (metrics_of(0.0, 0.0, 0.0, 0.0), "collapsed"),
+        (metrics_of(1.5, 0.02, 3.0, 0.1), "alive"),
+        (metrics_of(5.0, 0.03, 0.0, 0.01), "alive"),  # by one half alone
         ({"mi": 0.01, "z_use": 0.02}, "collapsed"),  # an older record, by its values
         ({"mi": None, "z_use": None}, None),
         ({"mi": 0.01, "z_use": None}, None),  # no two sentences of one length
     ],
 )
-def test_states(figures: dict[str, Any], expected: str | None) -> None:
-    assert collapse.state(figures) == expected
+def test_states(metrics: dict[str, Any], expected: str | None) -> None:
+    assert collapse.state(metrics) == expected
 
 
 def test_the_state_depends_on_the_threshold_as_it_says() -> None:
-    figures = figures_of(0.15, 0.01, 0.05, 0.005)
-    assert [collapse.state(figures, t) for t in (0.03, 0.1, 0.15, 0.3)] == [
+    metrics = metrics_of(0.15, 0.01, 0.05, 0.005)
+    assert [collapse.state(metrics, t) for t in (0.03, 0.1, 0.15, 0.3)] == [
         "alive", "alive", "undecided", "collapsed",
     ]  # fmt: skip
 

@@ -15,7 +15,7 @@ CODED = "ptb:size=4000,vocabulary=sentencepiece"
 
 
 def line(data: str = "ptb", label: str = "none", seed: int = 0, **told: Any) -> dict[str, Any]:
-    """A collected line; its data's ``told`` are those of new records, its figures are its own."""
+    """A collected line; its data's ``told`` are those of new records, its numbers are its own."""
     metrics = {"iw_nll": told.pop("iw_nll", 101.0), "bleu": len(data) + seed / 10}
     found = record(f"x-{label}-{seed}-0123abcd", **metrics)
     found["id"] = f"{data}-{label}-{seed}-0123abcd"

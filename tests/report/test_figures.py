@@ -204,6 +204,15 @@ def test_limits_and_facets() -> None:
     parts = style.facets(table)
     assert [len(part) for part in parts] == [8, 9, 8]  # with both references in each
     assert all({"lstm_lm", "none"} <= {row.label for row in part} for part in parts)
-    assert [style.heading(part, 3) for part in parts] == [
+    assert style.headings(parts) == [
         "schedules", "constant weights, free bits", "network, training",
+    ]  # fmt: skip
+    assert style.headings(parts[:1]) == [""]
+
+
+def test_a_family_in_several_panels_is_headed_by_its_methods() -> None:
+    parts = style.facets(learning.rows(grouping.groups(records("matched_rate"))[0]))
+    assert [heading.replace("\n", " ") for heading in style.headings(parts)] == [
+        "schedules, constant weights", "free bits, minimum_rate", "controlled, target_rate",
+        "network",
     ]  # fmt: skip

@@ -109,7 +109,7 @@ def test_only_rows_that_have_been_run_are_shown() -> None:
     assert [entry.label for entry in corpus.entries] == ["lstm_lm", "none"]
 
 
-# Figures and ranks -------------------------------------------------------------------------------
+# Numbers and ranks -------------------------------------------------------------------------------
 
 
 def test_the_difference_to_the_language_model_is_paired_by_seed() -> None:

@@ -1,4 +1,4 @@
-"""Published figures: the file that holds them, and the printed mistakes that are found in it."""
+"""Published numbers: the file that holds them, and the printed mistakes that are found in it."""
 
 import csv
 import re

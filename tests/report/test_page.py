@@ -106,7 +106,15 @@ def everywhere(text: str) -> str:
     table = Table(text, text, (text,), (text,), rows, (text,), text)
     found = [Finding(one["id"], text, True), Finding(None, text, False)]
     lines = [one, two]
-    return page(text, [table], lines, {text: png()}, found, verdict=[text], reading=text)
+    return page(
+        text,
+        [table],
+        lines,
+        {text: png()},
+        found,
+        verdict=[(text, [text, text]), (text, [text]), ("", [text])],
+        reading=text,
+    )
 
 
 def whole(study: str, **more: Any) -> str:

@@ -45,7 +45,7 @@ def test_a_click_on_a_head_sorts_by_value_and_again_the_other_way(visit: Any) ->
     assert order(page) == ["a", "b", "c", "missing"]  # -10 before -9; equals as they were
     assert elbo.get_attribute("aria-sort") == "ascending"
     click(elbo)
-    assert order(page) == ["b", "c", "a", "missing"]  # what has no figure stays last
+    assert order(page) == ["b", "c", "a", "missing"]  # what has no number stays last
     assert elbo.get_attribute("aria-sort") == "descending"
     click(hours)
     assert order(page) == ["a", "b", "missing", "c"]  # 2 before 10: numbers, not texts
@@ -71,10 +71,10 @@ def test_every_column_of_a_study_sorts_as_its_figures(visit: Any) -> None:
         shown = table.locator(
             f"> tbody > tr:first-child > :nth-child({column + 1})"
         ).all_inner_texts()
-        figures = [number(text) for text in shown]
-        known = [figure for figure in figures if figure is not None]
+        numbers = [number(text) for text in shown]
+        known = [one for one in numbers if one is not None]
         assert known == sorted(known)
-        assert figures[len(known) :] == [None] * (len(figures) - len(known))
+        assert numbers[len(known) :] == [None] * (len(numbers) - len(known))
 
 
 def number(text: str) -> float | None:

@@ -1,4 +1,4 @@
-"""The paper keeps its word: its figures and statements are those of the records."""
+"""The paper keeps its word: its numbers and statements are those of the records."""
 
 import os
 import re
@@ -175,7 +175,7 @@ def test_the_check_on_real_text_is_beside_no_published_figure_of_its_protocol() 
     ],
 )  # fmt: skip
 def test_a_key_that_names_nothing(key: str) -> None:
-    with pytest.raises(UserError, match=r"^.*(names no figure|unknown)"):
+    with pytest.raises(UserError, match=r"^.*(names no number|unknown)"):
         KNOWN.find(key)
 
 
@@ -192,7 +192,7 @@ def beside_the_studies(folder: Path) -> Path:
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        (r"\pcb{quickstart:nnoe:kl}", "quickstart:nnoe:kl: names no figure"),
+        (r"\pcb{quickstart:nnoe:kl}", "quickstart:nnoe:kl: names no number"),
         (r"\checked{quickstart:cyclical:kl:min > 100}", "paper.tex:2: not true of the records: "
          "quickstart:cyclical:kl:min > 100"),
         (r"\checked{quickstart:[none|cyclical]:collapsed = 5}", "cyclical:collapsed = 5"),
@@ -329,7 +329,7 @@ NOT_PROSE = (
 )
 
 
-def figures(text: str) -> list[str]:
+def numbers(text: str) -> list[str]:
     """Numbers that stand in the prose."""
     for pattern in NOT_PROSE:
         text = re.sub(pattern, " ", text)
@@ -337,12 +337,12 @@ def figures(text: str) -> list[str]:
 
 
 def test_no_figure_is_typed() -> None:
-    assert figures(TEXT.split(r"\begin{document}")[1]) == []
+    assert numbers(TEXT.split(r"\begin{document}")[1]) == []
 
 
 def test_a_typed_figure_is_found() -> None:
     typed = r"by 0.43 nats \pcb{a:b:2} in $5$ of 10 seeds~\citep{fu2019}, 1.5 and 3\,\%, weight 1."
-    assert figures(typed) == ["0.43", "$5$", "10", "1.5", r"3\,\%,"]
+    assert numbers(typed) == ["0.43", "$5$", "10", "1.5", r"3\,\%,"]
 
 
 def test_the_example_is_that_of_the_page_on_methods() -> None:

@@ -1,4 +1,4 @@
-"""Ours beside published figures: which rows, the difference, and whether they were made alike."""
+"""Ours beside published numbers: which rows, the difference, and whether they were made alike."""
 
 from pathlib import Path
 from typing import Any
@@ -31,7 +31,7 @@ def run(seed: int, config: dict[str, Any], data: str = "ptb", **metrics: Any) ->
 
 
 def rows(lines: list[dict[str, Any]]) -> dict[str, list[str]]:
-    """Cells of the rows by figure, without the figure."""
+    """Cells of the rows by measure, without the measure."""
     (table,) = published.tables("ptb", lines, FILE)
     assert table.kind == "published"
     assert all(len(row.cells) == len(table.columns) for row in table.rows)

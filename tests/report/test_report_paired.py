@@ -26,7 +26,7 @@ def rows_of(label: str, row: int, iw: list[float | None], **more: Any) -> Lines:
             config = {"data": "ptb", "seed": seed}
             found.append({"schema": 1, "id": run_id, "config": config} | added)
             continue
-        metrics = {name: figures[seed] for name, figures in more.items() if name != "baseline"}
+        metrics = {name: values[seed] for name, values in more.items() if name != "baseline"}
         found.append(record(run_id, iw_nll=value, bleu=row + seed / 100, **metrics) | added)
     return found
 

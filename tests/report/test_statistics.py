@@ -178,7 +178,7 @@ def test_what_makes_no_pairs_is_refused() -> None:
         paired([1.0, 2.0], [1.0])
     with pytest.raises(ValueError, match="no values"):
         paired([], [])
-    with pytest.raises(ValueError, match="figures of the same sentences"):
+    with pytest.raises(ValueError, match="numbers of the same sentences"):
         sentences([1.0, 2.0], [1.0])
 
 

@@ -38,8 +38,8 @@ def test_verdict_table_gaps_and_places_in_this_order(
     head = next(one for one in out.splitlines() if one.startswith("baseline"))
     assert head.split() == ["baseline", "a/u/c", "ELBO", "KL", "MI", "IW-NLL", "z_use"]
     row = next(one for one in out.splitlines() if one.startswith("cyclical "))
-    figures = ["−101.50", "1.50", "1.25", "(SE", "0.01)", "101.00", "1.00", "(SE", "0.05)"]
-    assert row.split() == ["cyclical", "1/0/0", *figures]
+    numbers = ["−101.50", "1.50", "1.25", "(SE", "0.01)", "101.00", "1.00", "(SE", "0.05)"]
+    assert row.split() == ["cyclical", "1/0/0", *numbers]
     assert "\nMissing: 1 run of 1 row without a record;" in out
     assert out.endswith(
         f"Written: paper/tables/mine.{{md,tex,csv}}\nPage:    {(here / 'mine.html').as_uri()}\n"

@@ -1,4 +1,4 @@
-"""Evaluation: what holds between the figures, and that neither order nor a restart changes them."""
+"""Evaluation: what holds between the numbers, and that neither order nor a restart changes them."""
 
 import math
 from collections.abc import Callable

@@ -109,17 +109,17 @@ def objective(self, run, out):
 def test_the_check_changes_no_bit_of_a_run(
     name: str, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def figures(folder: Path) -> tuple[dict[str, Any], dict[str, Tensor], list[str]]:
+    def results(folder: Path) -> tuple[dict[str, Any], dict[str, Tensor], list[str]]:
         config = tiny.config(name)
         record = run(config, folder, data, progress=False)
         weights = checkpoint.load(folder / config.id / "best.pt")["weights"]
         files = sorted(path.name for path in (folder / config.id).iterdir())
-        figures = {key: record[key] for key in record.keys() - {"cost", "digest", "provenance"}}
-        return figures, weights, files
+        numbers = {key: record[key] for key in record.keys() - {"cost", "digest", "provenance"}}
+        return numbers, weights, files
 
-    checked = figures(tmp_path / "with")
+    checked = results(tmp_path / "with")
     monkeypatch.setattr(contract, "check", lambda *arguments: None)
-    assert tiny.same(checked, figures(tmp_path / "without"))
+    assert tiny.same(checked, results(tmp_path / "without"))
 
 
 def test_the_check_leaves_all_global_generators_and_the_method_as_they_are(tmp_path: Path) -> None:

@@ -15,8 +15,8 @@ POINT = {"step": 50, "epoch": 1, "neg_elbo": 101.5, "kl": 1.25, "weight": 0.5}
 
 
 def test_the_bar_fits_80_columns_with_all_figures() -> None:
-    figures = dict(zip(SHOWN, (101.25, 12.5, 0.75, 26_183.4), strict=True))
-    words = ", ".join(text.format(figures[name]) for name, text in SHOWN.items())
+    values = dict(zip(SHOWN, (101.25, 12.5, 0.75, 26_183.4), strict=True))
+    words = ", ".join(text.format(values[name]) for name, text in SHOWN.items())
     line = tqdm.format_meter(
         1_000, 54_360, 60.0, ncols=80, prefix="train ", bar_format=BAR, postfix=words
     )

@@ -26,7 +26,7 @@ def again(place: Place, *names: str) -> int:
     return sweep.sweep(chosen, place.runs, options, out=out, launcher=launcher, again=True)
 
 
-def figures(place: Place) -> list[float]:
+def numbers(place: Place) -> list[float]:
     folders = [plan.home(place.runs, run_id) for run_id in place.ids]
     found = [plan.latest(folder) for folder in folders if folder is not None]
     return [record["metrics"]["test"]["kl"] for record in found if record is not None]
@@ -38,10 +38,10 @@ def test_training_again_keeps_what_is_there_until_it_is_done(place: Place) -> No
         place.write(run_id, kl=2.0)
     place.order("cyclical", "fail")
     assert again(place, "cyclical") == 1
-    assert figures(place) == [2.0, 2.0, 2.0, 2.0]
+    assert numbers(place) == [2.0, 2.0, 2.0, 2.0]
     place.order("cyclical", "go")
     assert again(place, "cyclical") == 0
-    assert figures(place) == [2.0, 1.5, 2.0, 1.5]
+    assert numbers(place) == [2.0, 1.5, 2.0, 1.5]
     before = sorted((place.runs / plan.REPLACED).glob("*/record.json"))
     assert [json.loads(p.read_text())["metrics"]["test"]["kl"] for p in before] == [2.0, 2.0]
     assert again(place, place.ids[1]) == 0  # by its id, and once more
@@ -60,11 +60,11 @@ def test_interrupted_it_replaces_nothing_and_goes_on(
         patch.setattr(sweep, "_train", lambda *a, **b: sweep.INTERRUPTED)
         records.write_exclusive(place.runs / plan.AGAIN / place.ids[1], record(place.ids[1]))
         assert again(place, "cyclical") == sweep.INTERRUPTED
-    assert figures(place) == [2.0, 2.0, 2.0, 2.0]
+    assert numbers(place) == [2.0, 2.0, 2.0, 2.0]
     collect.collect(place.study, place.runs, place.results)  # which leaves it alone
     assert again(place, "cyclical") == 0
     assert place.started() == [place.ids[3]]  # the other one was done
-    assert figures(place) == [2.0, 1.5, 2.0, 1.5]
+    assert numbers(place) == [2.0, 1.5, 2.0, 1.5]
 
 
 def test_killed_between_the_two_moves_it_loses_sight_of_nothing(
@@ -88,7 +88,7 @@ def test_killed_between_the_two_moves_it_loses_sight_of_nothing(
     collect.collect(place.study, place.runs, place.results)
     assert [x["status"] for x in place.collected()].count("done") == 1
     assert plan.adopt(place.runs, place.ids) == 1
-    assert figures(place) == [1.5]
+    assert numbers(place) == [1.5]
 
 
 def test_two_do_not_train_again_at_once(place: Place) -> None:

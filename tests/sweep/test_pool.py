@@ -127,7 +127,7 @@ def place(tmp_path: Path) -> Place:
     [
         (["record.json"], 0, False, Outcome.DONE),
         (["record.json"], 2, False, Outcome.DONE),  # another process was first
-        (["record.json", "error.txt"], 2, False, Outcome.FAILED),  # and its figures differ
+        (["record.json", "error.txt"], 2, False, Outcome.FAILED),  # and its numbers differ
         ([], 0, False, Outcome.FAILED),
         ([], 75, False, Outcome.STOPPED),
         ([], 130, False, Outcome.STOPPED),  # Ctrl-C, amid its imports

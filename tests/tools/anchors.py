@@ -1,4 +1,4 @@
-"""Do our runs under the protocol of Li et al. 2019 (arXiv 1909.00868) reach its figures on PTB?
+"""Do our runs under the protocol of Li et al. 2019 (arXiv 1909.00868) reach its numbers on PTB?
 
     python tests/tools/anchors.py results/li2019_ptb.jsonl
 
@@ -8,7 +8,7 @@ share of 101 nats wide enough for noise would also pass another protocol. Ours a
 of the test split.
 
 CI judges the computation, not the outcome: a missed anchor is a finding. It is printed as MISSED
-with both figures, asks for a committed ablation that tells the cause, and leaves the exit status at
+with both numbers, asks for a committed ablation that tells the cause, and leaves the exit status at
 0. A row without records is told and not judged. Exit status 1 where the file cannot be read or
 holds nothing to judge.
 """
@@ -68,7 +68,7 @@ def collapsed(rows: Rows, label: str) -> Verdict:
 
 
 def judged(rows: Rows) -> Iterator[Verdict]:
-    """Each anchor: whether it is reached, and the figures."""
+    """Each anchor: whether it is reached, and the numbers."""
     yield near(rows, "lstm_lm", "iw_nll", published("LSTM-LM", "iw_nll"), NATS)
     # The printed row is the monotonic one; without a schedule the latent is lost as well.
     for label in ("none", "monotonic"):

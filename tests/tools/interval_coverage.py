@@ -2,7 +2,7 @@
 
     python tests/tools/interval_coverage.py
 
-Prints a table in per cent over 20,000 simulated rows of n seeds: of normal figures, and of figures
+Prints a table in per cent over 20,000 simulated rows of n seeds: of normal numbers, and of numbers
 as collapse makes them (0 or 2 nats of MI, one as often as the other, each with noise 0.05). The
 tests compare two rows of equal truth; equivalence is asked of two that differ by the margin.
 """
@@ -35,7 +35,7 @@ class Rates:
 
 
 def draw(kind: str, shape: tuple[int, ...], rng: np.random.Generator) -> NDArray[np.float64]:
-    """Figures of true mean 1."""
+    """Numbers of true mean 1."""
     if kind == "normal":
         return rng.normal(1.0, 1.0, shape)
     return 2.0 * rng.integers(2, size=shape) + rng.normal(0.0, 0.05, shape)
@@ -63,7 +63,7 @@ def simulate(kind: str, n: int, tables: int = TABLES, seed: int = 0) -> Rates:
 def main() -> None:
     heads = ("interval covers", "prediction covers", "paired t at 5 %", "sign flip at 5 %",
              "equivalent at the margin")  # fmt: skip
-    print(f"Per cent of {TABLES:,} tables.\n\n| figures | n | {' | '.join(heads)} |")
+    print(f"Per cent of {TABLES:,} tables.\n\n| numbers | n | {' | '.join(heads)} |")
     print(f"|---|--:|{'--:|' * len(heads)}")
     for kind in KINDS:
         for n in SEEDS:

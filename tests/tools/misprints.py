@@ -1,8 +1,8 @@
-"""Find what cannot be among published figures, and whether the file marks just that.
+"""Find what cannot be among published numbers, and whether the file marks just that.
 
     python tests/tools/misprints.py [paper/published.csv]
 
-The checks are those that records pass, and some of whole tables. A printed figure is only as exact
+The checks are those that records pass, and some of whole tables. A printed number is only as exact
 as its last digit, so each check allows what rounding can do. Perplexity is exp(nats / tokens per
 sentence). Tokens per sentence are known of Penn Treebank and Yahoo in words. Of other texts they
 follow from pairs of nats and the perplexity of those nats, if a paper's pairs agree; else its
@@ -128,7 +128,7 @@ def _per_token(row: Printed) -> Iterator[Misprint]:
 
 
 def _repeated(groups: dict[tuple[str, str, str], list[Printed]]) -> Iterator[Misprint]:
-    """Two long figures of one paper that are equal on two texts were copied.
+    """Two long numbers of one paper that are equal on two texts were copied.
 
     The copy is the row that lies farther from the other rows of its text.
     """
@@ -144,13 +144,13 @@ def _repeated(groups: dict[tuple[str, str, str], list[Printed]]) -> Iterator[Mis
         equal = [name for name in ("neg_elbo", "rec", "iw_nll", "ppl_iw") if name in copy
                  and name in source and copy[name].number == source[name].number]  # fmt: skip
         if at[1] != other[1] and len(equal) >= 2:
-            figures = ", ".join(f"{name} {copy[name].value}" for name in equal)
-            text = f"repeats {figures} of {source['neg_elbo'].place}"
+            numbers = ", ".join(f"{name} {copy[name].value}" for name in equal)
+            text = f"repeats {numbers} of {source['neg_elbo'].place}"
             yield Misprint(copy["neg_elbo"], "repeat", text)
 
 
 def _twice(values: Sequence[Value]) -> Iterator[Misprint]:
-    """A figure that a paper prints in two tables is one figure."""
+    """A number that a paper prints in two tables is one number."""
     first: dict[tuple[str, ...], Value] = {}
     for value in values:
         key = (value.paper, value.dataset, value.coding, value.method, value.metric)

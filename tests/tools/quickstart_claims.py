@@ -25,7 +25,7 @@ def interval(values: list[float]) -> tuple[float, float, float]:
 
 
 def check(lines: list[records.Record]) -> list[tuple[bool, str]]:
-    """Each claim: whether it holds, and its figures."""
+    """Each claim: whether it holds, and its numbers."""
     done = [line for line in lines if line.get("status", "done") == "done"]
     test: dict[str, list[dict[str, float]]] = {}
     for line in done:

@@ -28,7 +28,7 @@ ROWS = ("none", "lstm_lm", *(f"method{number}" for number in range(18)))
 
 
 def made_up(number: int) -> list[dict[str, Any]]:
-    """Records whose figures add up and differ, as large as those of a real study."""
+    """Records whose numbers add up and differ, as large as those of a real study."""
     draw = random.Random(0)
     lines = []
     for index in range(number):

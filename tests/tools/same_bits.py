@@ -4,7 +4,7 @@
 
 Compared is what training and evaluation computed, as far as both records hold it; not when, where
 and how fast. Where torch, processor or threads differ, equal bits are not expected: the largest
-difference is then told, and how many figures lie in the prediction interval over the seeds of
+difference is then told, and how many numbers lie in the prediction interval over the seeds of
 their row. Exit status 0, unless a file cannot be read.
 """
 
@@ -26,7 +26,7 @@ MACHINE = ("torch", "cpu", "processor", "threads")  # on which bits depend
 
 
 def pairs(one: Any, other: Any) -> Iterator[tuple[Any, Any]]:
-    """Yield the figures of two records, as far as both know their names."""
+    """Yield the numbers of two records, as far as both know their names."""
     if isinstance(one, dict) and isinstance(other, dict):
         for key in one.keys() & other.keys():
             yield from pairs(one[key], other[key])
@@ -56,9 +56,9 @@ def told(here: Sequence[Record], committed: Sequence[Record], file: str) -> str:
     lacking = len(here) - len(both)
     if not both:
         return f"Records: {file} holds none of these runs, so nothing is compared."
-    figures = [list(pairs(computed(new), computed(old))) for new, old in both]
-    same = sum(all(a == b for a, b in found) for found in figures)
-    number = sum(map(len, figures))
+    numbers = [list(pairs(computed(new), computed(old))) for new, old in both]
+    same = sum(all(a == b for a, b in found) for found in numbers)
+    number = sum(map(len, numbers))
     count = f"all {same}" if same == len(both) else f"{same} of {len(both)}"
     equal = "equals" if (same, len(both)) == (1, 1) else "equal"
     text = f"Records: {count} {equal} the committed ones of {file} bit for bit"
@@ -82,12 +82,12 @@ def apart(both: Sequence[tuple[Record, Record]], known: dict[str, Record]) -> st
     sizes, inside, tested = [], 0, 0
     for here, there in both:
         row = [one for one in known.values() if not any(consistency.differences(there, one))]
-        for figure in agreement.compare(there, here, row, {}):
+        for metric in agreement.compare(there, here, row, {}):
             tested += 1
-            inside += figure.verdict != agreement.DIFFERENT
-            if figure.again is not None and MEASURES[figure.metric].unit == NATS:
-                size = abs(figure.again - figure.committed)
-                where = f"{MEASURES[figure.metric].title} of {there.get('label', there['id'])}"
+            inside += metric.verdict != agreement.DIFFERENT
+            if metric.again is not None and MEASURES[metric.metric].unit == NATS:
+                size = abs(metric.again - metric.committed)
+                where = f"{MEASURES[metric.metric].title} of {there.get('label', there['id'])}"
                 sizes.append((size, where))
     size, where = max(sizes)
     parts.append(f"Largest difference: {size:.2g} nats ({where}).")

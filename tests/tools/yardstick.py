@@ -4,7 +4,7 @@
 Eager, fp32, batches of equal length and at most 32. It trains on PTB for a number of steps and
 prints tokens per second (median over steps), then scores sentences with the importance-weighted
 NLL as it is usually written (500 samples in chunks of 100, one sentence at a time) and prints
-sentences per second. `pcbench bench` measures this project's code in turns with it; a figure of
+sentences per second. `pcbench bench` measures this project's code in turns with it; a number of
 another day, or of another machine, compares with nothing.
 
     python tests/tools/yardstick.py PTB_DIR [--steps 60] [--sentences 12] [--device cuda]

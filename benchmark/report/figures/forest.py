@@ -1,6 +1,6 @@
 """Forest plot: paired differences to the plain VAE and to the language model, with every seed.
 
-Without the plain VAE in the study, the figures themselves.
+Without the plain VAE in the study, the values themselves.
 """
 
 from __future__ import annotations

@@ -49,7 +49,7 @@ def title(study: str, frame: pd.DataFrame) -> str:
     bounds = "; ≤, ≥: bounds only" if frame["bound"].ne("").any() else ""
     return (
         f"Rows of {study} by data set, test split (mean over seeds, nats per sentence; {DASH}: no "
-        f"record, or no such figure{undecided}{bounds}; each panel has colours of its own)"
+        f"record, or no such number{undecided}{bounds}; each panel has colours of its own)"
     )
 
 

@@ -49,11 +49,11 @@ def rows(group: Group) -> pd.DataFrame:
     for run in known.to_dict("records"):
         row = {name: run[name] for name in runs.ROW}
         for point in run["record"]["curve"]:
-            figures = {name: runs.number(point.get(name)) for name in AXES}
-            figures["elbo"] = -runs.number(point.get("neg_elbo"))
+            values = {name: runs.number(point.get(name)) for name in AXES}
+            values["elbo"] = -runs.number(point.get("neg_elbo"))
             if not run["latent"]:
-                figures["kl"] = figures["weight"] = math.nan
-            table.append(row | {"seed": run["seed"], "step": point["step"]} | figures)
+                values["kl"] = values["weight"] = math.nan
+            table.append(row | {"seed": run["seed"], "step": point["step"]} | values)
         if run["latent"] and run["label"] not in weighed:
             weighed.add(run["label"])
             path = run["record"].get("weight_path") or []
@@ -100,20 +100,15 @@ def draw(frame: pd.DataFrame) -> Figure:
                 TRUE[metric], (1, value), xycoords=("axes fraction", "data"), xytext=(0, 1),
                 textcoords="offset points", ha="right", va="bottom",
             )  # fmt: skip
-    for part, top, panel in zip(parts, panels[0], panels[-1], strict=True):
-        if len(parts) > 1:
-            _head(top, style.heading(part, len(parts)))
+    for heading, top, panel in zip(style.headings(parts), panels[0], panels[-1], strict=True):
+        if heading:
+            title = top.get_title(loc="left") or " "
+            top.set_title(f"{heading}\n{title}")
         panel.set_xlim(left=0)  # the first point is that of the first validation
         panel.locator_params(axis="x", nbins=4)
         panel.xaxis.set_major_formatter(lambda step, _: f"{step:,.0f}")
     figure.supxlabel("training step (count)")
     return figure
-
-
-def _head(panel: Axes, families: str) -> None:
-    """Write the families of a panel's rows above its title."""
-    title = panel.get_title(loc="left") or " "
-    panel.set_title(f"{families}\n{title}")
 
 
 def _weight(panel: Axes, points: pd.DataFrame, row: style.Row) -> None:

@@ -144,8 +144,8 @@ def draw(frame: pd.DataFrame) -> Figure:
         for label, span in outside.iterrows()
     }
     figure, ((*panels,),) = style.faceted(parts, [2.0], notes, sharex=True, sharey=True)
-    for panel, part in zip(panels, parts, strict=True):
-        panel.set_title(style.heading(part, len(parts)))
+    for panel, part, heading in zip(panels, parts, style.headings(parts), strict=True):
+        panel.set_title(heading)
         panel.axhline(0, color="black", lw=0.6, ls=(0, (1, 1)), zorder=0)
         for row in part:
             of = frame[true] if row is KNOWN else shown[shown["label"] == row.label]

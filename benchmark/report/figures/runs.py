@@ -20,7 +20,7 @@ TRUTH = {"place": None, "label": "truth", "role": "truth", "baseline": ""}
 def runs(group: Group) -> pd.DataFrame:
     """Return the runs of a table that have a record: the columns of `frame`, and ``latent``.
 
-    ``latent`` says whether the model has a latent variable; without one, rec is no figure of a
+    ``latent`` says whether the model has a latent variable; without one, rec is no number of a
     plane of KL and reconstruction.
     """
     known = group.runs[group.runs["status"] == "done"]
@@ -64,7 +64,7 @@ def sweeps(known: pd.DataFrame) -> dict[str, dict[str, Any]]:
 
 
 def number(value: Any) -> float:
-    """Return a figure of a record; NaN for null."""
+    """Return a number of a record; NaN for null."""
     return math.nan if value is None else float(value)
 
 

@@ -37,8 +37,8 @@ def draw(frame: pd.DataFrame) -> Figure:
     """Draw a line a row; rows of the study side by side where they are many."""
     parts = style.facets(frame)
     figure, ((*panels,),) = style.faceted(parts, [2.0], {}, sharex=True, sharey=True)
-    for panel, part in zip(panels, parts, strict=True):
-        panel.set_title(style.heading(part, len(parts)))
+    for panel, part, heading in zip(panels, parts, style.headings(parts), strict=True):
+        panel.set_title(heading)
         for row in part:
             style.curves(panel, frame[frame["label"] == row.label], "rank", "kl", row)
         for line in panel.get_lines():  # the mean too: a mean of floors would be no mean of KLs

@@ -9,7 +9,9 @@ from __future__ import annotations
 import io
 import math
 import re
+import textwrap
 import warnings
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import pairwise
@@ -187,10 +189,19 @@ def facets(frame: pd.DataFrame) -> list[list[Row]]:
     return [references + part for part in parts] or [references]
 
 
-def heading(part: Sequence[Row], panels: int) -> str:
-    """Return the families of a panel's rows, the references left out; "" of a panel alone."""
-    found = dict.fromkeys(row.family for row in part if row.family != "references")
-    return printable(", ".join(found), int(0.9 * WIDE / panels / LETTER)) if panels > 1 else ""
+def headings(parts: Sequence[Sequence[Row]]) -> list[str]:
+    """Return what each of several panels shows: families whole in it, and methods of the others."""
+    if len(parts) == 1:
+        return [""]
+    panels = Counter(family for part in parts for family in {row.family for row in part})
+    texts = []
+    for part in parts:
+        named = [row for row in part if row.family != "references"]
+        names = dict.fromkeys(
+            row.family if panels[row.family] == 1 else row.baseline or row.label for row in named
+        )
+        texts.append(textwrap.fill(", ".join(names), int(0.9 * WIDE / len(parts) / LETTER)))
+    return texts
 
 
 def faceted(

@@ -74,15 +74,15 @@ def _inert(cell: object) -> object:
 
 def _line(corpus: Corpus, entry: Entry) -> list[Any]:
     """Return the cells of `CSV`; what is not known is empty."""
-    figures: list[Any] = []
+    values: list[Any] = []
     for name in _FIGURES:
         cell = entry.cells[name]
-        figures += [cell.value, cell.half, cell.n, cell.text if cell.value is not None else None]
+        values += [cell.value, cell.half, cell.n, cell.text if cell.value is not None else None]
     key = corpus.key
     return [
         corpus.title, key.data, key.preset, key.precision, key.evaluation, entry.label,
         entry.baseline, ", ".join(filter(None, (entry.settings, entry.unusual))),
         " ".join(entry.studies), int(entry.reference), entry.rank, entry.n,
-        *(entry.counts or (None,) * 3), *figures, entry.source.short,
+        *(entry.counts or (None,) * 3), *values, entry.source.short,
         " ".join(paper.url for paper in entry.source.papers),
     ]  # fmt: skip

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from benchmark.report.differences import LEVEL
 from benchmark.report.statistics import LEAST_T, holm, paired
 
-Seeds = Mapping[int, float]  # a figure of a row by seed
+Seeds = Mapping[int, float]  # a number of a row by seed
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,7 @@ class Ranking:
 
 
 def ranking(rows: Mapping[str, Seeds]) -> Ranking:
-    """Rank rows, the lowest figure first.
+    """Rank rows, the lowest number first.
 
     The rows are ordered by their mean. A rank begins where every row above is better than every
     row below: the paired t test over the seeds that both have, adjusted by Holm for all pairs of
@@ -31,7 +31,7 @@ def ranking(rows: Mapping[str, Seeds]) -> Ranking:
     cannot tell apart share a rank. The first of a rank has one more than the rows above it.
 
     Args:
-        rows: by label, a figure of each seed; a lower one is better.
+        rows: by label, a number of each seed; a lower one is better.
     """
     tested = {label: row for label, row in rows.items() if len(row) >= LEAST_T}
     pairs = list(itertools.combinations(tested, 2))

@@ -142,8 +142,8 @@ def corpus(key: Key, title: str, rows: Iterable[Row]) -> Corpus:
         if bound(row, "iw_nll"):
             bounded += 1
         else:
-            figures = zip(row["seed"].astype(int), row["iw_nll"].astype(float), strict=True)
-            exact_rows[entry.label] = dict(figures)
+            values = zip(row["seed"].astype(int), row["iw_nll"].astype(float), strict=True)
+            exact_rows[entry.label] = dict(values)
     found = ranking(exact_rows)
     entries = [replace(entry, rank=found.ranks.get(entry.label)) for entry in entries]
     if found.ranks:
@@ -153,7 +153,7 @@ def corpus(key: Key, title: str, rows: Iterable[Row]) -> Corpus:
     exact = any(entry.cells["excess"].value is not None for entry in entries)
     likelihood = ["minus_lm"] if len(model) else [] if exact else ["iw_nll"]
     most = max((entry.n for entry in entries if entry.cells["iw_nll"].value is not None), default=0)
-    few = sum(len(figures) < LEAST_T for figures in exact_rows.values())
+    few = sum(len(numbers) < LEAST_T for numbers in exact_rows.values())
     return Corpus(
         key, title, tuple(_facts(key, lines)), ("mi", *likelihood, *(["excess"] * exact)),
         tuple(entries), _ranked(found, most, _unit(key), bounded, few), tuple(_notes(key)),
@@ -191,7 +191,7 @@ def _worded(settings: Mapping[str, Any]) -> str:
 
 
 def _cell(runs: "pd.DataFrame", metric: str) -> Cell:
-    """Return a figure over seeds; a dash unless every run has it."""
+    """Return a number over seeds; a dash unless every run has it."""
     if metric not in runs or runs[metric].isna().any():
         return Cell(DASH)
     summary = summarise([float(value) for value in runs[metric]])

@@ -1,1 +1,1 @@
-"""The paper: the numbers that its text cites, and published figures beside ours."""
+"""The paper: the numbers that its text cites, and published numbers beside ours."""

@@ -66,7 +66,7 @@ def _cell(text: str) -> str:
 
 
 def _rows(folder: Path, study: str, name: str) -> list[tuple[str, dict[str, str]]]:
-    """Return label and cells of each row; of published figures a label has several rows."""
+    """Return label and cells of each row; of published numbers a label has several rows."""
     path = folder / f"{study}.csv"
     if not path.exists():
         raise UserError(f"{path}: no such file; run `pcbench report {study}`")

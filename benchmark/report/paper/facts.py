@@ -1,4 +1,4 @@
-"""Figures of the paper that come from code, settings and generated languages, not from records.
+"""Numbers of the paper that come from code, settings and generated languages, not from records.
 
 `benchmark.report.paper.quantities` says what their keys are.
 """
@@ -11,12 +11,12 @@ from typing import Any
 
 import numpy as np
 
+from benchmark.core.measures import FIRST_WORDS
 from benchmark.core.settings import SECTIONS
 from benchmark.data import find
 from benchmark.data.exact import TEST
 from benchmark.data.public import CORPORA
 from benchmark.data.settings import PRESETS as LANGUAGES
-from benchmark.report.frame import FIRST_WORDS
 from benchmark.run.presets import PRESETS
 
 

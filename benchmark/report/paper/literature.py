@@ -1,4 +1,4 @@
-"""Published figures: ``paper/published.csv``, one value a line, each with its source.
+"""Published numbers: ``paper/published.csv``, one value a line, each with its source.
 
 None of the copies that were read prints a spread over seeds; the final versions of He et al. 2019
 and of Pelsmaeker & Aziz 2020 are not among them. The columns are the attributes of `Value`.

@@ -38,7 +38,7 @@ MISPRINTS = {
     "mi": r"MI above KL, or above $\ln N$",
     "ppl": "perplexity that its nats and tokens do not make",
     "column": "perplexity of the bound among importance-weighted ones",
-    "repeat": "figures of another data set, repeated",
+    "repeat": "values of another data set, repeated",
     "twice": "one row, two values in two tables",
 }
 PROTOCOLS = ("exact_small", "exact_learnable", "fu2019_ptb", "li2019_ptb", "he2019_yahoo")
@@ -107,7 +107,7 @@ def macros(paper: Path, results: Path) -> str:
         UserError: a key names nothing, or a statement is not true.
     """
     known = Quantities(paper.parent, results)
-    parts = [f"% Figures of {paper.name}, made by `make paper` from records, study files and code."]
+    parts = [f"% Numbers of {paper.name}, made by `make paper` from records, study files and code."]
     parts += [rf"\expandafter\let\csname pcb:recorded:{study}\endcsname\empty"
               for study in known.studies if known.done(study)]  # fmt: skip
     keys: dict[str, None] = {}  # in order, each once
@@ -197,7 +197,7 @@ def _name(name: str) -> str:
 
 def main() -> int:
     """Write macros.tex."""
-    parser = argparse.ArgumentParser(description="Write the figures of the paper's text.")
+    parser = argparse.ArgumentParser(description="Write the numbers of the paper's text.")
     parser.add_argument("--paper", type=Path, default=Path("paper/paper.tex"), metavar="FILE")
     parser.add_argument("--results", type=Path, default=Path("results"), metavar="DIR")
     parser.add_argument("--out", type=Path, default=Path("paper/tables/macros.tex"), metavar="FILE")

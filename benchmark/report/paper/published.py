@@ -1,4 +1,4 @@
-"""Published figures beside ours: the difference, and whether the two were measured alike."""
+"""Published numbers beside ours: the difference, and whether the two were measured alike."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
@@ -16,12 +16,12 @@ from benchmark.report.paper.literature import rows as printed_rows
 from benchmark.report.statistics import shown, summarise
 from benchmark.run.presets import PRESETS
 
-COLUMNS = ("figure", "published", "ours", "n", "difference", "estimator", "protocol", "source")
+COLUMNS = ("measure", "published", "ours", "n", "difference", "estimator", "protocol", "source")
 METRICS = ("neg_elbo", "rec", "kl", "mi", "mi_batch", "iw_nll", "ppl_elbo", "ppl_iw", "au")
 NOTE = (
     "No copy that was read prints a spread over seeds. Difference: ours minus published. Estimator "
     "and protocol: whether the two were measured and trained alike; footnotes tell why not. "
-    "A question mark: the printed figure contradicts others (`pcbench report --published`)."
+    "A question mark: the printed number contradicts others (`pcbench report --published`)."
 )
 _DISTINCT = ("beta", "target")  # where these differ, it is another method
 _ONE_SAMPLE = "ours takes one sample in both terms"  # of MI, as the file says it
@@ -34,12 +34,12 @@ _SCHEDULED = {
 
 
 def tables(title: str, lines: Sequence[Record], file: Path | None = None) -> list[Table]:
-    """Return published figures on the same data beside ours; nothing where there are none.
+    """Return published numbers on the same data beside ours; nothing where there are none.
 
     Args:
         title: of the rows' main table.
         lines: of records that compare.
-        file: of published figures; None takes that of this checkout, where there is one.
+        file: of published numbers; None takes that of this checkout, where there is one.
     """
     path = file or checkout() / FILE
     values = [value for value in read(path) if value.baseline] if path.exists() else []
@@ -69,7 +69,7 @@ def tables(title: str, lines: Sequence[Record], file: Path | None = None) -> lis
                 epochs.add(f"{done} of {whole} epochs of {preset}")
     fewer = ", ".join(sorted(epochs))
     notes = ([f"Not the same protocol: {fewer}."] if fewer else []) + [NOTE]
-    title = f"{title}: beside published figures"
+    title = f"{title}: beside published numbers"
     return [
         Table("published", title, tuple(notes), COLUMNS, tuple(rows), tuple(reasons), "published")
     ]
@@ -88,7 +88,7 @@ def _nearest(value: Value, ours: Mapping[str, list[Record]]) -> str | None:
 
 
 def _comparable(value: Value, records: Sequence[Record]) -> bool:
-    """Return whether all our runs have the figure; a KL only if they have a latent."""
+    """Return whether all our runs have the number; a KL only if they have a latent."""
     tests = [record["metrics"]["test"] for record in records]
     known = all(test.get(value.metric) is not None for test in tests)
     return known and not (value.metric == "kl" and tests[0].get("mi") is None)
@@ -123,7 +123,7 @@ def _row(label: str, value: Value, records: list[Record], reasons: dict[str, int
     tests: list[Mapping[str, Any]] = [record["metrics"]["test"] for record in records]
     summary = summarise([float(test[value.metric]) for test in tests])
     measure = MEASURES[value.metric]
-    # As in the main table, a figure that is a bound for one run is one for the row.
+    # As in the main table, a number that is a bound for one run is one for the row.
     bounds = (SIGNS[bound(test, value.metric)] for test in tests)
     sign = next((f"{sign} " for sign in bounds if sign), "")
     difference = summary.mean - value.number
@@ -146,7 +146,7 @@ def _row(label: str, value: Value, records: list[Record], reasons: dict[str, int
 
 
 def _estimator(value: Value, record: Record) -> str:
-    """Return whether ours is the estimator of the published figure, or what differs."""
+    """Return whether ours is the estimator of the published number, or what differs."""
     if value.metric in ("mi", "mi_batch"):
         return "nearly: one sample in both terms"
     if value.metric not in ("iw_nll", "ppl_iw"):

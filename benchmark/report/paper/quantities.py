@@ -1,10 +1,10 @@
-r"""What the paper's text may cite: a key such as ``quickstart:cyclical:kl`` and its figure.
+r"""What the paper's text may cite: a key such as ``quickstart:cyclical:kl`` and its number.
 
 The parts of a key are separated by colons (names of exact languages have one of their own):
 
 * ``STUDY:ROW:METRIC``, or ``STUDY:DATA:ROW:METRIC`` where a study has several data sets: a row's
-  test figure over seeds, as in its table. ROW may be a sum of rows, ``cyclical - none``: then the
-  figure is of each seed's difference. A last part ``mean``, ``half``, ``low`` or ``high`` (ends of
+  test number over seeds, as in its table. ROW may be a sum of rows, ``cyclical - none``: then the
+  number is of each seed's difference. A last part ``mean``, ``half``, ``low`` or ``high`` (ends of
   the interval), ``min``, ``max`` or ``n`` picks one number; ``holm`` is the p value of a difference
   between two rows, adjusted as in the tables.
 * ``study:STUDY:FIELD``: data, rows, seeds, runs (stated), recorded, hours, torch, python, or a
@@ -31,13 +31,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from benchmark.core.errors import UserError, suggest
-from benchmark.core.measures import MEASURES
+from benchmark.core.measures import FIRST_WORDS, MEASURES
 from benchmark.core.records import is_done, read_jsonl
 from benchmark.core.schema import Record
 from benchmark.model import registry
 from benchmark.model.weight_path import TOLERANCE
 from benchmark.report.collapse import STATES
-from benchmark.report.frame import FIRST_WORDS, bound
+from benchmark.report.frame import bound
 from benchmark.report.grouping import Group, languages_as_seeds
 from benchmark.report.paper import excerpts, facts
 from benchmark.report.paper.facts import Quantity, rounded, whole
@@ -48,11 +48,11 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-OWN_DIGITS = {"share_at_one": 0}  # of figures that are no measure of a record
+OWN_DIGITS = {"share_at_one": 0}  # of numbers that are no measure of a record
 
 
 class Quantities:
-    """The figures of a checkout: its studies, its records, its code.
+    """The numbers of a checkout: its studies, its records, its code.
 
     Args:
         paper: the folder of study files and of ``published.csv``.
@@ -79,7 +79,7 @@ class Quantities:
         try:
             value = self.kinds[kind](rest) if kind in self.kinds else self._row(kind, rest)
         except (LookupError, ValueError, AttributeError, ImportError) as error:
-            raise UserError(f"{key}: names no figure ({error})") from error
+            raise UserError(f"{key}: names no number ({error})") from error
         return value if isinstance(value, Quantity) else whole(value)
 
     @cached_property
