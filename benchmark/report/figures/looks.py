@@ -98,7 +98,7 @@ TRUTH = Look("#000000", "", (0, (6, 2)))
 
 def family(label: str, method: str = "") -> str:
     """Return the family of a row's method, a key of `FAMILIES`."""
-    return _KNOWN.get(_name(label, method), ("other methods",))[0]
+    return _KNOWN.get(name_of(label, method), ("other methods",))[0]
 
 
 def look(label: str, method: str = "") -> Look:
@@ -108,7 +108,7 @@ def look(label: str, method: str = "") -> Look:
         label: of the row.
         method: of the row, a baseline's name; by default the label is one.
     """
-    name = _name(label, method)
+    name = name_of(label, method)
     if name in _KNOWN:
         kind, shade, marker, line = _KNOWN[name]
     else:
@@ -129,7 +129,7 @@ def look(label: str, method: str = "") -> Look:
     return Look(mixed(colour, shade), marker, line, fill)
 
 
-def _name(label: str, method: str) -> str:
+def name_of(label: str, method: str) -> str:
     """Return by which name the table, or else the code, knows the row's look."""
     for known in (label, label.partition(",")[0]):
         if known in _KNOWN and method in ("", known, _ROWS.get(known)):

@@ -198,7 +198,8 @@ def headings(parts: Sequence[Sequence[Row]]) -> list[str]:
     for part in parts:
         named = [row for row in part if row.family != "references"]
         names = dict.fromkeys(
-            row.family if panels[row.family] == 1 else row.baseline or row.label for row in named
+            row.family if panels[row.family] == 1 else looks.name_of(row.label, row.baseline)
+            for row in named
         )
         texts.append(textwrap.fill(", ".join(names), int(0.9 * WIDE / len(parts) / LETTER)))
     return texts
