@@ -219,8 +219,8 @@ def tally(
         known = [line for _, line in found if not math.isnan(line["detectable"])]
         nats = span([float(line["detectable"]) for line in known], 2)
         seeds = span([line["summary"].n for line in known], 0)
-        parts[-1] += f" ({seeds} {unit}s would show {nats} nats)" if known else ""
-    for kind, text in ((BOUND, "known as a bound only"), (UNTESTED, "not tested")):
+        parts[-1] += f" ({seeds} {unit}s could detect {nats} nats)" if known else ""
+    for kind, text in ((BOUND, "not decided, as one is only a bound,"), (UNTESTED, "not tested")):
         parts += [f"{text} for {many(len(kinds[kind]), noun)}"] if kind in kinds else []
     return "; ".join(parts)
 

@@ -226,12 +226,12 @@ def _split(done: Sequence[Record]) -> Iterator[str]:
         if not (size and tokens):
             continue
         unit = "words" if data.get("segmentation") == "sentencepiece" else "tokens"
-        length = f"{tokens / size:.3f}"
+        length = f"{tokens / size:.2f}"
         if _name(line).endswith(_LANGUAGES):  # each has its own
             lengths = [one["data"]["test_tokens"] / size for one in done]
             length = f"{min(lengths):.1f} to {max(lengths):.1f}"
         samples = line["config"].get("evaluate", {}).get("iw_samples")
-        text = f"N = {size:,} test sentences of {length} {unit}; MI can show at most ln N = "
+        text = f"N = {size:,} test sentences of {length} {unit} on average; MI can show at most ln N = "
         text += f"{math.log(size):.2f} nats."
         yield text + (f" IW-NLL by {samples} importance samples." if samples else "")
         return
@@ -244,6 +244,8 @@ def _truth(done: Sequence[Record]) -> Iterator[str]:
             entropy = f"{data['entropy']:.3f} ± {data['entropy_se']:.3f}"
             information = f"{data['information']:.3f} ± {data['information_se']:.3f}"
             yield (
+                "A generated language: each sentence has a class c, from which a word comes with "
+                "probability `mix`, otherwise from the word before it. "
                 f"True entropy {entropy} nats per sentence; I(x; c) {information} nats (± one "
                 "Monte Carlo standard error). `excess`: IW-NLL above the truth on the same "
                 "sentences; `recovered`: nats of the class that a linear probe reads from samples "

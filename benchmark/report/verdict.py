@@ -27,12 +27,12 @@ Compared = dict[str, dict[str, Line]]  # by label and metric
 EACH = 4  # rows of which each has its sentence; more are summarised
 _LISTED = 6  # rows that one or two seeds list; more are counted
 _NAMED = 3  # rows of a state that a summary names
-_MEASURES = {"bound": ("elbo", 1), "likelihood": ("iw_nll", -1)}  # and which sign is better
+_MEASURES = {"ELBO": ("elbo", 1), "likelihood": ("iw_nll", -1)}  # and which sign is better
 # What a verdict's words rest on.
 READING = (
     f"Costs and gains: paired t tests over seeds, p < {differences.LEVEL} after Holm's adjustment "
     f"for all rows of the table. About equal: within {differences.MARGIN} nats by two one-sided t "
-    "tests, adjusted likewise. Would show: the smallest true difference that such a test finds in "
+    "tests, adjusted likewise. Could detect: the smallest true difference that such a test finds in "
     f"{differences.CASES}, at the spread seen here; a smaller one may exist."
 )
 
@@ -260,10 +260,10 @@ def _one(label: str, one: Mapping[str, Line], row: _Row | None, unit: str, refer
             f"its {joined(nouns)} {are} of {reference} (within {differences.MARGIN} nats)"
         )
     if nouns := said.get(differences.OPEN):
-        least = f" ({many(n, unit)} would show {joined(shows)} nats)" if shows else ""
+        least = f" ({many(n, unit)} could detect {joined(shows)} nats)" if shows else ""
         clauses.append(f"no difference in {joined(nouns, 'or')} is shown{least}")
     if nouns := said.get(differences.BOUND):
-        clauses.append(f"its {joined(nouns)} can be given as a bound only")
+        clauses.append(f"only a bound on its {joined(nouns)} is known")
     if nouns := said.get(differences.UNTESTED):
         clauses.append(f"no difference in {joined(nouns, 'or')} is tested")
     return f"{'; '.join([start[0].upper() + start[1:], *clauses])}."
@@ -275,7 +275,7 @@ def _tallied(tallies: Iterable[tuple[str, Compared, str]], unit: str) -> list[st
     for noun, compared, reference in tallies:
         metric, better = _MEASURES[noun]
         text = tally([(_code(label), one[metric]) for label, one in compared.items()], better, unit)
-        sentences += [f"{noun.capitalize()} against {reference}: {text}."] if text else []
+        sentences += [f"{noun[0].upper()}{noun[1:]} against {reference}: {text}."] if text else []
     return sentences
 
 
@@ -283,7 +283,7 @@ def _pairs(group: Group, unit: str) -> list[str]:
     """Return which differences between rows are shown, where no row is a reference."""
     table = group.differences[group.differences["reference"] == ""]
     sentences = []
-    for noun, metric in (("MI", "mi"), ("Bound", "elbo"), ("Likelihood", "iw_nll")):
+    for noun, metric in (("MI", "mi"), ("ELBO", "elbo"), ("Likelihood", "iw_nll")):
         lines = table[table["metric"] == metric].to_dict("records")
         named = [(f"{_code(one['label'])} − {_code(one['other'])}", one) for one in lines]
         text = tally(named, 0, unit, "pair")

@@ -65,7 +65,7 @@ def test_words_and_pieces_have_tables_of_their_own_with_perplexities_of_words() 
     assert "given per word" in coded
     assert "given per word" not in words
     for part in (words, coded):
-        assert f"{SENTENCES:,} test sentences of 21.917" in part
+        assert f"{SENTENCES:,} test sentences of 21.92" in part
         assert "compare with no other coding's" not in part
     paired = [table for table in tables.build(groups(lines)) if table.kind == "paired"]
     cells = [table.rows[0].cells[table.columns.index("IW-NLL")].text for table in paired]

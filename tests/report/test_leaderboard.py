@@ -370,7 +370,7 @@ def test_records_that_contradict_themselves_and_none_at_all_are_refused(
 def test_all_is_of_all_studies(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for words in (["mine"], ["--page", "x.html"], ["--full"], ["--no-figures"]):
         assert cli.main(["report", "--all", *words]) == 2
-        assert "report --all: is of all studies; leave out" in capsys.readouterr().err
+        assert "report --all: covers all studies; leave out" in capsys.readouterr().err
 
 
 def test_the_committed_leaderboard_is_that_of_the_committed_records(

@@ -51,7 +51,7 @@ def test_a_row_is_alive_costs_bound_and_no_likelihood() -> None:
     assert first == "`none` collapsed in 5 of 5 seeds."
     assert second == (
         "`cyclical` is alive in 5 of 5 seeds and keeps 1.36 ± 0.01 nats of MI; it costs 0.20 nats "
-        "of bound; its likelihood is about that of `none` (within 0.2 nats)."
+        "of ELBO; its likelihood is about that of `none` (within 0.2 nats)."
     )
 
 
@@ -66,7 +66,7 @@ def test_what_the_seeds_could_not_show_is_said_with_its_size() -> None:
     spread = np.std(np.subtract(values[5:], values[:5]), ddof=1)
     least = TTestPower().solve_power(nobs=5, alpha=0.05, power=0.8) * spread
     assert told.endswith(
-        f"; no difference in likelihood is shown (5 seeds would show {least:.2f} nats)."
+        f"; no difference in likelihood is shown (5 seeds could detect {least:.2f} nats)."
     )
     assert "about" not in told
 
@@ -76,19 +76,19 @@ def test_a_better_likelihood_is_said_and_a_bound_on_the_wrong_side_is_not() -> N
     better = rows("cyclical", 1, 5, mi=1.36, neg_elbo=100.01, iw_nll=99.5)
     told = sentences([*lines[:5], *better])[1]
     assert told.endswith(
-        "; it gains 0.50 nats of likelihood; its bound is about that of `none` (within 0.2 nats)."
+        "; it gains 0.50 nats of likelihood; its ELBO is about that of `none` (within 0.2 nats)."
     )
     worse = rows("cyclical", 1, 5, mi=1.36, neg_elbo=100.01, iw_nll=100.5)
     for one in worse:
         one["metrics"]["test"]["iw_upper_bound"] = True  # more samples could bring it down
     told = sentences([*lines[:5], *worse])[1]
-    assert "its likelihood can be given as a bound only" in told
+    assert "only a bound on its likelihood is known" in told
 
 
 def test_both_costs_stand_in_one_clause() -> None:
     worse = rows("cyclical", 1, 5, mi=1.36, neg_elbo=100.51, iw_nll=100.5)
     told = sentences([*study()[:5], *worse])[1]
-    assert told.endswith("; it costs 0.50 nats of bound and 0.50 nats of likelihood.")
+    assert told.endswith("; it costs 0.50 nats of ELBO and 0.50 nats of likelihood.")
 
 
 @pytest.mark.parametrize(("seeds", "words"), [(1, "One seed ranks"), (2, "Two seeds allow no")])
@@ -143,7 +143,7 @@ def test_many_rows_are_summarised_with_their_extremes() -> None:
         "(`m7`) nats of MI."
     )
     assert bound == (
-        "Bound against `none`: worse for 4 rows, most for `m7` by 1.40 nats; about equal for 2 "
+        "ELBO against `none`: worse for 4 rows, most for `m7` by 1.40 nats; about equal for 2 "
         "rows (within 0.2 nats); not tested for 1 row."  # the differences of m5 do not vary
     )
     assert likelihood == (
@@ -173,7 +173,7 @@ def test_rows_without_a_reference_are_compared_in_pairs() -> None:
     lines = [*rows("a", 0, 5, mi=1.0, **alive), *rows("b", 1, 5, mi=2.0, **alive)]
     assert sentences(lines)[2:] == [
         "MI, row against row: different for `a` − `b` by −1.00 nats.",
-        "Bound, row against row: about equal for 1 pair (within 0.2 nats).",
+        "ELBO, row against row: about equal for 1 pair (within 0.2 nats).",
         "Likelihood, row against row: about equal for 1 pair (within 0.2 nats).",
     ]
 

@@ -119,7 +119,7 @@ def _weight(panel: Axes, points: pd.DataFrame, row: style.Row) -> None:
         panel.plot(corners["step"], corners["weight"], color=look.colour, ls=look.line)
     elif len(points):
         logged = points[points["seed"] == points["seed"].min()]
-        panel.plot(logged["step"], logged["weight"], lw=0.5, **style.marks(look, 2.5))
+        panel.plot(logged["step"], logged["weight"], ls="", **style.marks(look, 2.5))
 
 
 def scale(panel: Axes, metric: str, values: pd.Series[float], low: float, symlog: bool) -> None:

@@ -116,7 +116,7 @@ def draw(frame: pd.DataFrame) -> Figure:
         if points["weight"].isna().all():
             panel.text(0.5, 0.5, "no latent variable", ha="center", va="center", color="0.4")
         else:
-            dots: dict[str, Any] = {"marker": "o", "ms": 2, "lw": 0.5}
+            dots: dict[str, Any] = {"marker": "o", "ms": 2, "ls": ""}
             more = dots if points["logged"].any() else {"lw": 1.5}
             panel.plot(points["fraction"], points["weight"], color=row.look.colour, **more)
     for panel in flat[len(shown) :]:

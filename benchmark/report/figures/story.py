@@ -38,7 +38,9 @@ def title(study: str, frame: pd.DataFrame) -> str:
     """Return what the figure shows."""
     seeds = frame.groupby("label")["seed"].nunique()
     counts = ", ".join(f"`{label}` {n}" for label, n in seeds.items() if n)
-    return f"KL and ELBO over training, validation split, {study} (mean over seeds: {counts})"
+    true = "; true entropy: the language's, not of these sentences"
+    more = true * bool(frame["role"].eq("truth").any())
+    return f"KL and ELBO over training, validation split, {study} (mean over seeds: {counts}{more})"
 
 
 def rows(groups: Sequence[Group]) -> pd.DataFrame:

@@ -253,9 +253,9 @@ def _ranked(found: Ranking, most: int, unit: str, bounded: int, few: int) -> str
     if most == 0:
         return "No ranks: no row has a likelihood."
     if most < LEAST_T:
-        reason = "one {0} a row ranks" if most == 1 else "two {0}s a row allow no test and rank"
+        reason = "one {0} per row ranks" if most == 1 else "two {0}s per row allow no test and rank"
         return f"No ranks: {reason.format(unit)} no method."
-    tested = f"paired t test over {unit}s, p < {LEVEL} after Holm’s adjustment for all pairs"
+    tested = f"paired t test over {unit}s, p < {LEVEL} after Holm’s adjustment for all pairs; a study’s page tests fewer pairs, so it may show more"
     verb = "differs" if found.pairs == 1 else "differ"
     told = f"{found.apart} of {many(found.pairs, 'pair')} of rows {verb} ({tested})"
     left = [f"{many(bounded, 'row')} known by an upper bound (≤)"] * bool(bounded)

@@ -159,7 +159,7 @@ def block(corpus: Corpus) -> str:
     for entry in corpus.entries:
         cells = [value(entry, of) for of in ("mi", likelihood) if of]
         lines.append([code(entry.label), entry.alive.text, *cells, source(entry)])
-    told = f"{name if described else code(corpus.key.data)}, {corpus.seeds} a row, {NATS}"
+    told = f"{name if described else code(corpus.key.data)}, {corpus.seeds} per row, {NATS}"
     if any(cell.half is not None for entry in corpus.entries for cell in entry.cells.values()):
         told += ", mean ± half the 95 % interval"
     return f"{told}:\n\n{_table(lines, words=1)}"
