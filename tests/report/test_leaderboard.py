@@ -281,7 +281,7 @@ def test_all_writes_page_text_and_readme_and_check_finds_what_differs(
     assert capsys.readouterr().out.splitlines() == [
         "docs/leaderboard.md: is missing",
         "docs/leaderboard.html: is missing",
-        "README.md: is not what results says",
+        "README.md: does not match results",
         "run: pcbench report --all",
     ]
     assert files(here) == before
@@ -307,7 +307,7 @@ def test_all_writes_page_text_and_readme_and_check_finds_what_differs(
         (here / name).write_bytes(after[name].replace(b"cyclical", b"cyclicaI"))
         capsys.readouterr()
         assert cli.main(["report", "--all", "--check"]) == 1
-        assert capsys.readouterr().out.startswith(f"{name}: is not what results says\n")
+        assert capsys.readouterr().out.startswith(f"{name}: does not match results\n")
         (here / name).write_bytes(after[name])
 
 
@@ -370,7 +370,7 @@ def test_records_that_contradict_themselves_and_none_at_all_are_refused(
 def test_all_is_of_all_studies(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for words in (["mine"], ["--page", "x.html"], ["--full"], ["--no-figures"]):
         assert cli.main(["report", "--all", *words]) == 2
-        assert "report --all: is of all studies; leave out" in capsys.readouterr().err
+        assert "report --all: covers all studies; leave out" in capsys.readouterr().err
 
 
 def test_the_committed_leaderboard_is_that_of_the_committed_records(

@@ -189,7 +189,7 @@ def test_a_page_gets_the_short_table_between_its_markers(tmp_path: Path) -> None
     found = report.read("s", tmp_path)
     to = report.Places(tmp_path)
     found.write(to)
-    assert found.differing(to, page) == [f"{page}: its table is not what {found.path} says"]
+    assert found.differing(to, page) == [f"{page}: its table does not match {found.path}"]
     found.fill(page)
     found.fill(page)
     assert found.differing(to, page) == []
