@@ -92,7 +92,7 @@ def _leaderboard(arguments: Namespace) -> int:
     }  # fmt: skip
     for name, given in alone.items():
         if given:
-            raise UserError(f"report --all: is of all studies; leave out {name}")
+            raise UserError(f"report --all: covers all studies; leave out {name}")
     found = leaderboard.read(arguments.results)
     out = arguments.out or leaderboard.place(arguments.results)
     readme = arguments.readme
