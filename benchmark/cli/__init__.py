@@ -91,13 +91,15 @@ def parser() -> Parser:
     """Return the parser of the whole command line."""
     top = Parser(
         "pcbench",
-        description="A reproducible benchmark of posterior collapse in text VAEs.",
+        description="A reproducible benchmark of posterior collapse in text VAEs.\n\n"
+        "A study is a TOML file in paper/ that lists data sets, baselines (training methods) and\n"
+        "seeds. A run trains one baseline on one data set with one seed, and leaves a record.",
         epilog="example:\n  pcbench sweep paper/quickstart.toml --jobs 2\n"
         "  pcbench collect paper/quickstart.toml\n  pcbench report paper/quickstart.toml",
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
-    top.add_argument("--version", action=_Version, help="version, commit and torch's version")
+    top.add_argument("--version", action=_Version, help="print version, commit and torch's version")
     sub = top.add_subparsers(metavar="COMMAND", required=True)
     for command in COMMANDS:
         command.add(sub)

@@ -7,20 +7,20 @@ from argparse import Namespace
 from benchmark.cli.options import DEVICE, command, count, flag, option, repeated
 
 SIZES = ["ptb", "yahoo", "exact"]
-TOGETHER = "runs at a time in the last row; default: one per core, 4 on a GPU"
+TOGETHER = "number of runs at a time in the last row; default: one per core, 4 on a GPU"
 
 
 @command(
-    repeated("--size", "sizes of a corpus and its model; default: ptb", choices=SIZES),
-    repeated("--precision", "default: both", choices=["fp32", "bf16"]),
-    option("--pairs", "pairs of turns; default: %(default)s", type=count, default=7, metavar="N"),
-    option("--threads", "threads of each run; default: 1", type=count, default=1, metavar="N"),
+    repeated("--size", "take the sizes of this corpus and its model; default: ptb", choices=SIZES),
+    repeated("--precision", "use only this precision; default: both", choices=["fp32", "bf16"]),
+    option("--pairs", "number of pairs of turns; default: 7", type=count, default=7, metavar="N"),
+    option("--threads", "CPU threads of each run; default: 1", type=count, default=1, metavar="N"),
     option("--together", TOGETHER, type=count, metavar="N"),
-    flag("--scaling", "measure instead how cost grows with tokens, sentences and samples"),
+    flag("--scaling", "instead, measure how cost grows with tokens, sentences and samples"),
     DEVICE,
 )
 def bench(arguments: Namespace) -> int:
-    """Measure speed on this machine, in turns with a plain text VAE.
+    """Measure the speed of this code against a plainly written text VAE, in turns.
 
     pcbench bench
     pcbench bench --size yahoo --precision bf16 --pairs 3

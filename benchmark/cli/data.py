@@ -4,7 +4,7 @@ from argparse import Namespace
 
 from benchmark.cli.options import DATA, Group, advise, command, folder, option, say
 
-NAME = option("name", "a data set, with settings where it has some", metavar="NAME")
+NAME = option("name", "a data set, with settings if any: exact_small:mix=0.15", metavar="NAME")
 
 
 @command(DATA)
@@ -22,7 +22,7 @@ def data_list(arguments: Namespace) -> int:
     return 0
 
 
-@command(NAME, folder("--from", "folder of the original files", dest="source"), DATA)
+@command(NAME, folder("--from", "read the original files in this folder", dest="source"), DATA)
 def data_prepare(arguments: Namespace) -> int:
     """Download or read, verify and prepare a data set.
 
@@ -41,7 +41,7 @@ def data_prepare(arguments: Namespace) -> int:
 
 @command(NAME, DATA)
 def data_show(arguments: Namespace) -> int:
-    """Show the size and the lengths of a prepared data set.
+    """Show the size and the sentence lengths of a prepared data set.
 
     pcbench data show exact_small
     """

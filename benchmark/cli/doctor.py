@@ -19,7 +19,7 @@ sacrebleu tqdm pytest"""
 
 @command(RUNS, DATA)
 def doctor(arguments: Namespace) -> int:
-    """Print what a bug report must say.
+    """Print what a bug report should contain.
 
     pcbench doctor
     """

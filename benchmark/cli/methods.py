@@ -76,7 +76,7 @@ def text(name: str, marks: str = BLOCKS) -> str:
         weight = "set by feedback in training, so it is known from a run's record alone"
     else:
         weights = [_weight(name, method, i * STEPS / (WIDTH - 1)) for i in range(WIDTH)]
-        weight = "\n".join(["over training, by the defaults", *_plot(weights, marks)])
+        weight = "\n".join(["over training, with the default settings", *_plot(weights, marks)])
     return f"{inspect.getdoc(module) or name}\n\nSettings:\n{settings}\n\nKL weight: {weight}"
 
 
@@ -131,7 +131,7 @@ def _plot(weights: Sequence[float], marks: str) -> list[str]:
         label = {ROWS - 1: f"{top:.3g}", 0: "0"}.get(row, "")
         bars = (marks[min(max(height - row * levels, 0), levels)] for height in heights)
         rows.append(f"{label:>8} |{''.join(bars)}".rstrip())
-    return [*rows, f"{'0':>10}{'1':>{len(weights) - 1}} part of training"]
+    return [*rows, f"{'0':>10}{'1':>{len(weights) - 1}} share of training"]
 
 
 @command(
@@ -139,7 +139,7 @@ def _plot(weights: Sequence[float], marks: str) -> list[str]:
     folder("--folder", "write both files here, not into the clone"),
 )
 def new(arguments: Namespace) -> int:
-    """Write a baseline and a study of it to start from.
+    """Write a new baseline and its study, to start from.
 
     pcbench new quadratic
     pcbench new quadratic --folder ~/mine

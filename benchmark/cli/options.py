@@ -154,11 +154,11 @@ def data_folder(text: str) -> Path:
 STUDY = option("study", "a study file, or its name", type=Path, metavar="STUDY")
 SEEDS = option("--seeds", "use only these seeds", type=integers, metavar="0,1")
 DEVICE = option(
-    "--device", "where to compute; default: cpu", choices=["cpu", "cuda"], default="cpu"
+    "--device", "device to compute on; default: cpu", choices=["cpu", "cuda"], default="cpu"
 )
 CHECKPOINTS = option(
     "--checkpoint-seconds",
-    "time between checkpoints; default: 60",
+    "seconds between checkpoints; default: 60",
     type=seconds,
     default=60.0,
     metavar="S",
@@ -179,12 +179,12 @@ DATA = folder(
     type=data_folder,
     default="",
 )
-FRESH = flag("--fresh", "train also the runs whose records are collected in --results")
-RETRY = flag("--retry-failed", "train also the runs that failed three times")
+FRESH = flag("--fresh", "also train the runs whose records are collected in --results")
+RETRY = flag("--retry-failed", "also train the runs that failed three times")
 # How runs are made, here or by Slurm.
 HOW = (FRESH, RETRY, DEVICE, CHECKPOINTS, RUNS, DATA)
 ONLY = repeated(
-    "--only", "use only this row, or the run of this id; may be repeated", metavar="ROW"
+    "--only", "use only this row, or the run with this id; may be repeated", metavar="ROW"
 )
 SET = repeated("--set", "change a setting of all rows, such as train.epochs=3", metavar="KEY=VALUE")
 

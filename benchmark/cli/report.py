@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from benchmark.report.report import Places, Report
 
 
-CHECK = """write nothing; name the tables, and the numbers behind figures, that the records
-contradict; images are not compared"""  # argparse joins the lines
+CHECK = """write nothing; list the tables, and the numbers behind figures, that do not match the
+records; images are not compared"""  # argparse joins the lines
 
 ALL = """instead, write the leaderboard of all collected studies: docs/leaderboard.md and .html, and
 the tables between README.md's markers"""
@@ -24,21 +24,21 @@ the tables between README.md's markers"""
 @command(
     option("study", "a study file, or its name", nargs="?", metavar="STUDY"),
     RESULTS,
-    folder("--out", "folder of tables; default: paper/tables, or DIR/tables of other --results"),
+    folder("--out", "folder of tables; default: paper/tables, or DIR/tables with --results DIR"),
     folder("--figures", "folder of figures; default: beside the tables"),
-    flag("--no-figures", "draw no figures; then no page either, unless --page asks for it"),
-    file("--page", "the HTML page, or its folder; default: beside the records"),
-    file("--readme", "put the short table between this page's markers"),
+    flag("--no-figures", "draw no figures, and write no page unless --page is given"),
+    file("--page", "write the HTML page here, to a file or folder; default: beside the records"),
+    file("--readme", "put the short table between the markers of this Markdown page"),
     flag("--check", CHECK),
     either(
         flag("--full", "print all tables with all columns, as Markdown"),
-        flag("--quiet", "print only what is wrong or in doubt"),
+        flag("--quiet", "print only errors and doubts"),
     ),
-    flag("--published", "instead, list what is wrong among published numbers"),
+    flag("--published", "instead, list the misprints among published numbers"),
     flag("--all", ALL),
 )
 def report(arguments: Namespace) -> int:
-    """Write tables, figures and a page of a collected study.
+    """Write the tables, the figures and the page of a collected study.
 
     pcbench report paper/quickstart.toml
     pcbench report quickstart --check
@@ -158,10 +158,10 @@ def _by_folder(paths: Sequence[Path]) -> str:
 
 @command(
     option("study", "a study file", nargs="?", type=Path, metavar="STUDY"),
-    folder("--out", "default: %(default)s", default=Path("paper/figures")),
+    folder("--out", "folder of figures; default: %(default)s", default=Path("paper/figures")),
 )
 def plot_schedules(arguments: Namespace) -> int:
-    """Draw the annealing shapes, or the weight curves of a study.
+    """Draw the annealing shapes, or the KL weights of a study over training.
 
     pcbench plot schedules
     pcbench plot schedules paper/quickstart.toml

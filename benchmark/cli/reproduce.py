@@ -31,9 +31,9 @@ if TYPE_CHECKING:
     option("id", "the id of a record in --results, or enough of its beginning", metavar="ID"),
     RESULTS,
     file("--from-record", "train nothing: compare this record.json of the same run"),
-    option("--device", "where to compute; default: as the record", choices=["cpu", "cuda"]),
-    option("--threads", "threads of the CPU; default: as the record", type=count, metavar="N"),
-    folder("--text", "folder of the text, for a record on somebody's own text"),
+    option("--device", "device to compute on; default: the record's", choices=["cpu", "cuda"]),
+    option("--threads", "CPU threads; default: the record's", type=count, metavar="N"),
+    folder("--text", "folder of the text, for a record on a text: data set"),
     file("--file", "the file of a baseline outside baselines/"),
     CHECKPOINTS,
     RUNS,
@@ -43,9 +43,9 @@ if TYPE_CHECKING:
 def reproduce(arguments: Namespace) -> int:
     """Train a committed run again and compare its numbers.
 
-    It trains in RUNS/reproduced/ID; the same command resumes it. Exit status: 0 if each metric of
-    the test split is bit-equal or within the prediction interval over its row's seeds, adjusted
-    for the number of metrics, else 1.
+    The run is trained in RUNS/reproduced/ID; the same command resumes it. The exit status is 0 if
+    each metric of the test split is bit-equal or within the prediction interval over the seeds of
+    its row, adjusted for the number of metrics; otherwise it is 1.
 
     pcbench reproduce exact_small-none-0-1234abcd
     pcbench reproduce ptb-none-0-1234abcd --device cuda --runs /tmp/again

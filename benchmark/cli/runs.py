@@ -19,24 +19,24 @@ if TYPE_CHECKING:
     from benchmark.run.config import RunConfig
 
 INSTEAD = ("data", "baseline", "file", "seed", "preset", "precision")  # of a study
-SET = "without STUDY: a setting, such as cycles=8 (the baseline's) or train.epochs=3"
-THREADS = "threads of the CPU; default: 1; results depend on it"
-MEASURED = """a run, whose numbers are printed; or a study: its runs are measured whose records
-have other settings or an older evaluation"""  # argparse joins the lines
+SET = "without STUDY: change a setting, such as cycles=8 (the baseline's) or train.epochs=3"
+THREADS = "CPU threads; default: 1; results depend on the number"
+MEASURED = """a run: its numbers are printed; or a study: the runs whose records have other settings
+or an older evaluation are measured"""  # argparse joins the lines
 KINDS = ["all", "reconstructions", "prior", "interpolations"]
-LENGTH = "tokens of a text at most; default: twice the mean sentence"
-GREEDY = "write the likeliest word each time; the default, but for a language model"
+LENGTH = "maximum tokens of a text; default: twice the mean sentence length"
+GREEDY = "write the most likely word each time; the default, except for a language model"
 
 
 @command(
     option("study", "a study file", nargs="?", type=Path, metavar="STUDY"),
-    option("--id", "the run of STUDY; `pcbench sweep STUDY --list` prints all"),
-    file("--manifest", "take the run --id from this file, not from STUDY"),
+    option("--id", "which run of STUDY; `pcbench sweep STUDY --list` prints all ids"),
+    file("--manifest", "take the run from this manifest, not from STUDY"),
     option("--data", "without STUDY: the data set, such as exact_small", metavar="NAME"),
     option("--baseline", "without STUDY: the baseline", metavar="NAME"),
-    file("--file", "without STUDY: a baseline outside baselines/"),
+    file("--file", "without STUDY: the file of a baseline outside baselines/"),
     option("--seed", "without STUDY: the seed; default: 0", type=int),
-    option("--preset", "without STUDY: the preset; default: the data's own"),
+    option("--preset", "without STUDY: the preset; default: the data set's own"),
     option("--precision", "without STUDY: the precision; default: fp32", choices=["fp32", "bf16"]),
     options.repeated("--set", SET, metavar="KEY=VALUE"),
     DEVICE,
@@ -147,7 +147,7 @@ def _config(arguments: Namespace) -> "RunConfig":
 
 @command(option("id", MEASURED, metavar="ID"), DEVICE, RUNS, DATA)
 def evaluate(arguments: Namespace) -> int:
-    """Measure the weights of a finished run, or of a study's runs, again.
+    """Measure a finished run, or the runs of a study, again from the kept weights.
 
     pcbench evaluate exact_small-none-0-1234abcd
     pcbench evaluate quickstart
@@ -167,10 +167,10 @@ def evaluate(arguments: Namespace) -> int:
 
 
 @command(
-    option("id", "a run's id, or enough of its beginning, or the run's folder", metavar="ID"),
+    option("id", "a run's id, or enough of its beginning, or its folder", metavar="ID"),
     option("--kind", "which texts; default: %(default)s", choices=KINDS, default="all"),
     option("--number", "how many of each kind; default: 5", type=count, default=5, metavar="N"),
-    option("--seed", "seed of the sentences and draws; default: 0", type=int, default=0),
+    option("--seed", "seed for choosing sentences and sampling; default: 0", type=int, default=0),
     option("--max-length", LENGTH, type=count, metavar="N"),
     options.either(
         flag("--greedy", GREEDY, default=None),
@@ -181,7 +181,7 @@ def evaluate(arguments: Namespace) -> int:
     DATA,
 )
 def sample(arguments: Namespace) -> int:
-    """Print what a finished run writes.
+    """Print texts that a finished run writes.
 
     pcbench sample exact_small-none-0-1234abcd
     pcbench sample exact_small-none-0-1234abcd --kind prior --number 100 --sampled --json

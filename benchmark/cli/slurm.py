@@ -10,13 +10,15 @@ from benchmark.cli.studies import frozen_options, load_study
 from benchmark.core import provenance
 from benchmark.core.errors import UserError
 
-PACK = option("--pack", "runs in each task; default: 1", type=count, default=1, metavar="K")
+PACK = option(
+    "--pack", "runs at the same time in each task; default: 1", type=count, default=1, metavar="K"
+)
 
 
 @command(
     option("study", "a study file; options follow it", type=Path, metavar="STUDY"),
     PACK,
-    option("--limit", "tasks at a time, at most", type=count, metavar="N"),
+    option("--limit", "maximum number of tasks at a time", type=count, metavar="N"),
     options.SEEDS,
     options.ONLY,
     options.SET,
@@ -24,13 +26,13 @@ PACK = option("--pack", "runs in each task; default: 1", type=count, default=1, 
     folder(
         "--results", "folder of collected records; default: results, with tables in paper/tables"
     ),
-    flag("--dry-run", "print the sbatch commands, and submit nothing"),
-    flag("--test-only", "let sbatch check the commands, and submit nothing"),
+    flag("--dry-run", "print the sbatch commands; submit nothing"),
+    flag("--test-only", "let sbatch check the commands; submit nothing"),
 )
 def submit(arguments: Namespace) -> int:
-    """Submit what of a study is not done to Slurm; slurm/submit.sh calls it.
+    """Submit the unfinished runs of a study to Slurm; slurm/submit.sh calls it.
 
-    Every other option goes to sbatch.
+    All other options go to sbatch.
 
     pcbench submit paper/main.toml --device cuda --partition=gpu --gres=gpu:1 --time=8:00:00
     pcbench submit paper/main.toml --pack 4 --limit 10 --dry-run
@@ -59,11 +61,11 @@ def submit(arguments: Namespace) -> int:
 
 
 @command(
-    option("manifest", "a manifest of `pcbench submit`", type=Path, metavar="MANIFEST"),
-    option("--index", "default: $SLURM_ARRAY_TASK_ID", type=int, metavar="I"),
+    option("manifest", "a manifest that `pcbench submit` wrote", type=Path, metavar="MANIFEST"),
+    option("--index", "the task; default: $SLURM_ARRAY_TASK_ID", type=int, metavar="I"),
     PACK,
     option("--offset", "number to add to the index", type=int, default=0, metavar="N"),
-    flag("--report", "collect and report instead"),
+    flag("--report", "instead, collect the study's records and report"),
 )
 def task(arguments: Namespace) -> int:
     """Run one task of a submitted array; slurm/array.sbatch calls it.

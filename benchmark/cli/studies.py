@@ -16,8 +16,9 @@ if TYPE_CHECKING:
 
 
 EXPECTED = "expect only these seeds"
-JOBS = "runs at a time; default: 1"
-REDO = "train a row, the run of an id, or all stale records again; old records stay until then"
+JOBS = "number of runs at a time; default: 1"
+REDO = """train again a row, the run with an id, or without ROW all runs with stale records; old
+records stay until then"""  # argparse joins the lines
 
 
 @command(
@@ -31,13 +32,13 @@ REDO = "train a row, the run of an id, or all stale records again; old records s
     *options.HOW,
     options.either(
         flag("--list", "print all ids, one per line"),
-        flag("--pending", "print the ids without a record"),
+        flag("--pending", "print the ids of runs without a record"),
         flag("--dry-run", "print what would run"),
         flag("--status", "print the state of all runs"),
     ),
 )
 def sweep(arguments: Namespace) -> int:
-    """Run all runs of a study that have no record yet.
+    """Train and evaluate all runs of a study that have no record yet.
 
     pcbench sweep paper/quickstart.toml --jobs 2
     pcbench sweep main --seeds 0,1 --only cyclical --device cuda
@@ -83,7 +84,7 @@ def sweep(arguments: Namespace) -> int:
         named = shlex.quote(str(arguments.study))
         changes = shlex.join(f"--set={one}" for one in arguments.set)
         say(
-            f"with --set it is another study: pcbench collect {named} {changes} --results DIR; "
+            f"with --set this is another study: pcbench collect {named} {changes} --results DIR; "
             f"pcbench report {named} --results DIR"
         )
     return code
@@ -96,10 +97,10 @@ def sweep(arguments: Namespace) -> int:
     SET,
     RESULTS,
     options.file(
-        "--from", "take also the records of another collected file, after checks", dest="other"
+        "--from", "also take the records of another collected file, after checks", dest="other"
     ),
-    flag("--replace", "take records that differ from collected ones"),
-    flag("--prune", "drop records that the study no longer names"),
+    flag("--replace", "replace collected records that differ from the runs', or are older"),
+    flag("--prune", "drop the records of runs that the study no longer has"),
     RUNS,
 )
 def collect(arguments: Namespace) -> int:

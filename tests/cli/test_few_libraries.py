@@ -67,5 +67,6 @@ def test_without_sacrebleu_nothing_begins_that_would_end_in_it(runs: Path) -> No
 
 
 def test_a_language_model_needs_none(runs: Path) -> None:
-    done = pcbench(runs, "run", *RUN, "--baseline", "lstm_lm", "--set=train.epochs=1")
+    settings = ("--set=model.embedding=4", "--set=model.hidden=4", "--set=train.epochs=1")
+    done = pcbench(runs, "run", *RUN, "--baseline", "lstm_lm", *settings)
     assert (done.returncode, done.stderr) == (0, "")

@@ -24,7 +24,7 @@ COMMANDS = [line for line in LINES if line.startswith("pcbench")]
 def test_the_edit_of_the_page_makes_the_baseline_of_the_readme(tmp_path: Path) -> None:
     methods.write("quadratic_walk", tmp_path)
     file = tmp_path / "quadratic_walk.py"
-    (edit,) = re.findall(r"`(\*\* \d)` behind its `ramp\(\.\.\.\)`", PAGE)
+    (edit,) = re.findall(r"`(\*\* \d)` after its `ramp\(\.\.\.\)`", PAGE)
     head, found, tail = file.read_text().rpartition(")\n")
     file.write_text(f"{head}) {edit}\n{tail}")
     (code,) = [text for text in re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL)

@@ -56,7 +56,7 @@ def test_head_and_first_column_stay_while_the_box_scrolls(visit: Any) -> None:
     box.evaluate("box => box.scrollTo(500, 40)")
     assert box.evaluate("box => [box.scrollLeft, box.scrollTop]") == [500, 40]
     corner = page.evaluate(
-        "([x, y]) => document.elementFromPoint(x, y).textContent",
+        "([x, y]) => document.elementFromPoint(x, y).textContent.trim()",
         [before["x"] + 20, before["y"] + 12],
     )
     left = page.evaluate(

@@ -4,6 +4,7 @@ import os
 import re
 import shutil
 import subprocess
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -23,8 +24,14 @@ STATEMENTS = [one for _, command, text in papers.commands(PAPER) if command == "
               for one in papers.statements(text)]  # fmt: skip
 
 
-def test_each_figure_of_the_paper_is_found() -> None:
-    found = papers.macros(PAPER, ROOT / "results")
+@cache
+def defined() -> str:
+    """The macros of the paper, which take seconds to find."""
+    return papers.macros(PAPER, ROOT / "results")
+
+
+def test_each_number_of_the_paper_is_found() -> None:
+    found = defined()
     keys = [key for _, command, key in papers.commands(PAPER) if command == "pcb"]
     assert len(keys) > 50
     for key in keys:
@@ -37,7 +44,7 @@ def test_what_the_paper_says_is_true_of_the_records(statement: str) -> None:
     assert papers.holds(statement, KNOWN)
 
 
-# Figures -----------------------------------------------------------------------------------------
+# Numbers -----------------------------------------------------------------------------------------
 
 
 def row(study: str, label: str, metric: str) -> dict[int, float]:
@@ -48,7 +55,7 @@ def row(study: str, label: str, metric: str) -> dict[int, float]:
     return {r["config"]["seed"]: r["metrics"]["test"][metric] for r in lines if r["label"] == label}
 
 
-def test_a_figure_is_the_row_s_over_its_seeds() -> None:
+def test_a_number_is_the_row_s_over_its_seeds() -> None:
     import numpy as np
     from scipy import stats
 
@@ -213,13 +220,13 @@ def test_what_is_said_of_a_study_without_records_waits(tmp_path: Path) -> None:
     assert "none:kl" not in papers.macros(paper, tmp_path / "no results")
 
 
-def test_latex_stops_at_a_figure_that_is_not_defined(tmp_path: Path) -> None:
+def test_latex_stops_at_a_number_that_is_not_defined(tmp_path: Path) -> None:
     if shutil.which("pdflatex") is None:
         pytest.skip("pdflatex is missing")
     shutil.copytree(ROOT / "paper", tmp_path / "paper")
     paper = tmp_path / "paper" / "paper.tex"
     macros_file = paper.parent / "tables" / "macros.tex"
-    macros_file.write_text(papers.macros(PAPER, ROOT / "results"))
+    macros_file.write_text(defined())
     paper.write_text(
         PAPER.read_text().replace(r"\maketitle", r"\maketitle \pcb{quickstart:none:au}")
     )
