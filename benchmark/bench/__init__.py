@@ -1,1 +1,1 @@
-"""Measuring speed: this code against a text VAE as it is usually written, taking turns."""
+"""Measure speed: this code in turns with a text VAE as it is usually written."""

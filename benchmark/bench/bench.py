@@ -80,7 +80,7 @@ def cells(
     title: str, unit: str, ours: Sequence[float], other: Sequence[float], peaks: Sequence[float],
     limit: float | None = None,
 ) -> list[str]:  # fmt: skip
-    """Return a row of the table from rates of both sides, pair by pair.
+    """Return a row of the table from the rates of both sides, pair by pair.
 
     ``limit`` is the rate that the machine's matrix products would allow, where that is known.
     """
@@ -97,7 +97,7 @@ def cells(
 
 
 def machine(threads: int, device: str) -> str:
-    """Describe in one line what it was measured on."""
+    """Return one line that describes the machine and its software."""
     known = provenance()
     info = Path("/proc/cpuinfo")
     flags = info.read_text(errors="replace") if info.exists() else ""

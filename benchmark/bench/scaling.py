@@ -1,4 +1,4 @@
-"""How cost grows: with tokens, with sentences, with importance samples; each over a factor 16."""
+"""Measure how cost grows with tokens, sentences and importance samples, over a factor 16."""
 
 import math
 import time

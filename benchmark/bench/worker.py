@@ -111,13 +111,13 @@ class Ours:
         return len(self.scored.index)
 
     def validate(self) -> int:
-        """Do what ends every epoch: one encoder and one decoder pass, and their metrics."""
+        """Run a validation: one encoder and one decoder pass, and their metrics."""
         with self._measuring():
             validate(self.run.model, self.test)
         return len(self.test.split)
 
     def evaluate(self) -> int:
-        """Do all of a test evaluation but importance sampling and greedy decoding."""
+        """Run a test evaluation without importance sampling and greedy decoding."""
         with self._measuring():
             evaluate(self.run.model, self.run.corpus, self.test, 0, 0)
         return len(self.test.split)
@@ -206,7 +206,7 @@ def start(
 
 
 def measure(made_of: tuple[Any, ...], what: str, *arguments: int) -> tuple[float, float]:
-    """Return the amount a second of a side's method, and this process's peak memory, MB."""
+    """Return the rate per second of a side's method, and this process's peak memory, MB."""
     side = _side(*made_of)
     begin = time.perf_counter()
     amount = getattr(side, what)(*arguments)

@@ -1,4 +1,4 @@
-"""Does a run that was done again agree with its committed record? Metric by metric, test split.
+"""Compare a repeated run with its committed record, metric by metric, on the test split.
 
 On equal torch, processor, threads and precision the numbers are equal to the bit. Elsewhere other
 rounding grows in training, at most to what another seed would have made of it. The number is then
@@ -26,7 +26,7 @@ DIGITS = 12  # of digests that are shown
 
 @dataclass(frozen=True)
 class Comparison:
-    """A metric in the committed record and in the run done again: the verdict and its reason."""
+    """A metric in the committed record and in the repeated run, with the verdict and its reason."""
 
     metric: str
     committed: float
@@ -38,7 +38,7 @@ class Comparison:
 def compare(
     line: Record, again: Record, seeds: Sequence[Record], errors: Mapping[str, float]
 ) -> list[Comparison]:
-    """Compare the metrics of the test split that the committed record has.
+    """Return comparisons of the test metrics that the committed record has.
 
     A metric is different if it lies outside the prediction interval that is adjusted for the number
     of metrics (Bonferroni): all of them together hold 95 % of honest re-runs or more.
@@ -128,7 +128,7 @@ def text(comparisons: Sequence[Comparison]) -> str:
 
 
 def environment(line: Record, again: Record) -> str:
-    """Return what was the same of software and hardware, and a line for each thing that was not."""
+    """Return which software and hardware was the same, and a line for each difference."""
     old, new = _environment(line), _environment(again)
     same = ", ".join(f"{name} {old[name]}" for name in old if old[name] == new[name])
     other = [f"  {k}: committed {old[k]}, re-run {new[k]}" for k in old if old[k] != new[k]]

@@ -118,7 +118,7 @@ def _weight(name: str, method: "Baseline", step: float) -> float:
     except Exception as error:
         raise UserError(f"{where}: {type(error).__name__}: {error}") from error
     if not 0 <= weight < math.inf:
-        raise UserError(f"{where}: is {weight}; a weight is a finite number of at least 0")
+        raise UserError(f"{where}: is {weight}; a weight must be a finite number of at least 0")
     return weight
 
 
@@ -166,8 +166,8 @@ def write(name: str, folder: Path | None = None) -> tuple[Path, Path]:
 
     if not (name.isascii() and name.isidentifier() and name[0] != "_" and len(name) <= LONGEST):
         raise UserError(
-            f"new: {name!r}: a name begins with a letter and has at most {LONGEST} letters, digits "
-            "and underscores"
+            f"new: {name!r}: a name must begin with a letter and have at most {LONGEST} "
+            "letters, digits and underscores"
         )
     paper = registry.FOLDER.parent / "paper"
     usual = [registry.FOLDER / f"{name}.py", paper / f"{name}.toml"]

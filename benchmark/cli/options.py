@@ -113,7 +113,7 @@ def _parser(sub: Subparsers, name: str, description: str, examples: str) -> Pars
 def count(text: str) -> int:
     """Return an integer of at least 1."""
     if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text} is not at least 1")
+        raise argparse.ArgumentTypeError(f"must be an integer of at least 1, not {text}")
     return int(text)
 
 
@@ -121,7 +121,7 @@ def seconds(text: str) -> float:
     """Return a number of seconds."""
     value = float(text)
     if not 0 <= value < float("inf"):
-        raise argparse.ArgumentTypeError(f"{text} is not a number of seconds")
+        raise argparse.ArgumentTypeError(f"must be a number of seconds, at least 0, not {text}")
     return value
 
 
@@ -130,7 +130,9 @@ def integers(text: str) -> list[int]:
     try:
         return [int(word) for word in text.split(",")]
     except ValueError:
-        raise argparse.ArgumentTypeError(f"'{text}' is not a list of integers") from None
+        raise argparse.ArgumentTypeError(
+            f"must be integers separated by commas, such as 0,1, not '{text}'"
+        ) from None
 
 
 def runs_folder(text: str) -> Path:

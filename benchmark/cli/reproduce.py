@@ -57,7 +57,7 @@ def reproduce(arguments: Namespace) -> int:
     known = find(arguments.id, arguments.results)
     line = known.line
     if line.get("digest", records.digest(line)) != records.digest(line):
-        say(f"{known.path}: {line['id']}: was changed since its run wrote it")
+        say(f"{known.path}: {line['id']}: was changed after its run wrote it")
     # Beside the runs of studies, so that no number of theirs is replaced.
     file = arguments.runs / "reproduced" / line["id"] / records.FILE
     if arguments.from_record is not None:
@@ -67,7 +67,7 @@ def reproduce(arguments: Namespace) -> int:
 
         config = rebuild(line, str(known.path), arguments.text, arguments.file)
         if file.exists():
-            say(f"{file.parent}: was finished before and is compared; remove it to train again")
+            say(f"{file.parent}: an earlier reproduction is compared; remove it to train again")
         else:
             try:
                 run(
@@ -107,7 +107,7 @@ class Known:
 
 
 def find(run_id: str, results: Path) -> Known:
-    """Return a run's record; of several collected files that hold it, from that with most seeds.
+    """Return a run's record, from the collected file that has most seeds of its row.
 
     The id may be cut off where no other begins so.
 
@@ -119,7 +119,7 @@ def find(run_id: str, results: Path) -> Known:
 
     files = {path: records.read_jsonl(path) for path in sorted(results.glob("*.jsonl"))}
     if not files:
-        raise UserError(f"{results}: holds no collected file; --results names the folder of them")
+        raise UserError(f"{results}: holds no collected file; choose their folder with --results")
     known = [line["id"] for lines in files.values() for line in lines]
     run_id = id_prefixes.complete(
         run_id, known, str(results), "`pcbench sweep STUDY --list` prints ids"
@@ -167,16 +167,16 @@ def rebuild(
         table["file"] = _file(line["config"], where, file)
     if corpora.find(table["data"]).identity != line["data"]["sha256"]:
         if text is not None:
-            raise UserError(f"--text {text}: holds another text than the record was made with")
+            raise UserError(f"--text {text}: is not the text that the record was made with")
         raise UserError(f"{where}: the code here prepares other data; {checkout}")
     try:
         config = RunConfig.from_dict(table, where)
     except UserError as error:
-        raise UserError(f"{error}: the code changed since; {checkout}") from error
+        raise UserError(f"{error}: the code has changed; {checkout}") from error
     if config.id != line["id"]:
         raise UserError(
             f"{where}: its settings give another id here, {config.id}: the protocol or the version "
-            f"of its baseline changed since; {checkout}"
+            f"of its baseline has changed; {checkout}"
         )
     version = line.get("evaluation", 1)
     digest = config.evaluation_digest_of(version)
@@ -193,7 +193,9 @@ def _data(name: str, where: str, text: Path | None) -> str:
         return name
     known, comma, settings = name.removeprefix("text:").partition(",")
     if text is None:
-        raise UserError(f"{where}: is on somebody's own text; name its folder: --text .../{known}")
+        raise UserError(
+            f"{where}: was made with a user's own text; give its folder: --text .../{known}"
+        )
     if plain(text.absolute().name) != known:  # it is part of the id
         raise UserError(f"--text {text}: the folder must be called '{known}', as in the record")
     return f"text:{text}{comma}{settings}"
@@ -204,7 +206,7 @@ def _file(config: Config, where: str, file: Path | None) -> str:
     expected = config.get("file_sha256")
     if file is None:
         raise UserError(
-            f"{where}: its baseline is not part of the checkout; name its file: --file "
+            f"{where}: its baseline is not part of the checkout; give its file: --file "
             f".../{config['file']}"
         )
     if (digest := sha256_file(file)) != expected:

@@ -120,7 +120,7 @@ def _config(arguments: Namespace) -> "RunConfig":
         from benchmark.sweep import manifest
 
         if arguments.study or arguments.id is None:
-            raise UserError("run: --manifest goes with --id, without STUDY")
+            raise UserError("run: give --manifest with --id and without STUDY")
         return manifest.read(arguments.manifest).find(arguments.id).resolve()
     given = {name: getattr(arguments, name) for name in INSTEAD}
     given = {name: value for name, value in given.items() if value is not None}
@@ -128,14 +128,16 @@ def _config(arguments: Namespace) -> "RunConfig":
         from benchmark.sweep import study
 
         if given or arguments.set:
-            raise UserError(f"run: --{[*given, 'set'][0]} goes without STUDY; set it in the study")
+            raise UserError(
+                f"run: --{[*given, 'set'][0]} cannot be given with STUDY; set it in the study"
+            )
         if arguments.id is None:
             raise UserError("run: --id is missing; `pcbench sweep STUDY --list` prints all ids")
         return study.load(arguments.study).find(arguments.id).config
     if not ("data" in given and "baseline" in given):
         raise UserError("run: give STUDY and --id, or --data NAME and --baseline NAME")
     if arguments.id is not None:
-        raise UserError("run: --id goes with STUDY")
+        raise UserError("run: --id needs STUDY")
     from benchmark.run.config import resolve
 
     params, sections = options.settings(arguments.set)

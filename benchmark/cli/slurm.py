@@ -44,11 +44,11 @@ def submit(arguments: Namespace) -> int:
     toml = any(word.endswith(".toml") for word in arguments.sbatch)
     if toml and not locate(arguments.study).exists():
         raise UserError(
-            f"submit: '{arguments.study}' is no study file; STUDY comes first, before the options "
-            "of sbatch"
+            f"submit: '{arguments.study}' is not a study file; STUDY comes first, before the "
+            "options of sbatch"
         )
     if arguments.set and arguments.results is None:
-        raise UserError("submit: --set makes another study; --results names a folder for it")
+        raise UserError("submit: --set makes another study; give a folder for it with --results")
     results = arguments.results or Path("results")
     tables = Path("paper/tables") if arguments.results is None else results / "tables"
     folders = {"results": str(results.absolute()), "tables": str(tables.absolute())}

@@ -113,7 +113,7 @@ def collect(arguments: Namespace) -> int:
     from benchmark.sweep import collect as collecting
 
     if arguments.set and arguments.results.resolve() == Path("results").resolve():
-        raise UserError("collect: --set makes another study; --results names a folder for it")
+        raise UserError("collect: --set makes another study; give a folder for it with --results")
     study = load_study(arguments)
     study.of_seeds(arguments.seeds)  # refuses seeds that the study lacks
     collecting.collect(
@@ -139,7 +139,7 @@ def load_study(arguments: Namespace, seeds: list[int] | None = None) -> "Study":
         )
     if "evaluate" in sections:
         raise UserError(
-            "--set evaluate...: is no part of a run's id, so its records would pass for the "
+            "--set evaluate...: is not part of a run's id, so its records would pass for the "
             "study's; change [evaluate] in the study, or in a copy of another name"
         )
     return study.load(arguments.study, seeds, sections)

@@ -1,10 +1,10 @@
-"""Checks that any honest file of records passes, applied before its numbers are shown.
+"""Check a file of records before its numbers are shown; an honest file passes.
 
-What is *wrong* cannot be: numbers that contradict one another, that their run did not write, or
-that were measured by two protocols in one row. The report then exits with status 1. A *remark* is
-possible and must be known to judge the numbers; it goes below the tables. Code that was never
-committed is a remark: nobody else can have that code, but whoever develops a method works in such
-a tree all day. `tests/tools/origin.py` keeps its records out of the repository.
+A finding is *wrong* if it cannot be true: numbers that contradict one another, that their run did
+not write, or that were measured by two protocols in one row. The report then exits with status 1. A
+finding is a *remark* if it is possible but matters to a reader; it goes below the tables. That code
+was never committed is a remark: nobody else can have that code, but whoever develops a method works
+in such a tree all day. `tests/tools/origin.py` keeps its records out of the repository.
 """
 
 import itertools
@@ -22,13 +22,13 @@ from benchmark.core.schema import digest, is_done
 Line = Mapping[str, Any]
 Numbered = Sequence[tuple[int, Line]]
 
-ROUNDING = 1e-3  # nats: sums kept in other orders
+ROUNDING = 1e-3  # nats: sums taken in different orders
 ERRORS = 4.0  # standard errors that a sampled number may be off
 FEW = 30  # sentences: of fewer, a standard error is itself too uncertain to refuse a record by
 # The standard deviation of the coupled estimator of MI is at most this with 3,761 sentences and
 # falls as the root of their number. It stands in for records that state no error of their own.
 MI_DEVIATION, MI_SENTENCES = 0.04, 3761
-NAMED = 3  # runs that a remark names; the others are counted
+NAMED = 3  # how many runs a remark names; it counts the others
 
 # Relations between the numbers of one split; `_values` computes those that no record holds.
 EXACT = (
@@ -62,7 +62,7 @@ SAMPLED = (  # true in expectation: the left side may be off by its standard err
 
 @dataclass(frozen=True)
 class Finding:
-    """What a check says of the record ``id``, or of the file as a whole (None).
+    """The result of a check on the record ``id``, or on the whole file if ``id`` is None.
 
     Attributes:
         id: the run's.
@@ -139,7 +139,7 @@ def problems(metrics: Line, tokens: float | None, sentences: int | None) -> list
 
 
 def _values(metrics: Line, tokens: float | None, sentences: int | None) -> dict[str, float | None]:
-    """Return the numbers with those computed from them; None for what is not known."""
+    """Return the numbers and those computed from them; None for unknown ones."""
     mi, cap, curve = metrics.get("mi"), metrics.get("mi_cap"), metrics.get("iw_curve")
     values = {
         **metrics,
@@ -148,17 +148,17 @@ def _values(metrics: Line, tokens: float | None, sentences: int | None) -> dict[
         "ln N": math.log(sentences) if sentences else None,
         "end of iw_curve": curve[-1][1] if curve else None,
     }
-    for name, of in (("ppl_elbo", "neg_elbo"), ("ppl_iw", "iw_nll")):
-        ppl, nats = metrics.get(name), metrics.get(of)
+    for name, loss in (("ppl_elbo", "neg_elbo"), ("ppl_iw", "iw_nll")):
+        ppl, nats = metrics.get(name), metrics.get(loss)
         values[f"ln {name}"] = math.log(ppl) if ppl else None
-        values[f"{of} / tokens"] = nats / tokens if nats is not None and tokens else None
+        values[f"{loss} / tokens"] = nats / tokens if nats is not None and tokens else None
     if mi is not None and cap is not None and mi > cap - SATURATION:
         values["recovered"] = None  # MI is a lower bound there, and bounds nothing
     return values
 
 
 def _errors(metrics: Line) -> dict[str, float | None]:
-    """Return the standard errors of the sampled numbers; None if a record cannot say."""
+    """Return the standard errors of the sampled numbers; None if the record has none."""
     mi, cap, recovered = (metrics.get(name) for name in ("mi_se", "mi_cap", "recovered_se"))
     given = metrics.get("mi_given_length_se")
     if mi is None:
@@ -177,7 +177,7 @@ def _errors(metrics: Line) -> dict[str, float | None]:
 def _record(line: Line) -> Iterator[str]:
     """Yield what is wrong with one record."""
     if line.get("digest", digest(line)) != digest(line):
-        yield "record: changed since its run wrote it"
+        yield "record: was changed after its run wrote it"
     data, test, spectrum = line["data"], line["metrics"]["test"], line["kl_spectrum"]
     for split in ("valid", "test", "last"):
         metrics = line["metrics"][split]
@@ -192,9 +192,9 @@ def _record(line: Line) -> Iterator[str]:
     # Perplexities a word rest on the number of words: pieces are at least as many.
     words, tokens = data.get("test_words"), data.get("test_tokens")
     if words is not None and tokens is not None and words > tokens:
-        yield f"data: {words:,} words cannot be {tokens:,} tokens"
+        yield f"data: {words:,} words cannot make only {tokens:,} tokens"
     elif words not in (None, tokens) and data.get("segmentation", "word") == "word" and tokens:
-        yield f"data: {words:,} words are {tokens:,} tokens, but the tokens are words"
+        yield f"data: {words:,} words but {tokens:,} tokens, although each token is a word"
 
 
 def _compared(done: Numbered) -> Iterator[Finding]:
@@ -215,17 +215,19 @@ def _compared(done: Numbered) -> Iterator[Finding]:
         for key in ("vocabulary", "vocabulary_sha256", "test_sentences", "test_tokens"):
             there = known["data"].get(key)
             if key in data and there not in (None, data[key]):  # another library cuts other pieces
-                text = f"data: {key} is {data[key]}, of {known['id']} with the same data {there}"
+                text = (
+                    f"data: {key} is {data[key]}, but {there} in {known['id']} with the same data"
+                )
                 yield Finding(run_id, text, True, number)
         known = first.setdefault((line.get("row"), config["data"], config["precision"]), line)
         different = ", ".join(differences(known, line))
         if different and line.get("row") is not None:
-            text = f"config: in one row with {known['id']}, but {different}"
+            text = f"config: shares a row with {known['id']}, but {different}"
             yield Finding(run_id, text, True, number)
 
 
 def differences(known: Line, line: Line) -> Iterator[str]:
-    """Yield in what the settings and data of two runs differ, apart from their seeds.
+    """Yield each difference in the settings and data of two runs, apart from their seeds.
 
     A setting that one record does not name is younger than that record, whose run had its default.
     A preset is only where settings come from; they are all in the record.
@@ -292,6 +294,6 @@ def _origins(done: Numbered) -> Iterator[Finding]:
 
 
 def _listed(names: Sequence[object], most: int) -> str:
-    """Return the first names, and how many more there are."""
+    """Return the first names, and the number of the others, as text."""
     more = f" and {len(names) - most} more" if len(names) > most else ""
     return ", ".join(map(str, names[:most])) + more

@@ -1,4 +1,4 @@
-"""The one exception that a user may cause."""
+"""`UserError`, the exception for mistakes that a user can correct."""
 
 import difflib
 import importlib
@@ -7,25 +7,28 @@ from typing import Any
 
 
 class UserError(Exception):
-    """Bad input. The message has a line for each mistake: where, what is wrong, what to do.
+    """An error in the input. Its message has one line for each mistake: place, cause and remedy.
 
-    The command line prints each as ``pcbench: <line>`` and exits with status 2, no traceback.
+    The command line prints each line as ``pcbench: <line>``, without a traceback, and exits with
+    status 2.
     """
 
 
 def suggest(word: str, known: Iterable[str]) -> str:
-    """Return the end of a message about an unknown name: the nearest known one, or all of them."""
+    """Return the hint for an unknown name: the nearest known name, or a list of all of them."""
     options = sorted(known)
     near = difflib.get_close_matches(word, options, 1)
-    return f"did you mean '{near[0]}'?" if near else f"there are {', '.join(options) or 'none'}"
+    if near:
+        return f"did you mean '{near[0]}'?"
+    return f"choose one of {', '.join(options)}" if options else "there are none"
 
 
 def library(name: str, otherwise: str) -> Any:
-    """Import a library that only some work needs; ``otherwise`` is what to do without it."""
+    """Import and return an optional library; ``otherwise`` says what to do without it."""
     try:
         return importlib.import_module(name)
     except ImportError as error:
         reason = " ".join(str(error).split())
         raise UserError(
-            f"{name}: cannot be imported ({reason}); pip install {name}, or {otherwise}"
+            f"{name}: cannot be imported ({reason}); run `pip install {name}`, or {otherwise}"
         ) from error

@@ -1,4 +1,4 @@
-"""Files: written so that a reader sees the old content or the new, never a half."""
+"""Read and write files so that a reader sees the old content or the new, never a mixture."""
 
 import hashlib
 import io
@@ -15,7 +15,7 @@ from benchmark.core.errors import UserError
 
 
 def write_atomic(path: Path, data: bytes, durable: bool = True, replace: bool = True) -> bool:
-    """Write all of a file through a temporary one in its folder, which then takes its name.
+    """Write a file through a temporary file in the same folder, which then takes its name.
 
     A link stays a link: the file that it names is written.
 
@@ -55,7 +55,8 @@ def write_atomic(path: Path, data: bytes, durable: bool = True, replace: bool = 
         return True
     except OSError as error:
         raise UserError(
-            f"{path}: cannot be written ({error.strerror}); free or choose another folder"
+            f"{path}: cannot be written ({error.strerror}); free some space or choose another "
+            "folder"
         ) from error
     finally:
         if os.path.exists(name):
@@ -74,7 +75,7 @@ def read_npz(path: Path) -> dict[str, Any]:
         with open(path, "rb") as file, np.load(file, allow_pickle=False) as arrays:
             return dict(arrays)
     except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile, zlib.error) as error:
-        raise UserError(f"{path}: damaged ({' '.join(str(error).split())})") from None
+        raise UserError(f"{path}: missing or damaged ({' '.join(str(error).split())})") from None
 
 
 def write_npz(
@@ -110,7 +111,7 @@ def plain(name: str) -> str:
 
 
 def check_linked(folder: Path, option: str) -> None:
-    """Refuse a folder that is a link to nothing, or lies in one; it may be absent.
+    """Refuse a folder whose path holds a broken link; the folder itself may be absent.
 
     Args:
         folder: what will be read or made.
@@ -119,13 +120,13 @@ def check_linked(folder: Path, option: str) -> None:
     for link in (folder, *folder.parents):
         if link.is_symlink() and not link.exists():
             raise UserError(
-                f"{link}: links to {os.readlink(link)}, which is not there; make that folder, or "
-                f"choose another by {option}"
+                f"{link}: links to {os.readlink(link)}, which does not exist; create that "
+                f"folder, or choose another with {option}"
             )
 
 
 def check_writable(folder: Path, option: str) -> None:
-    """Make a folder, and refuse one that cannot be written before any work is done.
+    """Create a folder; refuse it, before any work is done, if it cannot be written.
 
     Args:
         folder: where files will go.
@@ -137,5 +138,5 @@ def check_writable(folder: Path, option: str) -> None:
             file.write(b"x")
     except OSError as error:
         raise UserError(
-            f"{folder}: cannot be written ({error.strerror}); choose another folder by {option}"
+            f"{folder}: cannot be written ({error.strerror}); choose another folder with {option}"
         ) from error

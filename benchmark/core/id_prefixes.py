@@ -1,4 +1,4 @@
-"""A run as a user names it: by its id, the beginning of its id, or its folder."""
+"""Find a run by its id, by the beginning of its id, or by its folder."""
 
 import difflib
 import os
@@ -11,11 +11,11 @@ SHOWN = 10  # candidates that a message lists
 
 
 def complete(given: str, known: Iterable[str], where: str, otherwise: str) -> str:
-    """Return the one id of ``known`` that is ``given`` or begins with it.
+    """Return the only id in ``known`` that equals ``given`` or begins with it.
 
     Raises:
-        UserError: naming ``where``: no id begins so, with the nearest one, or ``otherwise`` if none
-            is near; or several do, which are listed.
+        UserError: no id begins so, or several do. The message begins with ``where``; it names the
+            nearest id, or ``otherwise`` if none is near, or the ids that begin so.
     """
     ids = sorted(set(known))
     fitting = [given] if given in ids else [run for run in ids if given and run.startswith(given)]
@@ -24,16 +24,17 @@ def complete(given: str, known: Iterable[str], where: str, otherwise: str) -> st
     if fitting:
         more = f", and {len(fitting) - SHOWN} more" if len(fitting) > SHOWN else ""
         raise UserError(
-            f"{where}: {len(fitting)} runs begin with '{given}', give more of the id: "
+            f"{where}: {len(fitting)} runs have an id that begins with '{given}'; give more of it: "
             f"{', '.join(fitting[:SHOWN])}{more}"
         )
     near = difflib.get_close_matches(Path(given).name, ids, 1)
-    hint = f"did you mean '{near[0]}'?" if near else f"{len(ids)} others are there; {otherwise}"
+    hint = f"none of the {len(ids)} ids there is like it; {otherwise}"
+    hint = f"did you mean '{near[0]}'?" if near else hint
     raise UserError(f"{where}: no run '{given}'; {hint}")
 
 
 def folder_of(given: str | Path, runs: Path) -> Path:
-    """Return a run's folder by its path, or by its id or the beginning of its id in ``runs``.
+    """Return a run's folder, given its path, its id or the beginning of its id in ``runs``.
 
     Raises:
         UserError: see `complete`.
@@ -44,4 +45,4 @@ def folder_of(given: str | Path, runs: Path) -> Path:
             if (folder / "config.json").exists():
                 return folder
     ids = [path.parent.name for path in runs.glob("*/config.json")]
-    return runs / complete(text, ids, str(runs), "--runs names the folder of runs")
+    return runs / complete(text, ids, str(runs), "--runs chooses another folder of runs")

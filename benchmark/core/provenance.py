@@ -18,12 +18,12 @@ def checkout() -> Path:
 
 
 def of_checkout(name: str) -> Path:
-    """Return a file that only a clone has; a copy that pip installed holds the code alone."""
+    """Return the path of a file that only a clone has; an installed copy holds the code alone."""
     path = checkout() / name
     if not path.exists():
         raise UserError(
-            f"{name}: is part of a clone only, and this code is a copy in {checkout()}; install "
-            "a clone with `pip install -e .`"
+            f"{name}: exists only in a clone; this code is an installed copy in {checkout()}; "
+            "clone the repository and run `pip install -e .` there"
         )
     return path
 
@@ -31,21 +31,22 @@ def of_checkout(name: str) -> Path:
 def code_sha256(root: Path | None = None, methods: bool = False) -> str:
     """Return the digest of the code that all results depend on.
 
-    It is of the sorted relative paths and contents of ``benchmark/**/*.py``, ``baselines/_*.py``
-    and ``constraints.txt``. With ``methods`` it is also of all baselines, as in records without a
+    It covers the sorted relative paths and contents of ``benchmark/**/*.py``, ``baselines/_*.py``
+    and ``constraints.txt``. With ``methods`` it also covers all baselines, as in records without a
     ``method_sha256``.
     """
     root = root or checkout()
     patterns = ("benchmark/**/*.py", f"baselines/{'' if methods else '_'}*.py", "constraints.txt")
-    files = {path.relative_to(root).as_posix(): path for of in patterns for path in root.glob(of)}
-    # A checkout may have the other ends of lines.
+    paths = (path for pattern in patterns for path in root.glob(pattern))
+    files = {path.relative_to(root).as_posix(): path for path in paths}
+    # Line endings may differ between checkouts.
     contents = {name: files[name].read_bytes().replace(b"\r\n", b"\n") for name in sorted(files)}
     text = "".join(f"{name} {sha256_bytes(content)}\n" for name, content in contents.items())
     return sha256_bytes(text.encode())
 
 
 def provenance(method: str | None = None) -> dict[str, Any]:
-    """Describe the code and the machine, free of host names and paths.
+    """Return a description of the code and the machine, without host names and paths.
 
     Args:
         method: the baseline in ``baselines/`` that the run uses, or "" for one from elsewhere;
@@ -87,7 +88,7 @@ def committed(root: Path, method: str | None = None) -> tuple[str | None, bool |
 
 
 def refusal(root: Path | None = None) -> str:
-    """Return why git does not name the commit of a clone and what to run, in one line.
+    """Return one line that says why git does not name a clone's commit, and what to run.
 
     It is empty if git does name it, and outside a clone. Git refuses a clone that belongs to
     another user until it is named as safe.
@@ -112,14 +113,14 @@ def warn_of_other_baselines() -> None:
     here, used = Path("baselines"), checkout() / "baselines"
     if (here / "__init__.py").is_file() and here.resolve() != used:
         print(
-            f"pcbench: warning: this folder's baselines/ is not the one in use, {used}; "
-            "install this checkout with `pip install -e .`",
+            f"pcbench: warning: this folder's baselines/ is not in use, {used} is; "
+            "to use this folder's, run `pip install -e .` here",
             file=sys.stderr,
         )
 
 
 def processor() -> str:
-    """Return the processor's name: kernels of one instruction set differ from maker to maker."""
+    """Return the processor's name: kernels for one instruction set differ between makers."""
     try:
         text = Path("/proc/cpuinfo").read_text(errors="replace")
     except OSError:
@@ -129,7 +130,7 @@ def processor() -> str:
 
 
 def git(root: Path, *arguments: str) -> "subprocess.CompletedProcess[bytes]":
-    """Run git in a clone; its exit status is not 0 if there is no clone, or no git."""
+    """Run git in a clone; the exit status is not 0 if there is no clone or no git."""
     command = ["git", "-C", str(root), *arguments]
     if not (root / ".git").exists():  # git would take a clone around this folder
         return subprocess.CompletedProcess(command, 128, b"", b"")

@@ -33,12 +33,12 @@ def finished(folder: Path) -> bool:
 
 
 def marked(text: str) -> bool:
-    """Return whether a browser or a terminal could take a text for more than text."""
+    """Return whether a text holds what a browser or a terminal would take for a command."""
     return _MARKUP.search(text) is not None
 
 
 def texts(value: object, name: str = "") -> Iterator[tuple[str, str]]:
-    """Yield all texts of a record, its keys included, each after the name of its place."""
+    """Yield each text of a record, keys included, as a pair of its place and the text."""
     if isinstance(value, str):
         yield name or "record", value
     elif isinstance(value, Mapping):
@@ -83,7 +83,7 @@ def read_jsonl(path: Path) -> list[Record]:
         validate(line, where, absent=True)
         if line["id"] in lines:
             first = list(lines).index(line["id"]) + 1
-            raise UserError(f"{where}: {line['id']} stands on line {first} already")
+            raise UserError(f"{where}: {line['id']} is on line {first} already; remove one of them")
         lines[line["id"]] = line
     return list(lines.values())
 
@@ -114,14 +114,14 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     table = dict(pairs)
     if len(table) < len(pairs):
         names = [name for name, _ in pairs]
-        raise ValueError(f"'{max(names, key=names.count)}' stands twice")
+        raise ValueError(f"'{max(names, key=names.count)}' occurs twice")
     return table
 
 
 def write_exclusive(folder: Path, record: Mapping[str, Any]) -> bool:
     """Write a run's record, unless the run has one; then compare the two.
 
-    The first complete record wins, whatever two processes that both took the run for theirs do.
+    The first complete record wins, even if two processes both train the run.
 
     Returns:
         True if the record was written; False if an equal one (id, config, metrics) was there.
@@ -138,8 +138,8 @@ def write_exclusive(folder: Path, record: Mapping[str, Any]) -> bool:
     if different:
         shown = "; ".join(different[:3]) + ("; ..." if len(different) > 3 else "")
         raise UserError(
-            f"{path}: a record exists already and is kept; this run's differs in "
-            f"{len(different)} places ({shown})"
+            f"{path}: a record exists already and is kept; this run's new record "
+            f"differs in {len(different)} places ({shown})"
         )
     return False
 
@@ -149,7 +149,7 @@ def differences(
     second: Mapping[str, Any],
     *parts: Literal["id", "config", "metrics", "evaluation_digest"],
 ) -> list[str]:
-    """Compare two records of one run in ``parts``: by default in all that is deterministic.
+    """Return where two records of one run differ in ``parts``, by default all deterministic ones.
 
     Returns:
         A text for each difference, "metrics.test.kl: 1.0 against 1.1"; empty if they agree.

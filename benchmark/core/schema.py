@@ -256,15 +256,15 @@ def validate(line: object, where: str, absent: bool = False) -> None:
         more = f"; and {len(texts) - MOST} more" if len(texts) > MOST else ""
         raise UserError(f"{where}: {'; '.join(texts[:MOST])}{more}") from None
     except (ValueError, RecursionError) as error:  # 1e999, or half of a surrogate pair
-        raise UserError(f"{where}: holds a value that JSON lacks: {error}") from None
+        raise UserError(f"{where}: holds a value that JSON cannot represent: {error}") from None
     if line.get("row") is not None and "label" not in line:
         raise UserError(f"{where}: lacks 'label'")
     if "samples" in line and "entropy" not in line["data"]:
-        raise UserError(f"{where}: samples: of an exact language only; other text is not ours")
+        raise UserError(f"{where}: samples: for an exact language only; other text is not ours")
 
 
 def _worded(error: Mapping[str, Any]) -> str:
-    """Return a mistake as "metrics.test.kl: must be a valid number, not null"."""
+    """Return the text of a mistake: "metrics.test.kl: must be a valid number, not null"."""
     place = ".".join(map(str, error["loc"]))
     if error["type"] == "missing":
         return f"lacks '{place}'"

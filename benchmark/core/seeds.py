@@ -6,11 +6,11 @@ import torch
 
 
 def derive(*names: object) -> int:
-    """A 63-bit seed from any names, the same on every machine."""
+    """Return a 63-bit seed derived from any names, the same on every machine."""
     text = "\0".join(str(name) for name in names)
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big") >> 1
 
 
 def generator(*names: object, device: torch.device | str = "cpu") -> torch.Generator:
-    """A fresh generator seeded by `derive`."""
+    """Return a new generator with the seed that `derive` gives for the names."""
     return torch.Generator(device).manual_seed(derive(*names))

@@ -24,7 +24,7 @@ ROUNDING = 1e-3  # nats between a record's number and the mean of its sentences
 
 
 def path_of(results: Path, study: str) -> Path:
-    """Return the file of a study."""
+    """Return the path of a study's file."""
     return results / f"{study}.sentences.npz"
 
 
@@ -43,13 +43,14 @@ def read(path: Path) -> "Arrays":
         ) from None
     for name, array in arrays.items():
         if array.ndim != 1 or array.dtype != "float32":
-            raise UserError(f"{path}: {name}: {array.dtype} of shape {array.shape} is no float32 "
-                            "a sentence; restore the file, or remove it")  # fmt: skip
+            kind = f"{array.dtype} of shape {array.shape}"
+            raise UserError(f"{path}: {name}: must hold a float32 for each sentence, not {kind}; "
+                            "restore the file, or remove it")  # fmt: skip
     return arrays
 
 
 def unlike(record: Mapping[str, Any], arrays: "Mapping[str, NDArray[np.float32]]") -> str | None:
-    """Return which number its sentences contradict, "kl: 1.5 in the mean, 1.2 in the record"."""
+    """Return the first number of a record that is not the mean of its sentences, or None."""
     for name, array in arrays.items():
         value = record["metrics"]["test"].get(name)
         mean = float(array.mean(dtype="float64")) if array.size else None
@@ -59,7 +60,7 @@ def unlike(record: Mapping[str, Any], arrays: "Mapping[str, NDArray[np.float32]]
 
 
 def collect(path: Path, lines: Sequence[Mapping[str, Any]], runs: Path) -> list[str]:
-    """Gather the sentences of collected records; those gathered before stay.
+    """Write the sentences of collected records to one file; those written before stay.
 
     Absent folders are no error: the file is optional. Arrays without a record among the lines are
     dropped. Nothing is written if nothing changes.
@@ -82,9 +83,9 @@ def collect(path: Path, lines: Sequence[Mapping[str, Any]], runs: Path) -> list[
                 try:
                     arrays = {key: array for key, array in read(file).items() if key in METRICS}
                 except UserError:
-                    notes.append(f"{file}: damaged, left out")
+                    notes.append(f"{file}: is damaged and was left out")
         if problem := unlike(line, arrays):
-            notes.append(f"{file}: left out: {problem}")
+            notes.append(f"{file}: was left out: {problem}")
         else:
             gathered |= {f"{line['id']}/{name}": array for name, array in arrays.items()}
     if gathered.keys() != kept.keys() or any(gathered[key] is not kept[key] for key in kept):
@@ -93,6 +94,6 @@ def collect(path: Path, lines: Sequence[Mapping[str, Any]], runs: Path) -> list[
 
 
 def keep(path: Path, details: dict[str, Any]) -> None:
-    """Move what an evaluation says of each sentence from its details into a run's file."""
+    """Move the numbers of each sentence from an evaluation's details into a run's file."""
     taken = {name: details.pop(name) for name in METRICS}
     write_npz(path, {k: v.astype("float32") for k, v in taken.items() if v is not None})

@@ -1,4 +1,4 @@
-"""The sections of a run's settings, and how settings from people and files are read: strictly.
+"""The sections of a run's settings, and the strict reading of settings from users and files.
 
 A run's id covers what differs from these defaults, so a new field renames no run. Whoever changes a
 default or a meaning raises `PROTOCOL` of `benchmark.run.config`.
@@ -40,7 +40,7 @@ class ModelConfig:
 
 @dataclass(frozen=True, config=STRICT)
 class TrainConfig:
-    """How it is trained."""
+    """How the model is trained."""
 
     epochs: Positive = 40
     batch_size: Positive = 32  # sentences of exactly equal length
@@ -59,7 +59,7 @@ class TrainConfig:
 
 @dataclass(frozen=True, config=STRICT)
 class EvaluateConfig:
-    """How the chosen model is measured; has its own digest, so it renames no run."""
+    """How the chosen model is measured; its digest is separate, so it renames no run."""
 
     iw_samples: Positive = 500  # importance samples a sentence
     bleu: bool = True  # greedy reconstruction
@@ -71,13 +71,13 @@ _HOMES = {f.name: f"{name}.{f.name}" for name, cls in SECTIONS.items() for f in 
 
 
 class Mistakes:
-    """The mistakes of several checks, to report them together."""
+    """Collects the mistakes of several checks, to report them together."""
 
     def __init__(self) -> None:
         self.lines: list[str] = []
 
     def of(self, check: Callable[..., T], *arguments: Any) -> T | None:
-        """Return what ``check(*arguments)`` returns; None if it raises UserError, which is kept."""
+        """Return ``check(*arguments)``, or None if it raises UserError, whose lines are kept."""
         try:
             return check(*arguments)
         except UserError as error:
@@ -90,7 +90,7 @@ class Mistakes:
 
 
 def build(cls: type[T], table: object, where: str, *place: str) -> T:
-    """Return the dataclass ``cls`` with the values of a table, as TOML or JSON have them.
+    """Return an instance of the dataclass ``cls`` with the values of a TOML or JSON table.
 
     Raises:
         UserError: a line for each mistake: ``where`` it is, by file and keys (``place`` leads to
@@ -107,8 +107,8 @@ def build(cls: type[T], table: object, where: str, *place: str) -> T:
         raise UserError(f"{where}: {'.'.join(place)}: {reason}") from error
     except FrozenInstanceError as error:
         reason = (
-            f"{error}: settings do not change; a weight follows from the step alone, and what must "
-            "survive a step lives in run.memory"
+            f"{error}: settings cannot change; compute a weight from the step alone, and keep "
+            "other state in run.memory"
         )
         raise UserError(f"{where}: {'.'.join(place)}: {reason}") from error
     except (ValueError, TypeError) as error:  # raised by the class's __post_init__

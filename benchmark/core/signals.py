@@ -1,4 +1,4 @@
-"""Signals that ask to stop: noted, so that the work ends where it can be resumed."""
+"""Note signals that ask to stop, so that work ends where it can be resumed."""
 
 import signal
 from collections.abc import Iterator
@@ -11,7 +11,7 @@ CTRL_C = 130  # exit status of a process that Ctrl-C ended before it could note 
 
 @contextmanager
 def noted(asked: list[int]) -> Iterator[None]:
-    """Append the signals that arrive during the block to ``asked``, and do nothing else."""
+    """Append the signals that arrive during the block to ``asked``; do nothing else with them."""
     # Under nohup a hangup is ignored already, and must stay so.
     ignored = {signal.SIGHUP} if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN else set()
     before = {

@@ -52,17 +52,18 @@ def prepare(spec: str, root: Path, source: Path | None = None, progress: bool = 
     if content != expected:
         raise UserError(
             f"{spec}: generated content has sha256 {content}, expected {expected}; "
-            "the generator or NumPy's bit streams changed: report this with `pcbench doctor`"
+            "the generator or NumPy's bit streams have changed: report this with what "
+            "`pcbench doctor` prints"
         )
     prepared.save(target, replace(made, meta={**meta, **made.meta, "content": content}))
     return target
 
 
 def load(spec: str, root: Path) -> Corpus:
-    """Read a prepared data set with NumPy alone; an exact language prepares itself when missing.
+    """Return a prepared data set; an exact language that is missing is generated first.
 
     Raises:
-        UserError: data that must be prepared first, with the command, or an altered file.
+        UserError: the data is not prepared (the message has the command), or a file was altered.
     """
     dataset = find(spec)
     if isinstance(dataset.kind, ExactSettings) and not dataset.meta(root):
@@ -84,7 +85,7 @@ def load(spec: str, root: Path) -> Corpus:
 
 
 def describe(spec: str, root: Path) -> dict[str, Any]:
-    """Return plain numbers for ``pcbench data show``; keys are stable.
+    """Return the numbers that ``pcbench data show`` prints; keys are stable.
 
     ``words_min`` and the like are without ``</s>``. ``unknown_rate`` is the part of a text's words
     that is the unknown word, its own ones included; ``substituted`` is how many of these stand for
@@ -130,7 +131,7 @@ def describe(spec: str, root: Path) -> dict[str, Any]:
 
 
 def doubts(spec: str, root: Path) -> list[str]:
-    """Return what to know of a prepared text before training: splits that hold equal sentences."""
+    """Return warnings about a prepared text whose splits share sentences."""
     dataset = find(spec)
     meta = dataset.meta(root)
     files = meta.get("files", {})
@@ -139,12 +140,12 @@ def doubts(spec: str, root: Path) -> list[str]:
         for one, other in combinations(files, 2)
         if files[one] == files[other]
     ]
-    # Equal short sentences are common in text, so that words are counted: those have few.
+    # Short sentences often recur in a text, so words are counted: short sentences have few.
     for name, words in meta.get("in_train_words", {}).items():
         part = words / meta["words"][name]
         if part > REPEATED:
             messages.append(
                 f"{dataset.name}: {meta['in_train'][name]:,} sentences of {name}, {part:.0%} of "
-                "its words, stand in train too: its numbers reward what was learnt by heart"
+                f"its words, are also in train: numbers on {name} reward memorised sentences"
             )
     return messages

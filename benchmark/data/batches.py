@@ -1,4 +1,4 @@
-"""Which batch stands at which step: a pure function of (data, seed, epoch, position)."""
+"""The batch at each step: a pure function of (data, seed, epoch, position)."""
 
 from dataclasses import dataclass
 from functools import lru_cache

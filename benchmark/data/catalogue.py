@@ -1,4 +1,4 @@
-"""What data sets there are, and what a name such as ``exact:mix=0.2`` or ``text:DIR`` means."""
+"""The data sets, and what a name such as ``exact:mix=0.2`` or ``text:DIR`` means."""
 
 import os
 import re
@@ -71,26 +71,26 @@ class DataSet:
         return ExactLanguage(self.kind) if isinstance(self.kind, ExactSettings) else None
 
     def at(self, path: str | Path) -> str:
-        """Return the name of a folder's text with ``path`` as its folder."""
+        """Return the name of the text with ``path`` as its folder."""
         return ",".join([f"text:{path}", *self.coding.changed])
 
     def command(self, root: Path) -> str:
-        """Return the command that prepares it in ``root``."""
+        """Return the command that prepares the data set in ``root``."""
         name = shlex.quote(self.at(self.kind)) if isinstance(self.kind, Path) else self.name
         where = "" if root == default_root() else f" --data-dir {shlex.quote(str(root))}"
         return f"pcbench data prepare {name}{where}"
 
     def meta(self, root: Path) -> dict[str, Any]:
-        """Read the JSON of its prepared form; empty if nothing current is there."""
+        """Return the JSON of the prepared data; empty if nothing current is prepared."""
         return prepared.read_meta(root / self.slug, self.identity, self.command(root)) or {}
 
     def make(self, root: Path, source: Path | None, progress: bool) -> Prepared:
-        """Download, read or generate it; arguments as for `prepare`."""
+        """Return the data, downloaded, read or generated; for the arguments see `prepare`."""
         if isinstance(self.kind, PublicCorpus):
             text = public.read(self.kind, root, source, progress, self.command(root))
             return coding.code(text, self.coding, self.name)
         if source is not None:
-            raise UserError(f"{self.name}: is no public corpus, which has files; leave out --from")
+            raise UserError(f"{self.name}: --from is for public corpora only; leave it out")
         if isinstance(self.kind, Path):
             return coding.code(folder.read(self.kind), self.coding, self.name)
         language, sizes = ExactLanguage(self.kind), self.kind
@@ -136,7 +136,7 @@ def find(spec: str) -> DataSet:
         kind, how = public.CORPORA[name], settings.read(PLAIN, spec, items)
         if how.vocabulary == "word" and how.size:
             raise UserError(
-                f"{spec}: its words are those of the papers; size goes with "
+                f"{spec}: its words are those that the papers use; give a size only with "
                 "vocabulary=sentencepiece"
             )
         changed = how.changed

@@ -35,7 +35,7 @@ class Coding:
         return overrides(self, PLAIN)
 
     def identity(self, text: str) -> str:
-        """Return the sha256 of a text under this coding; ``text`` is the text's own."""
+        """Return the sha256 of a text in this coding; ``text`` is the digest of the text alone."""
         if not self.changed:
             return text
         content = {"text": text, "coding": self.changed, "version": VERSION}
@@ -57,7 +57,7 @@ class Text:
 
 
 def code(text: Text, coding: Coding, name: str) -> Prepared:
-    """Turn text into token ids, and note what the vocabulary loses of it.
+    """Return a text as token ids, with counts of what the vocabulary loses.
 
     Raises:
         UserError: the text supports no vocabulary of this size; ``name`` is the data set's.
@@ -112,7 +112,7 @@ def _words(lines: Iterable[str]) -> int:
 
 
 def _lost(line: str, back: str) -> int:
-    """Count the words of a sentence that differ in what its ids bring back."""
+    """Return how many words of a sentence its ids do not bring back."""
     if back == line:
         return 0
     # At least 1: two texts may differ in their blanks alone.

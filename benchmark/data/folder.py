@@ -17,28 +17,28 @@ _MARK = b"\xef\xbb\xbf"  # U+FEFF
 # What Python would take for a part of a word, or for a blank, and how to mend the file. To read it
 # otherwise would make other sentences of files whose runs have their ids.
 _FOREIGN = {
-    b"\0": "a NUL byte, as UTF-16 without its mark does; convert it: iconv -f UTF-16LE -t UTF-8",
-    b"\r": r"a carriage return within the line; end lines by a line feed: tr '\r' '\n'",
-    _MARK: r"a byte order mark, U+FEFF, which is no letter; remove it: sed 's/\xEF\xBB\xBF//g'",
+    b"\0": "a NUL byte, as in UTF-16 without its mark; convert it: iconv -f UTF-16LE -t UTF-8",
+    b"\r": r"a carriage return within the line; end lines with a line feed: tr '\r' '\n'",
+    _MARK: r"a byte order mark, U+FEFF, which is not text; remove it: sed 's/\xEF\xBB\xBF//g'",
 }
 
 
 def parse(spec: str) -> tuple[Path, list[str]]:
-    """Split ``text:DIR,key=value,...`` into the folder, as written, and the settings.
+    """Return the folder, as written, and the settings of a name ``text:DIR,key=value,...``.
 
     Raises:
-        UserError: no folder, or one whose path cannot be written so.
+        UserError: there is no folder, or its path holds ``,`` or ``=``.
     """
     name, *items = spec.partition(":")[2].split(",")
     path = Path(name.strip()).expanduser()
     if not name.strip():
-        raise UserError(f"{spec}: name a folder: text:DIR, or text:DIR,size=5000")
+        raise UserError(f"{spec}: the folder is missing; write text:DIR, or text:DIR,size=5000")
     rest = [item.strip() for item in items if "=" not in item]
     if rest or any(sign in os.path.abspath(path) for sign in ",="):
-        problem = f"{rest[0]!r} is no setting; write key=value; " if rest else ""
+        problem = f"{rest[0]!r} is not a setting; write key=value; " if rest else ""
         raise UserError(
             f"{spec}: {problem}a folder's path must hold neither ',' nor '=', which separate "
-            "settings: rename or link it"
+            "settings; rename the folder, or link to it"
         )
     return path, items
 
@@ -55,11 +55,11 @@ def identity(folder: Path) -> str:
 
 
 def read(folder: Path) -> Text:
-    """Read the sentences: lines with a word, whose words are what blanks separate.
+    """Return the sentences: the lines that hold a word. Blanks separate words.
 
     Raises:
-        UserError: naming file and line: no UTF-8, a sign that no text has, a line too long, a
-            reserved word; or a file without a sentence.
+        UserError: a line is not UTF-8, is too long, or holds a character that no text has or a
+            reserved word (the message names file and line); or a file has no sentence.
     """
     paths = _files(folder)
     lines = {split: _sentences(path) for split, path in paths.items()}
@@ -87,26 +87,26 @@ def _digest(path: Path) -> str:
 
 @lru_cache
 def _digest_of(path: str, size: int, changed: int) -> str:
-    """Return a file's digest, computed anew once its size or time of change differs."""
+    """Return a file's digest, computed again only if its size or time of change differs."""
     return sha256_file(Path(path))
 
 
 def _sentences(path: Path) -> list[str]:
     content = path.read_bytes()
     if sha256_bytes(content) != _digest(path):
-        raise UserError(f"{path}: changed meanwhile; leave it alone and try again")
+        raise UserError(f"{path}: changed while it was read; try again once it no longer changes")
     if content.startswith((b"\xff\xfe", b"\xfe\xff")):
         raise UserError(f"{path}: is UTF-16; convert the file: iconv -f UTF-16 -t UTF-8")
     lines = content.removeprefix(_MARK).split(b"\n")
     checked = (_sentence(f"{path}:{number}", line) for number, line in enumerate(lines, start=1))
     sentences = [line for line in checked if line]
     if not sentences:
-        raise UserError(f"{path}: holds no sentence; write one on each line")
+        raise UserError(f"{path}: holds no sentence; write one sentence on each line")
     return sentences
 
 
 def _sentence(where: str, line: bytes) -> str:
-    """Return a line's words, single blanks between them."""
+    """Return a line's words, separated by single blanks."""
     for sign, problem in _FOREIGN.items():
         if sign in line.rstrip(b"\r"):
             raise UserError(f"{where}: holds {problem}")
@@ -120,7 +120,7 @@ def _sentence(where: str, line: bytes) -> str:
     text = " ".join(words)
     if len(words) > MAX_WORDS or len(text) > MAX_CHARACTERS:
         raise UserError(
-            f"{where}: holds {len(words):,} words, {len(text):,} characters; at most "
+            f"{where}: the line has {len(words):,} words and {len(text):,} characters; at most "
             f"{MAX_WORDS:,} and {MAX_CHARACTERS:,} are read: put each sentence on its own line"
         )
     for special in SPECIALS:

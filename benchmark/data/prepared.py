@@ -1,4 +1,4 @@
-"""Sentences as flat arrays, and their prepared form: one file of arrays and one of JSON.
+"""Sentences as flat arrays, and their prepared form: one file of arrays, one of JSON.
 
 ``meta.json`` names the array file, whose own name holds the beginning of its sha256: processes that
 prepare the same data at the same time never pair one's arrays with another's digest.
@@ -112,7 +112,7 @@ def save(folder: Path, prepared: Prepared) -> None:
 
 
 def read_meta(folder: Path, identity: str, hint: str) -> dict[str, Any] | None:
-    """Read the JSON of a prepared folder; None when nothing current is prepared there.
+    """Return the JSON of a prepared folder; None when nothing current is prepared there.
 
     Args:
         folder: ``root/<slug>``.
@@ -134,7 +134,7 @@ def read_meta(folder: Path, identity: str, hint: str) -> dict[str, Any] | None:
 
 
 def load(folder: Path, identity: str, hint: str) -> Prepared | None:
-    """Read and verify a prepared corpus; arguments and None as for `read_meta`."""
+    """Return a verified corpus; for the arguments and None see `read_meta`."""
     meta = read_meta(folder, identity, hint)
     if meta is None:
         return None

@@ -92,7 +92,7 @@ CORPORA = {corpus.name: corpus for corpus in (PTB, YAHOO, YAHOO_SMALL)}
 def read(
     corpus: PublicCorpus, root: Path, source: Path | None, progress: bool, command: str
 ) -> Text:
-    """Find or download the files, verify them, and read their sentences.
+    """Return the sentences of a corpus from verified files, downloaded if no folder is given.
 
     A line is a sentence, its words are what blanks separate (``<unk>`` and ``_UNK`` are words like
     any other), and lines without a word are no sentences.
@@ -107,7 +107,7 @@ def read(
     Raises:
         UserError: a file is missing or not the right one, or the network fails.
     """
-    hint = f"{', '.join(corpus.files.values())}: {command} --from DIR"
+    hint = f"{', '.join(corpus.files.values())}; then run: {command} --from DIR"
     root.mkdir(parents=True, exist_ok=True)
     # Not in the system's temporary folder, which may be small, nor in the user's home.
     with tempfile.TemporaryDirectory(dir=root, prefix=f".{corpus.name}.") as scratch:
@@ -150,16 +150,16 @@ def _download(corpus: PublicCorpus, folder: Path, progress: bool, hint: str) -> 
             reason = (str(error) or type(error).__name__).splitlines()[0]
             raise UserError(
                 f"{corpus.url}{name}: cannot be downloaded ({reason}); check the network, or "
-                f"fetch elsewhere {hint}"
+                f"download on another machine {hint}"
             ) from error
         (folder / name).write_bytes(response.content)
 
 
 def _verify(corpus: PublicCorpus, part: str, folder: Path, hint: str) -> str:
-    """Return the sha256 of a file; refuse one that is missing or not the one known."""
+    """Return the sha256 of a file; refuse a file that is missing or has another digest."""
     path = folder / corpus.files[part]
     if not path.is_file():
-        raise UserError(f"{folder}: there is no {path.name}; name the folder that holds {hint}")
+        raise UserError(f"{folder}: there is no {path.name}; choose the folder that holds {hint}")
     content = path.read_bytes()
     for known in corpus.digests[part].split():
         kind, _, expected = known.partition(":")

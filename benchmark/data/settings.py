@@ -30,9 +30,9 @@ def read(default: T, spec: str, items: Iterable[str]) -> T:
     for item in items:
         key, equals, value = (part.strip() for part in item.partition("="))
         if not equals:
-            raise UserError(f"{spec}: {key!r} is no setting; write key=value")
+            raise UserError(f"{spec}: {key!r} is not a setting; write key=value")
         if key in values:
-            raise UserError(f"{spec}: {key}: set twice; keep one")
+            raise UserError(f"{spec}: {key}: is set twice; keep one")
         values[key] = value
         if value in ("true", "false"):
             values[key] = value == "true"

@@ -1,4 +1,4 @@
-"""Between text and token ids: vocabularies of words, and of pieces of words by sentencepiece.
+"""Vocabularies between text and token ids: words, or pieces of words by sentencepiece.
 
 Source of the pieces: Kudo, Subword Regularization, 2018, arXiv 1804.10959 (the unigram model); Kudo
 & Richardson, SentencePiece, 2018, arXiv 1808.06226. Training and encoding need the library;
@@ -85,7 +85,7 @@ class WordVocabulary(Vocabulary):
             if number is None:
                 raise UserError(
                     f"word {word!r} is not in the vocabulary, which has no {self.unknown}; "
-                    f"use its {len(self._ids)} words"
+                    f"use only its {len(self._ids)} words"
                 )
             ids.append(number)
         return ids
@@ -95,7 +95,7 @@ class WordVocabulary(Vocabulary):
 
     @staticmethod
     def train(lines: Iterable[str], unknown: str = "<unk>", size: int = 0) -> "WordVocabulary":
-        """Collect the words of training sentences: most frequent first, ties by first appearance.
+        """Return the words of training sentences: most frequent first, ties by first appearance.
 
         Args:
             lines: sentences.
@@ -107,8 +107,8 @@ class WordVocabulary(Vocabulary):
         words += [unknown] if unknown not in counts else []
         if size > len(words):
             raise UserError(
-                f"the training text supports a vocabulary of {len(words)} words, {unknown} among "
-                f"them; use size={len(words)} or less"
+                f"the training text has {len(words)} different words, with {unknown}; "
+                f"use size={len(words)} or less"
             )
         if size and unknown not in words[:size]:
             words = [*words[: size - 1], unknown]
@@ -149,7 +149,7 @@ class PieceVocabulary(Vocabulary):
 
     @staticmethod
     def train(lines: Iterable[str], size: int, whole: str | None) -> "PieceVocabulary":
-        """Train the unigram model of sentences, the same for the same text and library.
+        """Return the unigram model of sentences, the same for the same text and library.
 
         Args:
             lines: sentences.
@@ -189,14 +189,14 @@ class PieceVocabulary(Vocabulary):
 
 
 def _refusal(message: str) -> str:
-    """Return sentencepiece's reason in our words and counts."""
+    """Return the user's version of sentencepiece's error: what size would do."""
     if most := re.search(r"too high .*<= (\d+)", message):
         number = int(most[1]) - 1
         return f"the training text supports at most {number} pieces; use size={number} or less"
     if least := re.search(r"smaller than required_chars\. \d+ vs (\d+)", message):
         number = int(least[1]) - 1
-        return f"its characters and the 256 bytes are {number} pieces; use size={number} or more"
-    return f"sentencepiece cannot be trained on this text ({message.strip()}); mend the text"
+        return f"its characters and the 256 bytes make {number} pieces; use size={number} or more"
+    return f"sentencepiece cannot be trained on this text ({message.strip()}); correct the text"
 
 
 def _library() -> Any:

@@ -1,4 +1,4 @@
-"""How much of a sentence comes back: BLEU of greedy reconstructions."""
+"""BLEU of greedy reconstructions: how much of each sentence is recovered."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -7,7 +7,7 @@ from benchmark.core.errors import library
 
 
 def scorer() -> Any:
-    """Import sacrebleu, which only an evaluation with BLEU needs.
+    """Return the module sacrebleu, which only an evaluation with BLEU needs.
 
     Raises:
         UserError: it cannot be imported.
@@ -21,6 +21,6 @@ def reconstruction_bleu(hypotheses: Sequence[str], references: Sequence[str]) ->
     The tokens are taken as they are: split at blanks, case kept. Source: Post 2018, "A Call for
     Clarity in Reporting BLEU Scores", arXiv 1804.08771 (sacrebleu, ``tokenize="none"``).
     """
-    # Without force, sacrebleu warns that the text is tokenised. It is, on purpose.
+    # Without force, sacrebleu warns that the text is tokenised, as it is meant to be.
     score = scorer().corpus_bleu(list(hypotheses), [list(references)], tokenize="none", force=True)
     return float(score.score)

@@ -1,4 +1,4 @@
-"""Mutual information between sentence and latent variable under the encoder, I_q(x; z).
+"""Mutual information of sentence and latent variable under the encoder, I_q(x; z).
 
 It needs gap_nm = log q(z_n|x_m) - log q(z_n|x_n), for diagonal Gaussians, without ever holding an
 (N, N, Z) array. Every log density is taken relative to one reference posterior r (the median of
@@ -8,9 +8,9 @@ each parameter, so an element of the data). With y = z - mu_r and d_m = mu_m - m
         -1/2 sum_d [ y^2 (1/var_m - 1/var_r) - 2 y d_m / var_m + d_m^2 / var_m + ln(var_m / var_r) ]
 
 is a matrix product. Where all posteriors are identical each coefficient is exactly 0, and so is
-each gap, in whatever order a matrix product adds. Where posteriors are narrow or far apart the
-terms are large and cancel; there a bound of the round-off says so, and the pairs close enough to
-matter are computed again, directly.
+each gap, in whatever order a matrix product adds. Where posteriors are narrow or far apart, the
+terms are large and cancel. A bound on the round-off detects this, and the pairs that are close
+enough to matter are computed again, directly.
 """
 
 import math
@@ -35,18 +35,19 @@ class MutualInformation:
     """An estimate of I_q(x; z), or of I_q(x; z | g), nats per sentence."""
 
     mi: float  # at most ``cap``
-    cap: float  # ln N, what N sentences can show at most; `mi_given` averages it over groups
+    cap: float  # ln N, the most that N sentences can show; `mi_given` averages it over groups
     saturated: bool  # less than 3 nats below ``cap``: print it as a lower bound
-    error: float  # its standard error over sentences, nan for a single one
+    error: float  # standard error of ``mi`` over sentences, nan for one sentence
 
 
 def coupled_mi(mu: Tensor, logvar: Tensor, z: Tensor, chunk: int = 1024) -> MutualInformation:
-    """Estimate I = mean_n [ log q(z_n|x_n) - log (1/N) sum_m q(z_n|x_m) ], both with the same z_n.
+    """Return the estimate I = mean_n [ log q(z_n|x_n) - log (1/N) sum_m q(z_n|x_m) ], nats.
 
-    Exactly 0.0 where all posteriors are identical, never above ln N, and with a small fraction of
-    the variance of the usual estimate (analytic entropy, sampled log q(z)), which goes negative
-    under collapse and above ln N. In expectation a lower bound of the population's information,
-    close to it up to about ln N - 3. A single estimate may lie a little below 0.
+    Both terms take the same z_n. The estimate is exactly 0.0 where all posteriors are identical and
+    never above ln N. Its variance is a small fraction of that of the usual estimate (analytic
+    entropy, sampled log q(z)), which goes below 0 under collapse and above ln N. In expectation it
+    is a lower bound of the population's information, close to it up to about ln N - 3. A single
+    estimate may lie a little below 0.
 
     Source: He et al. 2019, "Lagging Inference Networks and Posterior Collapse in Variational
     Autoencoders", arXiv 1901.05534 (the quantity); Poole et al. 2019, "On Variational Bounds of
@@ -58,7 +59,7 @@ def coupled_mi(mu: Tensor, logvar: Tensor, z: Tensor, chunk: int = 1024) -> Mutu
         z: (N, Z) one sample of each posterior. Draw it in float64 where posteriors are narrow:
             float32 near 30 resolves 2e-6 only.
         chunk: rows and columns of the N x N matrix held at a time; the memory is O(chunk^2 +
-            N Z). The value depends on it by round-off only, and not at all under collapse.
+            N Z). It changes the value by round-off only, and not at all under collapse.
     """
     cap = math.log(mu.shape[0])
     return _information(_densities(mu, logvar, z, chunk), cap)
@@ -67,17 +68,17 @@ def coupled_mi(mu: Tensor, logvar: Tensor, z: Tensor, chunk: int = 1024) -> Mutu
 def mi_given(
     mu: Tensor, logvar: Tensor, z: Tensor, groups: NDArray[np.integer], chunk: int = 1024
 ) -> MutualInformation:
-    """Estimate I_q(x; z | g), nats per sentence, for a group g that each sentence is in.
+    """Return an estimate of I_q(x; z | g), nats per sentence, for the group g of each sentence.
 
-    ``coupled_mi`` with another marginal: q(z|g), the mean of q(z|x_m) over the sentences of the
-    same group. With the same draws the chain rule I(x; z) = I(g; z) + I(x; z | g) holds exactly on
-    the split, so that ``coupled_mi`` minus this is what z holds of the group: 0 or more in
-    expectation over the draws. Of the population it says too much, since a group has fewer
-    sentences than the split, so that this estimate falls further short: by about 0.1 nats at 1.4
-    nats, for lengths of 1,000 sentences of the preset exact_small.
+    This is ``coupled_mi`` with another marginal: q(z|g), the mean of q(z|x_m) over the sentences of
+    the same group. With the same draws the chain rule I(x; z) = I(g; z) + I(x; z | g) holds exactly
+    on the split. So ``coupled_mi`` minus this estimate is the information of z on the group, 0 or
+    more in expectation over the draws. As an estimate for the population that difference is too
+    high, since a group has fewer sentences than the split and this estimate is further below the
+    truth: by about 0.1 nats at 1.4 nats, for lengths of 1,000 sentences of the preset exact_small.
 
     The cap is the mean of ln n_g over sentences. A sentence alone in its group has q(z|g) =
-    q(z|x): it gives 0, and counts 0 in the cap.
+    q(z|x): it adds 0 to the estimate and 0 to the cap.
 
     Args:
         mu, logvar, z, chunk: as for ``coupled_mi``.
@@ -92,14 +93,14 @@ def mi_given(
 
 
 def batch_mi(mu: Tensor, logvar: Tensor, z: Tensor, batches: Sequence[NDArray[np.int64]]) -> float:
-    """Average the information within batches, nats per sentence: to compare with He et al. only.
+    """Return the mean information within batches, nats per sentence, for comparison only.
 
     He et al. 2019 (arXiv 1901.05534) estimate I_q(x; z) inside each test batch of at most 32
-    sentences and average with the batch sizes as weights. So it cannot exceed the mean of
-    ln(batch size) (3.34 nats on the PTB test set) and is no estimate of the information over the
-    split: never put it in one column with ``coupled_mi``. One difference is kept on purpose: they
-    take the analytic entropy and a sample in log q(z) only, here each batch uses the coupled
-    estimate. The expectation is the same, the noise is less, and collapse gives exactly 0.
+    sentences and average with the batch sizes as weights. So the mean cannot exceed that of
+    ln(batch size) (3.34 nats on the PTB test set) and does not estimate the information over the
+    split: never put it in one column with ``coupled_mi``. One difference is intended: they take the
+    analytic entropy and use a sample in log q(z) only; here each batch uses the coupled estimate.
+    The expectation is the same, the noise is smaller, and collapse gives exactly 0.
 
     Args:
         mu, logvar, z: (N, Z), as for ``coupled_mi``.
@@ -116,8 +117,9 @@ def batch_mi(mu: Tensor, logvar: Tensor, z: Tensor, batches: Sequence[NDArray[np
 def marginal_kl(kl: float, information: MutualInformation) -> float | None:
     """Return KL(q(z) || p(z)) = KL - I_q(x; z): prior mass that no sentence uses ("holes"), nats.
 
-    An upper bound in expectation, since the estimated information is a lower bound of the
-    population's. None where the information is saturated: the difference then says nothing.
+    In expectation this is an upper bound, since the estimated information is a lower bound of the
+    population's. It is None where the information is saturated, as the difference then says
+    nothing.
 
     Source: Hoffman & Johnson 2016, "ELBO surgery: yet another way to carve up the variational
     evidence lower bound" (NIPS workshop).
@@ -130,7 +132,7 @@ def marginal_kl(kl: float, information: MutualInformation) -> float | None:
 
 
 def _information(terms: Tensor, cap: float) -> MutualInformation:
-    """Return the estimate that averages (N,) terms of sentences."""
+    """Return the estimate that is the mean of (N,) terms, one for each sentence."""
     mean, error = mean_and_error(terms)
     mi = min(mean, cap)  # the bound holds for each term; this trims round-off
     return MutualInformation(mi=mi, cap=cap, saturated=mi > cap - SATURATION, error=error)
@@ -194,7 +196,7 @@ class _Gaps:
         return gap
 
     def _recompute(self, gap: Tensor, rows: slice, columns: slice) -> None:
-        """Compute again, directly, the pairs that cancel and are near enough to count."""
+        """Compute directly, in place, the pairs that cancel and are near enough to count."""
         y, row_error = self.offset[rows].abs(), self.own_error[rows]
         quadratic, slope = self.quadratic[columns].abs(), self.slope[columns].abs()
         constant = self.constant_size[columns]
@@ -220,7 +222,7 @@ class _Gaps:
 def _median(parameter: Tensor) -> Tensor:
     """Return the (Z,) lower median of each column.
 
-    Sorted, since ``torch.median`` along a dimension returns unset memory for an expanded tensor
-    (torch 2.13), and on CUDA refuses to run where deterministic algorithms are demanded.
+    It sorts, since ``torch.median`` along a dimension returns unset memory for an expanded tensor
+    (torch 2.13), and refuses to run on CUDA where deterministic algorithms are required.
     """
     return parameter.contiguous().sort(0).values[(parameter.shape[0] - 1) // 2]

@@ -1,4 +1,4 @@
-"""How the latent variable is used: KL by dimension, active units, and what another z costs."""
+"""How the latent variable is used: KL by dimension, active units, and the cost of another z."""
 
 import random
 from collections.abc import Sequence
@@ -15,7 +15,7 @@ ALONE = -1
 
 
 def kl_spectrum(kl: Tensor) -> Tensor:
-    """Return the mean KL(q(z_d|x) || p(z_d)) of each latent dimension; they sum to the split's KL.
+    """Return the mean KL(q(z_d|x) || p(z_d)) of each latent dimension; their sum is the KL.
 
     Args:
         kl: (N, Z) analytic KL of each sentence and dimension, nats.
@@ -27,7 +27,9 @@ def kl_spectrum(kl: Tensor) -> Tensor:
 
 
 def posterior_mean_variance(mu: Tensor) -> Tensor:
-    """Return the variance over the split of each dimension of the posterior mean, Var_x(E[z_d|x]).
+    """Return the variance of each dimension of the posterior mean over the split.
+
+    That is Var_x(E[z_d|x]).
 
     Args:
         mu: (N, Z) posterior means.
@@ -39,11 +41,11 @@ def posterior_mean_variance(mu: Tensor) -> Tensor:
 
 
 def active_units(mu: Tensor, threshold: float = ACTIVE) -> int:
-    """Count the latent dimensions whose posterior-mean variance is above ``threshold``.
+    """Return how many latent dimensions have a posterior-mean variance above ``threshold``.
 
     Source: Burda et al. 2016, "Importance Weighted Autoencoders", arXiv 1509.00519 (0.01). The
-    count leaps at the threshold: 32 dimensions of variance 0.011 count 32 and hold 0.18 nats, so
-    keep the spectrum (``posterior_mean_variance``) beside it.
+    count jumps at the threshold: 32 dimensions of variance 0.011 count as 32 and hold 0.18 nats, so
+    report the spectrum (``posterior_mean_variance``) beside it.
 
     Args:
         mu: (N, Z) posterior means.
@@ -53,20 +55,20 @@ def active_units(mu: Tensor, threshold: float = ACTIVE) -> int:
 
 
 def stranger_within_length(lengths: Sequence[int] | NDArray[np.integer]) -> NDArray[np.int64]:
-    """Give each sentence a random other one of equal length, its stranger.
+    """Return for each sentence a random other sentence of equal length, its stranger.
 
     Within a length the strangers form one random cycle (Sattolo 1986, "An algorithm to generate a
     random cyclic permutation"), so no sentence is its own stranger. The draw depends on the lengths
-    alone: every method and every run is measured with the same strangers. Neighbours in a file will
-    not do: text in document order puts sentences of one article side by side, and z of the same
-    topic costs less than z of another.
+    alone: every method and every run is measured with the same strangers. Neighbours in a file are
+    no substitute: in document order, sentences of one article stand side by side, and the z of a
+    sentence on the same topic costs less than that of any other.
 
     Args:
         lengths: (N,) length of each sentence.
 
     Returns:
-        (N,) int64 index of the stranger, -1 where no other sentence has that length. Apart from
-        those it is a permutation without fixed points.
+        (N,) int64 index of the stranger, -1 where no other sentence has that length. The other
+        entries are a permutation without fixed points.
     """
     length = np.asarray(lengths)
     stranger = np.full(len(length), ALONE, dtype=np.int64)
@@ -74,21 +76,21 @@ def stranger_within_length(lengths: Sequence[int] | NDArray[np.integer]) -> NDAr
         bucket = np.flatnonzero(length == value)
         if len(bucket) == 1:
             continue
-        # The one generator whose numbers Python promises to keep equal between versions.
+        # Python promises to keep the numbers of this generator alone equal between versions.
         draw = random.Random(int(value)).random
         order = list(range(len(bucket)))
         for i in range(len(bucket) - 1, 0, -1):
-            j = int(draw() * i)  # below i, never i itself: that makes the permutation one cycle
+            j = int(draw() * i)  # below i, never i itself, which makes the permutation one cycle
             order[i], order[j] = order[j], order[i]
         stranger[bucket] = bucket[order]
     return stranger
 
 
 def z_use(own: Tensor, swapped: Tensor, stranger: NDArray[np.int64]) -> tuple[float, float, int]:
-    """Return the mean of NLL(x | z of the stranger) - NLL(x | own z), nats per sentence.
+    """Return the mean of NLL(x | the stranger's z) - NLL(x | own z), nats per sentence.
 
-    KL, information and active units look at the encoder only; this is 0, exactly, for a decoder
-    that ignores z. The stranger has equal length, so that z is not credited with the length.
+    KL, information and active units describe the encoder only; this is exactly 0 for a decoder that
+    ignores z. The stranger has equal length, so that z earns nothing by the length alone.
 
     Args:
         own: (N,) NLL with a sample of the sentence's own posterior, nats.
@@ -97,7 +99,7 @@ def z_use(own: Tensor, swapped: Tensor, stranger: NDArray[np.int64]) -> tuple[fl
 
     Returns:
         The mean (nan if no sentence has a stranger), its standard error over sentences (nan for
-        fewer than two) and the number of sentences; those alone in their length are left out.
+        fewer than two) and the number of sentences; those without a stranger are left out.
     """
     paired = torch.from_numpy(np.flatnonzero(stranger != ALONE)).to(own.device)
     # Subtract in float64: the difference of two equal losses is exactly 0.

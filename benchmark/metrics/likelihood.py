@@ -21,10 +21,10 @@ class ImportanceNLL:
 
     Attributes:
         curve: size -> (N,) estimate with that many samples, in rising order of size; the last
-            one uses all S samples at once and is the number to report.
+            estimate uses all S samples at once and is the one to report.
         ess: (N,) effective sample size of all S weights, between 1 and S.
-        upper_bound: the mean still falls by more than 0.1 nats from the second largest size to
-            the largest (or there is one size only): print the value as an upper bound.
+        upper_bound: True if the mean still falls by more than 0.1 nats from the second largest
+            size to the largest, or if there is one size only; print the value as a bound then.
     """
 
     curve: dict[int, Tensor]
@@ -33,11 +33,13 @@ class ImportanceNLL:
 
 
 def importance_nll(log_weights: Tensor, sizes: Sequence[int] = SIZES) -> ImportanceNLL:
-    """Estimate -log (1/K) sum_k w_k for several K from the same S draws, w = p(x|z) p(z) / q(z|x).
+    """Return estimates of -log (1/K) sum_k w_k for several K from the same S draws.
+
+    The weights are w = p(x|z) p(z) / q(z|x).
 
     For each size K the S draws are cut into S / K consecutive blocks; the value is the mean over
-    blocks of -log mean(w in the block). Blocks of one size are unions of blocks of the next
-    smaller. By Jensen's inequality (the log of a mean is at least the mean of the logs) the curve
+    blocks of -log mean(w in the block). Each block is a union of blocks of the next smaller
+    size. By Jensen's inequality (the log of a mean is at least the mean of the logs) the curve
     therefore falls with K for every sentence, up to round-off; nothing is clamped.
 
     Source: Burda et al. 2016, "Importance Weighted Autoencoders", arXiv 1509.00519. The effective
@@ -45,8 +47,8 @@ def importance_nll(log_weights: Tensor, sizes: Sequence[int] = SIZES) -> Importa
 
     Args:
         log_weights: (N, S) log p(x, z_s) - log q(z_s|x), nats.
-        sizes: wanted sizes, from 1. S is always one; those that do not nest (divide S and the next
-            larger size kept) are left out, so that any S works.
+        sizes: the sizes K, from 1. S is always added. Sizes that do not nest (divide S and the
+            next larger size kept) are left out, so that any S works.
     """
     weights = log_weights.detach().to(torch.float64)
     n, draws = weights.shape
@@ -65,10 +67,10 @@ def importance_nll(log_weights: Tensor, sizes: Sequence[int] = SIZES) -> Importa
 
 
 def excess(nll: Tensor, log_prob: Tensor | NDArray[Any]) -> tuple[float, float]:
-    """Return the mean of (model NLL + true log p(x)) over the same sentences, and its error.
+    """Return the mean of (model NLL + true log p(x)) over sentences, and its standard error.
 
-    An unbiased, paired estimate of KL(p || model), nats per sentence. The entropy itself is not
-    subtracted, since a sentence's log p varies by tens of nats.
+    The mean is an unbiased, paired estimate of KL(p || model), nats per sentence. Subtracting the
+    entropy instead would add noise, since a sentence's log p varies by tens of nats.
 
     Args:
         nll: (N,) the model's (importance-weighted) NLL, nats.
@@ -82,14 +84,14 @@ def excess(nll: Tensor, log_prob: Tensor | NDArray[Any]) -> tuple[float, float]:
 class PositionLoss:
     """Mean loss at each token position."""
 
-    # Nats per token at position 1, 2, ...; the entry after the last of these, if there is one, is
-    # all later positions together.
+    # Nats per token at position 1, 2, ...; one further entry, if there is one, is for all later
+    # positions together.
     mean: list[float]
     count: list[int]  # how many tokens each mean is over
 
 
 def loss_by_position(token_nll: Iterable[Tensor], positions: int = POSITIONS) -> PositionLoss:
-    """Average the negative log-likelihood of the 1st, 2nd, ... token, and of the rest together.
+    """Return the mean NLL of the 1st, 2nd, ... token, and of all later tokens together.
 
     Annealed text VAEs mostly remember the first words and the length (Bosc & Vincent 2020, "Do
     sequence-to-sequence VAEs learn global features of sentences?", arXiv 2004.07683).
@@ -97,7 +99,7 @@ def loss_by_position(token_nll: Iterable[Tensor], positions: int = POSITIONS) ->
     Args:
         token_nll: batches of equally long sentences, each (B, T), or single sentences, each (T,);
             nats per token, no padding.
-        positions: how many positions stand alone; what comes after shares one further entry.
+        positions: how many positions have an entry each; all later ones share one more.
 
     Returns:
         min(longest, positions) entries, and one more if a sentence is longer than that.

@@ -1,4 +1,4 @@
-"""What the latent variable holds, by linear probes: a class, the length, the first words."""
+"""What linear probes read from the latent variable: a class, the length, the first words."""
 
 import math
 import random
@@ -15,12 +15,12 @@ from benchmark.metrics.likelihood import mean_and_error
 
 RIDGE = 1e-4
 STEPS = 200
-FINE = 1e-9  # nats: the fit ends where a step changes the loss by less
-COARSE = 1e-5  # the same, for `recovered_label`, whose held-out number does not gain by more
+FINE = 1e-9  # nats: the fit ends when a step changes the loss by less
+COARSE = 1e-5  # the same, for `recovered_label`, whose result a finer fit does not improve
 CALIBRATION = 5  # `recovered_label` scales its probe by a fifth of the training sentences
 FEWEST = 500  # training sentences; with fewer, that fifth says too little
-LENGTHS = 40  # classes of length at most
-WORDS = 64  # classes of words at one position at most
+LENGTHS = 40  # at most so many classes of length
+WORDS = 64  # at most so many classes of words at one position
 
 
 def recovered(
@@ -32,9 +32,10 @@ def recovered(
 ) -> tuple[float, float]:
     """Return ln C minus the held-out cross-entropy of a linear probe from z to the class, nats.
 
-    For equally likely classes a lower bound, in expectation, of I(z; c), hence of I_q(x; z); a
-    little below 0 where z holds nothing, by what the probe over-fits. Pass *samples* z ~ q(z|x):
-    a probe on posterior means decodes the class even of a collapsed model (``recovered_mean``).
+    For equally likely classes this is in expectation a lower bound of I(z; c), hence of I_q(x; z).
+    It is a little below 0 where z holds nothing, since the probe over-fits. Pass *samples*
+    z ~ q(z|x): a probe on posterior means decodes the class even of a collapsed model
+    (``recovered_mean``).
 
     The probe is multinomial logistic regression on standardised inputs with an l2 penalty of
     1e-4 / 2 |W|^2, fitted by full-batch L-BFGS from 0 in float64 on the CPU: no randomness.
@@ -64,12 +65,12 @@ def recovered(
 
 @dataclass(frozen=True)
 class Labelling:
-    """What a probe is to read: a class of each sentence, numbered from 0.
+    """What a probe predicts: a class for each sentence, numbered from 0.
 
     Attributes:
-        train: (N,) of the training split.
-        test: (M,) of the held-out one.
-        frequency: (C,) of the classes in the training split; none is 0.
+        train: (N,) classes of the training split.
+        test: (M,) classes of the held-out split.
+        frequency: (C,) frequencies of the classes in the training split; none is 0.
     """
 
     train: NDArray[np.int64]
@@ -80,31 +81,31 @@ class Labelling:
 def recovered_label(
     train_z: Tensor, rows: NDArray[np.integer], test_z: Tensor, label: Labelling
 ) -> tuple[float, float]:
-    """Return by how much a linear probe from z predicts a label better than its frequency does.
+    """Return how much better a linear probe from z predicts a label than its frequency does.
 
     That is the held-out cross-entropy of the training split's class frequencies minus that of the
-    probe, nats per sentence: like ``recovered``, where all frequencies are 1 / C. In expectation a
-    lower bound of I(z; label), up to what the frequencies themselves lose against those of the
+    probe, nats per sentence: like ``recovered``, where all frequencies are 1 / C. In expectation it
+    is a lower bound of I(z; label), apart from what the frequencies lose against those of the
     held-out split.
 
-    Where z holds little, a probe of many classes would lose more by over-fitting than it finds. So
-    four fifths of the training sentences fit the probe, and the others choose by how much, from 0
-    to 1 in steps of 1/20, its logits depart from the log frequencies. Where z holds nothing the
-    number is 0, or within about 0.01 nats of it from 1,000 training sentences on.
+    Where z holds little, a probe of many classes would lose more by over-fitting than it gains. So
+    four fifths of the training sentences fit the probe. The others choose how far, from 0 to 1 in
+    steps of 1/20, its logits depart from the log frequencies. Where z holds nothing the number is
+    0, or within about 0.01 nats of it from 1,000 training sentences on.
 
-    Source: as of ``recovered``; the scale, chosen by the likelihood of sentences left out, is akin
-    to the temperature of Guo et al. 2017, "On Calibration of Modern Neural Networks", arXiv
+    Source: that of ``recovered``; the scale, chosen by the likelihood of sentences left out, is
+    similar to the temperature of Guo et al. 2017, "On Calibration of Modern Neural Networks", arXiv
     1706.04599.
 
     Args:
         train_z: (K, Z) samples z ~ q(z|x) of some sentences of the training split.
-        rows: (K,) which these are.
-        test_z: (M, Z) of the held-out split.
-        label: of all sentences of both splits.
+        rows: (K,) the indices of these sentences.
+        test_z: (M, Z) samples of the held-out split.
+        label: the label of all sentences of both splits.
 
     Returns:
-        The recovered nats and the standard error over the test sentences; nan of fewer than 500
-        training sentences.
+        The recovered nats and the standard error over the test sentences; nan with fewer than
+        500 training sentences.
     """
     if len(rows) < FEWEST:
         return math.nan, math.nan
@@ -112,7 +113,7 @@ def recovered_label(
         inputs, held_out = _standardised(train_z, test_z)
         labels, held_out_labels = _labels(label.train[rows]), _labels(label.test)
         base = torch.from_numpy(label.frequency).log()
-        # By lot, since a text may repeat itself; numbers that Python keeps between versions.
+        # A random order, since a text may repeat itself; all Python versions draw the same.
         draw = random.Random(0).random
         order = torch.tensor([draw() for _ in labels], dtype=torch.float64).argsort()
         chosen, others = order[: len(order) // CALIBRATION], order[len(order) // CALIBRATION :]
@@ -121,7 +122,7 @@ def recovered_label(
         losses = [(float(cross_entropy(base + scale * shift, labels[chosen])), scale)
                   for scale in np.linspace(0, 1, 21).tolist()]  # fmt: skip
         logits = base + min(losses)[1] * (held_out @ weight + (bias - base))
-        # Computed alike, so that the difference is exactly 0 at scale 0.
+        # Computed in the same way, so that the difference is exactly 0 at scale 0.
         plain = cross_entropy(base.expand_as(logits), held_out_labels, reduction="none")
         loss = cross_entropy(logits, held_out_labels, reduction="none")
     return mean_and_error(plain - loss)
@@ -130,7 +131,7 @@ def recovered_label(
 def length_label(train: NDArray[np.integer], test: NDArray[np.integer]) -> Labelling:
     """Return lengths as a label of at most 40 classes.
 
-    The rarest class is merged with its rarer neighbour until no more are left, which pools long
+    The rarest class is merged with its rarer neighbour until 40 are left, which pools long
     sentences most. A length that no training sentence has belongs to the next longer class, or to
     the longest.
 
@@ -147,23 +148,23 @@ def length_label(train: NDArray[np.integer], test: NDArray[np.integer]) -> Label
         left = rarest - 1 if below < above else rarest
         sizes[left : left + 2] = [sizes[left] + sizes[left + 1]]
         del ends[left]
-    places = [np.minimum(np.searchsorted(ends, of), len(ends) - 1) for of in (train, test)]
+    places = [np.minimum(np.searchsorted(ends, x), len(ends) - 1) for x in (train, test)]
     return Labelling(places[0], places[1], np.array(sizes) / len(train))
 
 
 def word_label(train: NDArray[np.integer], test: NDArray[np.integer]) -> Labelling:
     """Return the words at one position as a label of at most 64 classes.
 
-    The 63 most frequent words of the training split are classes of their own; all others, also
-    those that no training sentence has there, share the last. Where there are fewer words, the
-    rarest stands for unseen ones.
+    Each of the 63 most frequent words of the training split is a class; all others, also those
+    that no training sentence has there, share the last. Where there are fewer words, the class of
+    the rarest also holds unseen words.
 
     Args:
         train: (N,) word ids, ``</s>`` among them.
         test: (M,) word ids.
     """
     words, counts = np.unique(train, return_counts=True)
-    order = np.lexsort((words, -counts))  # of equally frequent ones the lower id
+    order = np.lexsort((words, -counts))  # of equally frequent words, the lower id first
     last = min(WORDS, len(words)) - 1
     number = np.full(1 + max(int(train.max()), int(test.max())), last)
     number[words[order[:last]]] = np.arange(last)
@@ -172,7 +173,7 @@ def word_label(train: NDArray[np.integer], test: NDArray[np.integer]) -> Labelli
 
 
 def _standardised(train_z: Tensor, test_z: Tensor) -> tuple[Tensor, Tensor]:
-    """Return both in float64 on the CPU, each dimension with mean 0 and variance 1 in training."""
+    """Return both in float64 on the CPU, scaled to mean 0 and variance 1 in training."""
     # Cloned, since tensors made in inference mode cannot enter a gradient.
     inputs, held_out = (z.detach().cpu().to(torch.float64).clone() for z in (train_z, test_z))
     mean, scale = inputs.mean(0), inputs.std(0, correction=0)
@@ -185,7 +186,7 @@ def _labels(classes: Tensor | NDArray[np.integer]) -> Tensor:
 
 
 def _fit(inputs: Tensor, labels: Tensor, start: Tensor, tolerance: float) -> tuple[Tensor, Tensor]:
-    """Fit the weight (Z, C), from 0, and bias (C,), from ``start``, of the probe."""
+    """Return the probe's weight (Z, C), fitted from 0, and bias (C,), from ``start``."""
     classes = len(start)
     weight = torch.zeros(inputs.shape[1], classes, dtype=torch.float64, requires_grad=True)
     bias = start.clone().requires_grad_()

@@ -1,1 +1,1 @@
-"""The network, its loss, the KL weight, and what a method may change."""
+"""The network, its loss, its KL weight, and the hooks that a method may override."""

@@ -1,7 +1,7 @@
-"""KL annealing: pure shapes of the step, and the `Annealer` that counts steps.
+"""KL annealing: shapes, which are pure functions of the step, and the `Annealer`.
 
-A shape maps ``(step, total)`` to a weight; it keeps no state, so a schedule is known for every step
-before training starts and a resumed run needs the step alone.
+A shape maps ``(step, total)`` to a weight and keeps no state. So a schedule is known for every step
+before training starts, and a resumed run needs the step alone. The `Annealer` counts steps.
 """
 
 import math
@@ -16,34 +16,35 @@ SIGMOID_STEEPNESS = 10.0  # of the normalised sigmoid, over its whole length
 
 
 def linear(step: float, total: float) -> float:
-    """Rise in a straight line: step / total."""
+    """Return a weight that rises in a straight line: step / total."""
     return step / total
 
 
 def cosine(step: float, total: float) -> float:
-    """Rise along half a cosine wave: (1 + cos(pi (step / total - 1))) / 2."""
+    """Return a weight that rises along half a cosine: (1 + cos(pi (step / total - 1))) / 2."""
     return (math.cos(math.pi * (step / total - 1)) + 1) / 2
 
 
 def logistic(step: float, total: float) -> float:
-    """Rise along the seed library's curve: 1 / (1 + exp(total / 2 - step)).
+    """Return a weight that rises along the logistic curve 1 / (1 + exp(total / 2 - step)).
 
-    Its slope does not scale with ``total``: over thousands of steps it is a switch ten steps wide.
-    `sigmoid` is the curve to train with.
+    This is the curve of the library vae-annealing. Its slope does not scale with ``total``: over
+    thousands of steps it is a switch ten steps wide. To train, use `sigmoid`.
     """
     return _expit(step - total / 2)
 
 
 def sigmoid(step: float, total: float) -> float:
-    """Rise along a logistic curve scaled to its length: exactly 0 at the start, 1 at the end."""
+    """Return a weight that rises along a scaled logistic curve, exactly 0 to exactly 1."""
     low, high = _expit(-SIGMOID_STEEPNESS / 2), _expit(SIGMOID_STEEPNESS / 2)
     return (_expit(SIGMOID_STEEPNESS * (step / total - 0.5)) - low) / (high - low)
 
 
 def ramp(step: float, total: float, start: float = 0.0, length: float = 1.0) -> float:
-    """Rise from 0 to 1 in a straight line, beginning at ``start``, lasting ``length``.
+    """Return a weight that rises in a straight line from 0, at ``start``, to 1.
 
-    Both are fractions of ``total``; ``length`` 0 is a switch.
+    ``start`` and ``length``, how long the rise takes, are fractions of ``total``; with ``length`` 0
+    the weight jumps from 0 to 1.
 
     >>> [ramp(s, 8, start=0.25, length=0.5) for s in range(9)]
     [0.0, 0.0, 0.0, 0.25, 0.5, 0.75, 1.0, 1.0, 1.0]
@@ -55,9 +56,10 @@ def ramp(step: float, total: float, start: float = 0.0, length: float = 1.0) -> 
 
 
 def cycle(step: float, total: float, cycles: float, ratio: float) -> float:
-    """Rise in a straight line over the first ``ratio`` of each of ``cycles`` cycles, then hold 1.
+    """Return a weight that in each cycle rises to 1 in a straight line, then stays there.
 
-    phase = (step * cycles mod total) / total; weight = min(1, phase / ratio).
+    phase = (step * cycles mod total) / total; weight = min(1, phase / ratio): the rise takes the
+    first ``ratio`` of each of ``cycles`` cycles.
 
     References:
         Fu et al., Cyclical Annealing Schedule: A Simple Approach to Mitigating KL Vanishing,
@@ -71,7 +73,7 @@ def cycle(step: float, total: float, cycles: float, ratio: float) -> float:
 
 
 def lifted(weight: float, floor: float) -> float:
-    """Return a weight between 0 and 1 as one between ``floor`` and 1."""
+    """Return a weight in [0, 1], scaled linearly to [``floor``, 1]."""
     return weight * (1 - floor) + floor
 
 
@@ -84,7 +86,7 @@ SHAPES: dict[str, Shape] = {
 
 
 def number(value: object) -> float:
-    """Return a schedule's value as a float; the ValueError's message goes on after "returned"."""
+    """Return a schedule's value as a float; a ValueError's message continues "... returned"."""
     if _is_number(value):
         return float(value)
     if type(value).__module__.partition(".")[0] == "torch":
@@ -93,26 +95,26 @@ def number(value: object) -> float:
 
 
 class Annealer:
-    """The schedule's weight as a factor of the KL term, and the counter of steps.
+    """Counts training steps and multiplies the KL term by the schedule's weight.
 
     The weight is ``shape(current_step, total) * (1 - baseline) + baseline``. The interface is that
-    of the small library vae-annealing (MIT licence); CHANGELOG.md tells what was mended.
+    of the small library vae-annealing (MIT licence); CHANGELOG.md lists what was corrected.
 
     Args:
-        total_steps: steps of the rise (with ``ratio``: of rise and hold), at least 1; the counter
-            stops there.
+        total_steps: how many steps the rise takes (with ``ratio``: the rise and the hold), at
+            least 1; the counter stops there.
         shape: a name of `SHAPES`, or any ``(step, total) -> weight``.
         baseline: the weight at which the rise starts, in [0, 1].
-        cyclical: begin again on reaching ``total_steps``, so that a cycle never shows the weight
-            there.
-        disable: hand the KL term back unchanged (weight 1).
-        ratio: R, the part of ``total_steps`` that the rise takes, 0 < R <= 1; then the weight stays
-            1 (Fu et al. 2019, arXiv 1903.10145).
-        delay: steps before the counter begins to move, once, also when cyclical.
+        cyclical: begin again on reaching ``total_steps``; so no step has the weight of
+            ``total_steps``.
+        disable: return the KL term unchanged (weight 1).
+        ratio: R, the fraction of ``total_steps`` that the rise takes, 0 < R <= 1; for the rest the
+            weight stays 1 (Fu et al. 2019, arXiv 1903.10145).
+        delay: steps before the counter begins to move; once only, even when cyclical.
 
     Raises:
-        ValueError: an argument is out of its range or of the wrong type; later, a shape function
-            that returns no number.
+        ValueError: an argument is out of range or of the wrong type; or, when the weight is read,
+            the shape function returned no number.
     """
 
     def __init__(
@@ -140,13 +142,13 @@ class Annealer:
         self.set_cyclical(cyclical)
 
     def __call__(self, kld: T) -> T:
-        """Return ``kld`` times the weight; anything that a float can multiply."""
+        """Return ``kld`` times the weight; ``kld`` is anything that a float can multiply."""
         product: Any = kld if self.disable else cast(Any, kld) * self.weight
         return cast(T, product)
 
     @property
     def weight(self) -> float:
-        """The weight at the current step."""
+        """Return the weight at the current step."""
         if self.disable:
             return 1.0
         shape = self.shape if callable(self.shape) else SHAPES[self.shape]
@@ -160,14 +162,14 @@ class Annealer:
             raise ValueError(f"shape at step {self.current_step} returned {error}") from None
 
     def __repr__(self) -> str:
-        """The arguments of construction and where it stands."""
+        """Return the constructor's arguments and the current step, as text."""
         shape = getattr(self.shape, "__qualname__", repr(self.shape))
         names = ("baseline", "cyclical", "disable", "ratio", "delay")
         rest = ", ".join(f"{name}={getattr(self, name)!r}" for name in names)
         return f"Annealer({self.total_steps}, shape={shape}, {rest}) at step {self.current_step}"
 
     def step(self) -> None:
-        """Move on by one step; to be called once after each optimiser step."""
+        """Advance by one step; call this once after each optimiser step."""
         if self._waited < self.delay:
             self._waited += 1
             return
@@ -176,17 +178,17 @@ class Annealer:
             self.current_step = 0
 
     def set_cyclical(self, value: bool) -> None:
-        """Switch cycling on or off, also in the middle of training."""
+        """Switch cycling on or off; training may be in progress."""
         _require(type(value) is bool, "cyclical", value, "True or False")
         self.cyclical = value
 
     def state_dict(self) -> dict[str, Any]:
-        """Return what a checkpoint must hold; the arguments of construction are not part of it."""
+        """Return the state that a checkpoint must hold, without the constructor's arguments."""
         counters = {"current_step": self.current_step, "waited": self._waited}
         return {**counters, "cyclical": self.cyclical}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go back to a state from `state_dict`; ValueError if it is none of this annealer."""
+        """Restore a state from `state_dict`; raise ValueError if it does not fit this annealer."""
         missing = self.state_dict().keys() - state.keys()
         if missing:
             raise ValueError(f"annealer state lacks {', '.join(sorted(missing))}")
@@ -197,7 +199,7 @@ class Annealer:
 
 
 def _expit(x: float) -> float:
-    """1 / (1 + exp(-x)) without overflow."""
+    """Return 1 / (1 + exp(-x)) without overflow."""
     if x >= 0:
         return 1 / (1 + math.exp(-x))
     return math.exp(x) / (1 + math.exp(x))

@@ -1,7 +1,7 @@
-"""What a method may change, `Baseline`, and what its hooks see, `Run`.
+"""`Baseline`, which a method overrides, and `Run`, which its hooks receive.
 
 A baseline is one file in ``baselines/`` that defines one frozen dataclass derived from `Baseline`.
-Its fields are its hyper-parameters; its defaults are the plain VAE wherever it says nothing.
+Its fields are its hyper-parameters. A hook that it does not define is that of the plain VAE.
 """
 
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class Run(Protocol):
-    """What a hook may read of the run in progress, and change."""
+    """The run in progress, as a hook may read and change it."""
 
     step: int  # of the schedule, done
     total_steps: int
@@ -30,47 +30,48 @@ class Run(Protocol):
     noise: "torch.Generator"  # the generator of training noise
     memory: dict[str, Any]  # floats and tensors; saved in every checkpoint
     batch: "Tensor"  # ``<s> ... </s>`` (B, T + 1) of the step in progress
-    held: tuple[str, ...]  # modules of the model that `update` leaves as they are
+    held: tuple[str, ...]  # modules of the model that `update` does not change
 
     def random_batch(self) -> "Tensor":
-        """Return any batch of the epoch, (B, T + 1), drawn from ``noise``."""
+        """Return a random batch of the epoch, (B, T + 1), drawn with ``noise``."""
 
     def update(self, tokens: "Tensor") -> "tuple[Tensor, Tensor]":
-        """Do an optimiser step; return the batch's loss and mean raw KL before it, nats."""
+        """Make one optimiser step; return the loss and mean raw KL before it, nats."""
 
     def log(self, **values: float) -> None:
-        """Keep named numbers for the curve; ``weight`` is the KL weight used in this step."""
+        """Record named numbers in the curve; ``weight`` is the KL weight of this step."""
 
     def fresh_model(self) -> "TextVAE":
-        """Return a newly initialised model of this run; another one in each phase."""
+        """Return a newly initialised model of this run; it differs from phase to phase."""
 
 
 @dataclass(frozen=True)
 class Baseline:
-    """The plain VAE. Subclasses are final: shared behaviour is a function, not a parent."""
+    """The plain VAE; a subclass is one method. Do not subclass a subclass; share functions."""
 
-    version: ClassVar[int] = 1  # raised when a correction changes results; part of the run's id
-    latent: ClassVar[bool] = True  # False: a language model without latent variable
+    version: ClassVar[int] = 1  # raise it when a correction changes results; part of the run's id
+    latent: ClassVar[bool] = True  # False: a language model without a latent variable
 
     @property
     def selection_weight(self) -> float:
-        """KL weight of the validation loss that chooses the best epoch, decays the rate and stops.
+        """Return the KL weight of the validation loss, which chooses the best epoch.
 
-        At 0 the run is an auto-encoder: it has no prior, and nothing is measured that needs one.
+        Under halving, that loss also lowers the learning rate and stops training. At 0 the run is
+        an auto-encoder: it has no prior, and no metric that needs one is measured.
         """
         return 1.0
 
     @property
     def phases(self) -> tuple[float, ...]:
-        """Where new phases of training begin, as ascending fractions of it; by default nowhere.
+        """Return the fractions of training at which new phases begin, ascending; by default none.
 
-        A phase begins with the best weights of the one before, and chooses its own best; patience,
-        learning rate and optimiser begin anew.
+        A phase begins with the best weights of the phase before it and selects its own best; its
+        patience, learning rate and optimiser begin anew.
         """
         return ()
 
     def selection_in(self, phase: int) -> float:
-        """Return the selection weight of phase 0, 1, ...; the last has `selection_weight`."""
+        """Return the selection weight of a phase, from 0; the last has `selection_weight`."""
         return self.selection_weight
 
     def weight(self, step: float, total: float) -> float:
@@ -78,18 +79,18 @@ class Baseline:
         return 1.0
 
     def penalty(self, kl: "Tensor") -> "Tensor":
-        """Return what is paid for the KL: (B, Z) nats -> (B,)."""
+        """Return the cost of the KL of each sentence: (B, Z) nats -> (B,)."""
         return kl.sum(-1)
 
     def build(self, model: "TextVAE") -> "TextVAE":
-        """Replace the encoder, posterior or decoder of a fresh model, or leave it as it is."""
+        """Return a new model, with its encoder, posterior or decoder replaced if need be."""
         return model
 
     def inputs(self, tokens: "Tensor", generator: "torch.Generator | None") -> "Tensor":
-        """Return what the decoder reads while training: tokens (B, T) -> (B, T).
+        """Return the words that the decoder reads in training: tokens (B, T) -> (B, T).
 
-        The ids are 0 ``<pad>``, 1 ``<s>``, 2 ``</s>``, and from 3 on words. ``tokens[:, 0]`` is
-        ``<s>``. Words to put in can be drawn from ``tokens``.
+        The ids are 0 ``<pad>``, 1 ``<s>``, 2 ``</s>``; words begin at 3. ``tokens[:, 0]`` is
+        ``<s>``. A method that replaces words can draw them from ``tokens``.
         """
         return tokens
 
@@ -100,10 +101,10 @@ class Baseline:
         return loss
 
     def before_step(self, run: Run) -> None:
-        """Do something before each step of the schedule."""
+        """Act before each step of the schedule; the default does nothing."""
 
     def after_eval(self, run: Run, metrics: dict[str, float]) -> None:
-        """Do something after each validation, with its metrics."""
+        """Act on the metrics of each validation; the default does nothing."""
 
     def begin_phase(self, run: Run, phase: int) -> None:
-        """Do something as phase 1, 2, ... begins; the model has the best weights of the last."""
+        """Act as phase 1, 2, ... begins, with the best weights of the phase before it."""

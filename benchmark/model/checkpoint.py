@@ -1,4 +1,4 @@
-"""Checkpoints: one file, whole or absent, checked before it is believed.
+"""Checkpoints: one file each, written whole or not at all, and verified when read.
 
 A first line with the digest of the rest, then the tensors. Nothing but tensors, numbers, texts,
 lists and tables is read back (``weights_only``).
@@ -26,7 +26,7 @@ def save(path: Path, state: dict[str, Any]) -> None:
 
 
 def load(path: Path, device: torch.device | str = "cpu") -> dict[str, Any]:
-    """Read a checkpoint after checking its digest.
+    """Return the state in a checkpoint after checking its digest.
 
     Raises:
         UserError: it is missing, damaged, cut off, or holds anything that could run.
@@ -45,13 +45,13 @@ def load(path: Path, device: torch.device | str = "cpu") -> dict[str, Any]:
         state: dict[str, Any] = torch.load(io.BytesIO(body), map_location=device, weights_only=True)
     except (pickle.UnpicklingError, EOFError) as error:
         raise UserError(
-            f"{path}: holds more than tensors, numbers and texts; it was not run: delete it"
+            f"{path}: holds more than tensors, numbers and texts, and was not loaded; delete it"
         ) from error
     return state
 
 
 def unreadable(value: object) -> str:
-    """Return the type within a value that `load` refuses, or nothing."""
+    """Return the first type within a value that `load` refuses, or an empty text."""
     if isinstance(value, dict):
         return unreadable([*value.keys(), *value.values()])
     if type(value) in (list, tuple):

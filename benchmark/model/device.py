@@ -1,4 +1,4 @@
-"""Where a run computes: choosing a device, and what a record says of it."""
+"""Choose the device of a run, and describe it for the record."""
 
 import ctypes
 import os
@@ -13,13 +13,13 @@ from benchmark.core.errors import UserError
 
 
 def prepare_device(name: str, threads: int, precision: str = "fp32") -> torch.device:
-    """Open the device for a process of its own, which has ``threads`` and keeps its memory.
+    """Return the device of a run with its own process; set its threads and memory.
 
     Raises:
         UserError: there is no such device, or ``threads`` is below 1.
     """
     if threads < 1:
-        raise UserError(f"--threads: {threads} is not at least 1")
+        raise UserError(f"--threads: must be an integer of at least 1, not {threads}")
     torch.set_num_threads(threads)
     # glibc gives large blocks back to the system at once, and asks for them again, all pages
     # zeroed, in the next step: a tenth to a fifth of a training step on a CPU.
@@ -32,7 +32,7 @@ def prepare_device(name: str, threads: int, precision: str = "fp32") -> torch.de
 
 
 def open_device(name: str, precision: str = "fp32") -> torch.device:
-    """Return the device, with fp32 meaning fp32, and all sums in fp32, everywhere.
+    """Return the device, set so that fp32 means fp32 and all sums are taken in fp32.
 
     Raises:
         UserError: there is no such device.
@@ -42,7 +42,7 @@ def open_device(name: str, precision: str = "fp32") -> torch.device:
         torch.empty(1, device=place)
     except (RuntimeError, AssertionError) as error:
         reason = str(error).splitlines()[0]
-        raise UserError(f"--device {name}: cannot be used ({reason}); there is cpu") from error
+        raise UserError(f"--device {name}: cannot be used ({reason}); use --device cpu") from error
     if place.type == "cuda":
         # cuBLAS reads this when it starts: with memory of a fixed size it adds in the same order
         # each time.
@@ -55,18 +55,18 @@ def open_device(name: str, precision: str = "fp32") -> torch.device:
 
 
 def try_out(name: str, precisions: Sequence[str]) -> None:
-    """Multiply on the device in each precision; exit with the reason where that fails."""
+    """Multiply on the device in each precision; exit with the reason if one fails."""
     for precision in precisions:
         try:
             place = open_device(name, precision)
             kind = torch.bfloat16 if precision == "bf16" else torch.float32
-            one = torch.ones(1, 1, device=place, dtype=kind)
-            (one @ one).item()
+            matrix = torch.ones(1, 1, device=place, dtype=kind)
+            (matrix @ matrix).item()
         except UserError as error:
             sys.exit(str(error))
         except RuntimeError as error:
             reason = str(error).splitlines()[0]
-            sys.exit(f"--device {name}: cannot compute in {precision} ({reason}); there is cpu")
+            sys.exit(f"--device {name}: cannot compute in {precision} ({reason}); use --device cpu")
 
 
 def peak_mb(device: torch.device) -> float:

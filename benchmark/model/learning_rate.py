@@ -1,4 +1,4 @@
-"""The schedule of a run: its phases, and the learning rate within each."""
+"""The phases of a run, and the learning rate within each."""
 
 import math
 from collections.abc import Sequence
@@ -15,12 +15,12 @@ _STATE = ("epoch", "best", "bar", "stalled", "halvings", "weights")
 
 @dataclass(frozen=True)
 class Phase:
-    """A part of training that has a best, a learning rate and an optimiser of its own.
+    """A part of training with its own best weights, learning rate and optimiser.
 
     Attributes:
         begin: its first epoch, counted from 0.
         end: the epoch after its last.
-        settled: of its epochs, how many pass until the weight has its final value for good.
+        settled: how many of its epochs pass until the KL weight stays at its final value.
     """
 
     begin: int
@@ -29,13 +29,13 @@ class Phase:
 
 
 def plan(baseline: Baseline, ends: Sequence[int]) -> list[Phase]:
-    """Return the phases of a run, at least one; each lasts at least an epoch.
+    """Return the phases of a run, at least one, each of at least one epoch.
 
-    A phase begins at a fraction of training, more exactly after the last epoch whose steps all lie
-    before it: no step has the weight of the next phase.
+    A phase begins after the last epoch whose steps all lie before its fraction of training, so that
+    no step has the weight of the next phase.
 
     Args:
-        baseline: its ``phases`` are the fractions.
+        baseline: the method; its ``phases`` are the fractions.
         ends: the step at which each epoch ends.
 
     Raises:
@@ -61,7 +61,7 @@ def plan(baseline: Baseline, ends: Sequence[int]) -> list[Phase]:
 
 
 def restarted(lr: float, epoch: int, period: int) -> float:
-    """Return ``lr`` times half a cosine wave over ``period`` epochs, which then begins again.
+    """Return ``lr`` times half a cosine wave that restarts every ``period`` epochs.
 
     lr (1 + cos(pi (epoch mod period) / period)) / 2, epochs counted from 0; over a period its mean
     is lr (1 + 1 / period) / 2.
@@ -77,7 +77,7 @@ def restarted(lr: float, epoch: int, period: int) -> float:
 
 
 def cooled(lr: float, step: float, total: float, share: float) -> float:
-    """Return ``lr``, which falls in a straight line to 0 over the last ``share`` of training.
+    """Return ``lr``, lowered in a straight line to 0 over the last ``share`` of training.
 
     lr min(1, (1 - step / total) / share): a pure function of the step, whatever validation says, so
     that rows of one table differ in their KL weight and not in when their rate was lowered.
@@ -93,7 +93,7 @@ def cooled(lr: float, step: float, total: float, share: float) -> float:
 
 @dataclass
 class LearningRate:
-    """The rate within one phase of training, and what halving must remember."""
+    """The learning rate within one phase, and the state that halving needs."""
 
     config: TrainConfig
     settled: int  # of `Phase`
@@ -105,7 +105,7 @@ class LearningRate:
     weights: dict[str, Any] = field(default_factory=dict)  # of ``best``; kept by halving alone
 
     def at(self, step: int, total: int) -> float:
-        """Return the rate of a step of the current epoch; steps count from 0, over all phases."""
+        """Return the rate at a step of the current epoch; steps count from 0 over all phases."""
         if self.config.lr_schedule == "cooldown":
             return cooled(self.config.lr, step, total, self.config.cooldown)
         if self.config.lr_schedule == "cosine_restarts":
@@ -113,7 +113,7 @@ class LearningRate:
         return float(self.config.lr * 0.5**self.halvings)
 
     def decide(self, loss: float, weights: dict[str, Any]) -> Decision:
-        """Count one evaluation at the end of an epoch, and return how training is to go on.
+        """Count the evaluation at the end of an epoch; return how training continues.
 
         Halving: after ``patience`` evaluations without improvement, but not in the first
         ``halve_from`` epochs, the rate is halved and the best weights come back; the
@@ -144,11 +144,11 @@ class LearningRate:
         return "stop" if self.halvings == self.config.halvings else "halve"
 
     def state_dict(self) -> dict[str, Any]:
-        """Return what a checkpoint must hold."""
+        """Return the state that a checkpoint must hold."""
         return {name: getattr(self, name) for name in _STATE}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go back to a state from `state_dict`."""
+        """Restore a state from `state_dict`."""
         state = {"bar": state["best"], **state}  # older checkpoints have no bar
         for name in _STATE:
             setattr(self, name, state[name])

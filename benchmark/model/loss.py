@@ -34,8 +34,8 @@ def token_nll(logits: Tensor | Logits, targets: Tensor, ignore_index: int = PAD)
     """Return the negative log-probability of each target token.
 
     Args:
-        logits: (B, T, V), any floating type, or what gives them; the log-softmax is taken in
-            float32.
+        logits: (B, T, V), of any floating type, or `Logits`, which computes them; the log-softmax
+            is taken in float32.
         targets: (B, T), integers of any width.
         ignore_index: the padding token; it costs 0.
 
@@ -51,7 +51,7 @@ def token_nll(logits: Tensor | Logits, targets: Tensor, ignore_index: int = PAD)
 
 
 class VAELoss(nn.Module):
-    """Reconstruction and KL, on one scale.
+    """Computes the reconstruction and the KL on one scale.
 
     ``criterion(x, x0, mu, logvar) -> (bce, kld)``: the reconstruction first, the target second.
     A floating ``x0`` is a Bernoulli target and ``x`` holds probabilities of the same shape
@@ -61,9 +61,9 @@ class VAELoss(nn.Module):
         reduction: ``"sum"``: both terms in nats per example (summed over elements, tokens and
             dimensions, averaged over the batch), so that their sum is the negative bound.
             ``"mean"``: the reconstruction averaged over elements or tokens beside the same KL,
-            as in much published code; the KL then counts as many times more as an example has
-            elements. For comparison only.
-        penalty: maps the KL (B, Z) to the (B,) that is averaged; by default the plain sum.
+            as in much published code. The KL then counts more, by the number of elements of an
+            example. For comparison only.
+        penalty: maps the KL (B, Z) to its cost (B,), which is averaged; by default the sum.
         ignore_index: the padding token of integer targets.
 
     Raises:
@@ -104,8 +104,8 @@ class VAELoss(nn.Module):
         if not isinstance(paid, Tensor) or paid.shape != kl.shape[:1]:
             shape = tuple(paid.shape) if isinstance(paid, Tensor) else repr(paid)
             raise ValueError(
-                f"penalty returned {shape}; wanted ({len(kl)},), one number for each example, from "
-                f"the KL {tuple(kl.shape)}"
+                f"penalty returned {shape}; expected ({len(kl)},), one number for each example, "
+                f"from the KL {tuple(kl.shape)}"
             )
         kld = _single(paid).mean()
         if self.reduction == "mean":
@@ -113,12 +113,12 @@ class VAELoss(nn.Module):
         return elements.mean(), kld
 
     def extra_repr(self) -> str:
-        """Return what stands between the parentheses of its ``repr``."""
+        """Return the text between the parentheses of the module's ``repr``."""
         penalty = getattr(self.penalty, "__qualname__", repr(self.penalty))
         return f"{self.reduction!r}, penalty={penalty}, ignore_index={self.ignore_index}"
 
     def _reconstruction(self, x: Tensor | Logits, x0: Tensor) -> tuple[Tensor, Tensor | int]:
-        """Return the nats of each example, and how many elements the whole batch holds."""
+        """Return the nats of each example and the number of elements in the batch."""
         if x0.is_floating_point():
             if isinstance(x, Logits):
                 raise ValueError("logits need integer targets")
@@ -127,8 +127,8 @@ class VAELoss(nn.Module):
             if bool(((x < 0) | (x > 1)).any()):
                 low, high = (float(value) for value in x.detach().aminmax())
                 raise ValueError(
-                    f"x holds {low:.4g} to {high:.4g}; a floating x0 wants probabilities from 0 to "
-                    "1: of logits take torch.sigmoid(x)"
+                    f"x holds {low:.4g} to {high:.4g}; a floating x0 needs probabilities from 0 "
+                    "to 1: apply torch.sigmoid to logits"
                 )
             losses = F.binary_cross_entropy(_single(x), _single(x0), reduction="none")
             return losses.flatten(1).sum(-1), x0.numel()
@@ -147,5 +147,5 @@ def total_kl(kl: Tensor) -> Tensor:
 
 
 def _single(x: Tensor) -> Tensor:
-    """Return halves as float32; float32 and float64 stay."""
+    """Return half precision as float32; leave float32 and float64 unchanged."""
     return x.float() if x.dtype in (torch.float16, torch.bfloat16) else x

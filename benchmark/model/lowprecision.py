@@ -1,6 +1,6 @@
-"""The two layers that PyTorch does not compute well enough in bf16: the LSTM and the output layer.
+"""An LSTM and an output layer for bf16, where PyTorch's own are not accurate or fast enough.
 
-Both matter under autocast alone. In fp32, the reference, PyTorch's own layers are used.
+They differ from PyTorch's under autocast only. In fp32, the reference, PyTorch's layers are used.
 """
 
 from dataclasses import dataclass
@@ -48,11 +48,11 @@ class LSTM(nn.LSTM):
     def within(
         self, dtype: torch.dtype, input: Tensor, hx: State | None, compute: torch.dtype
     ) -> tuple[Tensor, State]:
-        """Run `forward` with weights and inputs rounded to ``dtype``, multiplied in ``compute``."""
+        """Return the same as `forward`, rounded to ``dtype`` and multiplied in ``compute``."""
         zeros = input.new_zeros(1, len(input), self.hidden_size)
         state = [part.to(dtype).to(compute) for part in hx or (zeros, zeros)]
         originals = [getattr(self, name) for name in self._flat_weights_names]
-        # cuDNN takes the weights one behind the other in memory.
+        # cuDNN needs the weights next to each other in memory.
         block = torch.cat([weight.flatten() for weight in originals]).to(dtype)
         parts = torch.split(block, [weight.numel() for weight in originals])
         weights = [
@@ -85,7 +85,7 @@ class Logits:
         return torch.Size((*self.states.shape[:-1], self.linear.out_features))
 
     def dense(self) -> Tensor:
-        """Compute the logits themselves, (B, T, V)."""
+        """Return the logits themselves, (B, T, V)."""
         out: Tensor = self.linear(self.states)
         return out
 
@@ -101,7 +101,7 @@ class Logits:
 
 
 class _LinearNLL(torch.autograd.Function):
-    """-log softmax(states @ weight.T + bias)[target], matrix products in bf16."""
+    """Computes -log softmax(states @ weight.T + bias)[target], with products in bf16."""
 
     @staticmethod
     def forward(
@@ -175,7 +175,7 @@ def _loss(scores: Tensor, targets: Tensor, bias: Tensor | None, learns: bool) ->
 
 
 def _loss_without_looking(logits: Tensor, scores: Tensor, target: Tensor, learns: bool) -> Tensor:
-    """Do the same by the log-softmax, for a GPU: there, looking at a number is waiting for it."""
+    """Return the same by the log-softmax, on a GPU, where reading a number stalls the work."""
     logp = torch.log_softmax(logits, 1)
     wanted = logp.gather(1, target)
     if learns:

@@ -1,4 +1,4 @@
-"""The registry of baselines: the files of `baselines/`, and files of one's own outside it.
+"""The registry of baselines: the files of `baselines/`, and files elsewhere.
 
 `names` lists the files without importing them, so a broken file breaks no other; `load` imports
 one.
@@ -23,7 +23,7 @@ RESERVED = ("name", "label", "file", "precision", "model", "train")
 
 
 def names() -> list[str]:
-    """Return the baselines of the folder, sorted; a leading underscore hides a file."""
+    """Return the sorted names of the folder's baselines; a leading underscore hides a file."""
     return sorted(p.stem for p in FOLDER.glob("*.py") if not p.stem.startswith("_"))
 
 
@@ -33,14 +33,14 @@ def path_of(name: str, file: str | Path | None = None) -> Path:
 
 
 def shown(path: Path) -> str:
-    """Return the path as a user knows it: baselines/NAME.py inside the folder."""
+    """Return the path to show a user: baselines/NAME.py for a file in the folder."""
     return f"baselines/{path.name}" if path.parent == FOLDER else str(path)
 
 
 def documented(name: str) -> dict[str, str]:
     """Return a baseline's docstring by section, read without importing the file.
 
-    Keys are those of `SECTIONS` that it has, and "" for what stands before them.
+    The keys are those of `SECTIONS` that it has, and "" for the text before them.
 
     Raises:
         OSError, SyntaxError, ValueError: the file cannot be read.
@@ -63,7 +63,7 @@ def describe(name: str) -> str:
 
 
 def digest(name: str, file: str | Path | None = None) -> str:
-    """Return the sha256 of what a baseline does; see `digest_of`."""
+    """Return the sha256 of a baseline's code; see `digest_of`."""
     path = path_of(name, file)
     return digest_of(_read(path), shown(path))
 
@@ -78,10 +78,10 @@ def _read(path: Path) -> bytes:
 def digest_of(source: bytes, where: str) -> str:
     """Return the sha256 of a file's syntax tree without docstrings, and of its version.
 
-    Comments, layout and words leave it as it is, and so does the version of Python that parses.
+    Comments, layout and docstrings do not change it; nor does the version of Python that parses.
 
     Raises:
-        UserError: naming ``where``: the file is no Python.
+        UserError: the file is not valid Python; the message begins with ``where``.
     """
     version: object = Baseline.version
     try:
@@ -90,7 +90,7 @@ def digest_of(source: bytes, where: str) -> str:
             if isinstance(node, ast.AnnAssign) and getattr(node.target, "id", "") == "version":
                 version = node.value.value if isinstance(node.value, ast.Constant) else None
                 if type(version) is not int:
-                    raise ValueError("version must be a number, such as version: ClassVar[int] = 2")
+                    raise ValueError("version must be an integer, as in version: ClassVar[int] = 2")
                 break
     except (SyntaxError, ValueError) as error:
         raise UserError(f"{where}: cannot be read: {error}") from error
@@ -98,7 +98,7 @@ def digest_of(source: bytes, where: str) -> str:
 
 
 def _tree(node: object) -> object:
-    """Return a syntax tree as nested tuples, without places in the file and docstrings.
+    """Return a syntax tree as nested tuples, without docstrings and positions in the file.
 
     Empty fields are left out: those that a newer Python adds are empty in older code.
     """
@@ -115,7 +115,7 @@ def _tree(node: object) -> object:
 
 
 def load(name: str, file: str | Path | None = None) -> type[Baseline]:
-    """Return the one `Baseline` that a file defines: of the folder, or ``file`` outside it.
+    """Return the one `Baseline` that a file defines, in the folder or (``file``) elsewhere.
 
     Raises:
         UserError: no such baseline, or its file is not one frozen dataclass with defaults.
@@ -124,7 +124,7 @@ def load(name: str, file: str | Path | None = None) -> type[Baseline]:
     if file is None and name not in names():
         raise UserError(f"baseline '{name}': unknown; {suggest(name, names())}")
     if not name.isidentifier():  # it becomes a folder's name
-        raise UserError(f"baseline {name!r}: a name is letters, digits and underscores")
+        raise UserError(f"baseline {name!r}: a name may hold only letters, digits and underscores")
     where, source = shown(path), _read(path)
     module_name = f"baselines.{name}"
     if file is not None:  # by its content too: an edited file is another method
@@ -134,8 +134,8 @@ def load(name: str, file: str | Path | None = None) -> type[Baseline]:
         module = _import(module_name, path, source)
     if re.search(rb"^\s*(from|import) baselines\b", source, re.MULTILINE):
         raise UserError(
-            f"{where}: imports another baseline, whose edits its own runs would not show; copy "
-            "what it needs"
+            f"{where}: imports another baseline, whose edits would not show in this one's runs; "
+            "copy the code that it needs"
         )
     named = vars(module).values()
     classes = [cls for cls in named if isinstance(cls, type) and cls.__module__ == module_name]
@@ -143,16 +143,16 @@ def load(name: str, file: str | Path | None = None) -> type[Baseline]:
     if len(classes) != 1:
         listed = f" ({', '.join(cls.__name__ for cls in classes)})" if classes else ""
         raise UserError(
-            f"{where}: defines {len(classes)} Baseline classes{listed}; one file, one method"
+            f"{where}: defines {len(classes)} Baseline classes{listed}; a file must define one"
         )
     cls: type[Baseline] = classes[0]
     if "__dataclass_params__" not in vars(cls):
-        raise UserError(f"{where}: {cls.__name__} lacks @dataclass(frozen=True)")
+        raise UserError(f"{where}: {cls.__name__} lacks the decorator @dataclass(frozen=True)")
     for field in fields(cls):
         if field.name in RESERVED:
-            raise UserError(f"{where}: {cls.__name__}.{field.name}: the name is reserved")
+            raise UserError(f"{where}: {cls.__name__}.{field.name}: reserved name; rename it")
         if field.default is MISSING and field.default_factory is MISSING:
-            raise UserError(f"{where}: {cls.__name__}.{field.name} has no default")
+            raise UserError(f"{where}: {cls.__name__}.{field.name} has no default; add one")
     return cls
 
 

@@ -17,7 +17,7 @@ from benchmark.model.lowprecision import LSTM, Logits
 
 
 class Encoder(nn.Module):
-    """A one-layer LSTM over ``<s> ... </s>``; its last hidden state stands for the sentence."""
+    """A one-layer LSTM over ``<s> ... </s>``; its last hidden state represents the sentence."""
 
     def __init__(self, vocabulary: int, embedding: int, hidden: int) -> None:
         super().__init__()
@@ -45,7 +45,7 @@ class Posterior(nn.Module):
 
 
 class Decoder(nn.Module):
-    """p(x | z): a one-layer LSTM that reads z with every word and starts from it.
+    """p(x | z): a one-layer LSTM that starts from z and reads it with every word.
 
     With ``latent`` 0 it is a language model. ``feed`` says where z enters the first state:
     ``"hidden"``: h0 = Linear(z), c0 = 0; ``"cell"``: c0 = Linear(z), h0 = tanh(c0).
@@ -64,7 +64,7 @@ class Decoder(nn.Module):
         """Map words (B, T) and z (B, Z) to logits (B, T, V); dropout where ``noise`` is given.
 
         Returns:
-            In fp32 a tensor; under autocast, in bf16, `Logits`, which a loss need not compute.
+            A tensor in fp32; under autocast, in bf16, `Logits`, which are not yet computed.
         """
         embedded = dropout(self.embedding(words), self.rate, noise)  # (B, T, E)
         states, _ = self.lstm(self.join(embedded, z), self.initial(z))  # (B, T, H)
@@ -72,14 +72,14 @@ class Decoder(nn.Module):
         return logits if torch.is_autocast_enabled(words.device.type) else logits.dense()
 
     def join(self, embedded: Tensor, z: Tensor) -> Tensor:
-        """Append z (B, Z) to each embedded word (B, T, E): (B, T, E + Z)."""
+        """Return each embedded word (B, T, E) with z (B, Z) appended, (B, T, E + Z)."""
         if not self.latent:
             return embedded
         beside = z.unsqueeze(1).expand(-1, embedded.shape[1], -1).to(embedded.dtype)
         return torch.cat([embedded, beside], -1)
 
     def initial(self, z: Tensor) -> tuple[Tensor, Tensor] | None:
-        """Return the first (h, c), each (1, B, H); None for a language model (zeros)."""
+        """Return the first (h, c), each (1, B, H); None (zeros) for a language model."""
         if not self.latent:
             return None
         first = self.start(z).unsqueeze(0)
@@ -90,7 +90,7 @@ class Decoder(nn.Module):
 
 @dataclass
 class Output:
-    """One batch through the model."""
+    """The result of one batch: logits, targets, posterior and sample."""
 
     logits: Tensor | Logits  # (B, T, V)
     targets: Tensor  # (B, T)
@@ -100,12 +100,12 @@ class Output:
 
     @property
     def rec(self) -> Tensor:
-        """Reconstruction of each sentence, nats, (B,)."""
+        """Return the reconstruction loss of each sentence, nats, (B,)."""
         return token_nll(self.logits, self.targets).sum(-1)
 
     @property
     def kl(self) -> Tensor:
-        """KL of each sentence and dimension, nats, (B, Z)."""
+        """Return the KL of each sentence and dimension, nats, (B, Z)."""
         return gaussian_kl(self.mu, self.logvar)
 
 
@@ -129,7 +129,7 @@ class TextVAE(nn.Module):
         return mu.float(), logvar.float()
 
     def forward(self, tokens: Tensor, noise: Generator, words: Tensor | None = None) -> Output:
-        """Make one training pass.
+        """Return the output of one training pass.
 
         Args:
             tokens: ``<s> ... </s>``, (B, T + 1), all of one length.
@@ -147,7 +147,7 @@ class TextVAE(nn.Module):
         Args:
             tokens: (B, T + 1), all of one length.
             z: (B, S, Z).
-            chunk: tokens decoded at once; bounds the memory (a row of logits each).
+            chunk: tokens decoded at once; it bounds the memory (each has a row of logits).
 
         Returns:
             (B, S, T), nats, float32.
@@ -168,7 +168,7 @@ class TextVAE(nn.Module):
     def generate(
         self, z: Tensor, max_length: int, noise: Generator | None = None
     ) -> list[list[int]]:
-        """Decode from z: greedily, or with ``noise`` by sampling from p(x | z).
+        """Return sentences decoded from z, greedily or, with ``noise``, sampled from p(x | z).
 
         Args:
             z: (B, Z).
@@ -200,13 +200,13 @@ class TextVAE(nn.Module):
 
 
 def sample(mu: Tensor, logvar: Tensor, noise: Generator) -> Tensor:
-    """Draw once from N(mu, exp(logvar)), reparameterised, (B, Z)."""
+    """Return one reparameterised draw from N(mu, exp(logvar)), (B, Z)."""
     epsilon = torch.randn(mu.shape, generator=noise, device=mu.device)
     return mu + epsilon * (0.5 * logvar).exp()
 
 
 def dropout(x: Tensor, rate: float, noise: Generator | None, time_first: bool = False) -> Tensor:
-    """Apply inverted dropout; without a generator, which means evaluation, return ``x``.
+    """Return ``x`` after inverted dropout, or unchanged without a generator, in evaluation.
 
     Args:
         x: (B, T, H), laid out in memory in any way.
@@ -226,7 +226,7 @@ def dropout(x: Tensor, rate: float, noise: Generator | None, time_first: bool = 
 
 
 class Method(Protocol):
-    """What `build` asks of a baseline."""
+    """The part of a baseline that `build` needs."""
 
     latent: ClassVar[bool]
 
@@ -235,7 +235,7 @@ class Method(Protocol):
 
 
 def build(config: ModelConfig, baseline: Method, vocabulary: int, init: Generator) -> TextVAE:
-    """Return a freshly initialised model, as the baseline wants it, on the CPU.
+    """Return a newly initialised model, as the baseline builds it, on the CPU.
 
     Weights are drawn from U(-init, init) and embeddings from U(-init_embedding, init_embedding), in
     the order of the parameters, by the generator ``init``. The baseline's ``build`` follows, whose

@@ -1,16 +1,16 @@
-"""A curve by its corners: the few of its points that draw it."""
+"""Reduce a curve to the few points that suffice to draw it."""
 
 import heapq
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-TOLERANCE = 1e-4  # how far a point may lie from the line that stands for it
+TOLERANCE = 1e-4  # how far a point may lie from the line that replaces it
 MOST = 200  # points kept of a curve, however crooked
 
 
 def corners(x: ArrayLike, y: ArrayLike, most: int = MOST) -> list[tuple[float, float]]:
-    """Return points of a curve such that straight lines between them stand for all of it.
+    """Return points of a curve such that straight lines between them approximate it.
 
     The point that lies farthest from its line is kept next, until none lies farther than
     `TOLERANCE` or ``most`` are kept. A jump between neighbours keeps both its sides.

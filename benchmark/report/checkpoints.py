@@ -1,4 +1,4 @@
-"""Comparison of single checkpoints over sentences: of "these models", never of the methods."""
+"""Compare single checkpoints over sentences: of "these models", never of the methods."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -25,7 +25,7 @@ DRAWS = 10_000
 
 
 def load(path: Path, lines: Sequence[Record]) -> "Arrays":
-    """Return the study's sentences; none where there is no file.
+    """Return the study's sentences; empty if there is no file.
 
     Raises:
         UserError: it is damaged, or does not belong to the records.

@@ -1,4 +1,4 @@
-"""Whether a model's latent is alive: decided with its error, in three states.
+"""Decide from numbers and their errors whether a model's latent is alive, in three states.
 
 A latent has two halves. MI says what the encoder writes into z, z_use what the decoder reads from
 it; a method can force the first while the second stays 0.
@@ -30,7 +30,7 @@ def state(test: Mapping[str, Any], threshold: float = THRESHOLD) -> str | None:
 
 
 def half(test: Mapping[str, Any], name: str, threshold: float = THRESHOLD) -> str | None:
-    """Return the state of one half: on which side of the threshold its 95 % interval lies.
+    """Return the state of one half: the side of the threshold on which its 95 % interval lies.
 
     Records made before evaluation 2 hold no errors; theirs are taken as 0.
     """

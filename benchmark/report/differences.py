@@ -49,7 +49,7 @@ class Pair(NamedTuple):
 
 
 def differences(runs: "pd.DataFrame") -> "pd.DataFrame":
-    """Return one line a comparison of two rows and metric of `METRICS`, in the tables' order.
+    """Return a line for each pair of rows and metric of `METRICS`, in the tables' order.
 
     Each row is compared with those of `REFERENCES`. In a table without references, all
     pairs of rows are compared if they are few (see `pairs`).
@@ -87,14 +87,14 @@ def differences(runs: "pd.DataFrame") -> "pd.DataFrame":
         lines = _compared("", couples)
     numbers = dict.fromkeys(("mean", "p", "detectable", "p_equivalent"), float)
     table = pd.DataFrame(lines, columns=list(COLUMNS)).astype(numbers)
-    found = [finding(line) for line in table.to_dict("records")]
-    table["finding"] = pd.Series(found, index=table.index, dtype=object)
+    findings = [finding(line) for line in table.to_dict("records")]
+    table["finding"] = pd.Series(findings, index=table.index, dtype=object)
     table["significant"] = table["finding"] == SIGNIFICANT
     return table
 
 
 def finding(line: Mapping[Any, Any]) -> str:
-    """Return the one of `FINDINGS` that a difference bears out.
+    """Return the one of `FINDINGS` that a difference supports.
 
     Tables, verdict, page and terminal say no more than this: "significant"; "bound" if the
     p value is small but that of a bound which leaves the sign open; "equivalent" if two one-sided
@@ -128,7 +128,7 @@ def pairs(runs: "pd.DataFrame", reference: str = "") -> list[Pair]:
 
 
 def _differ_in_one_thing(one: "pd.Series[Any]", other: "pd.Series[Any]") -> bool:
-    """Tell whether the method or the settings differ, not both.
+    """Return whether either the method or the settings differ, not both.
 
     A setting that only one record knows is younger than the other record: it is no difference.
     """
@@ -187,7 +187,7 @@ def _difference(one: "pd.DataFrame", two: "pd.DataFrame", metric: str) -> dict[s
 def tally(
     lines: Sequence[tuple[str, Mapping[Any, Any]]], better: int, unit: str, noun: str = "row"
 ) -> str:
-    """Return in words what is found of several comparisons of one metric; "" without a test.
+    """Return the findings on one metric over several comparisons, in words; "" without a test.
 
     Args:
         lines: a name, and a line of `differences`, of each comparison.
@@ -204,19 +204,19 @@ def tally(
         return ""
     parts = []
     for word in ("worse", "better", "different"):
-        found = sorted(kinds.get(word, []), key=lambda one: -abs(one[1]["mean"]))
-        if not found:
+        group = sorted(kinds.get(word, []), key=lambda one: -abs(one[1]["mean"]))
+        if not group:
             continue
-        sizes = (number(abs(one["mean"]) if better else one["mean"]) for _, one in found)
-        named = [f"{name} by {size} nats" for (name, _), size in zip(found, sizes, strict=True)]
+        sizes = (number(abs(one["mean"]) if better else one["mean"]) for _, one in group)
+        named = [f"{name} by {size} nats" for (name, _), size in zip(group, sizes, strict=True)]
         few = len(named) <= _NAMED
         shown = joined(named) if few else f"{many(len(named), noun)}, most for {named[0]}"
         parts.append(f"{word} for {shown}")
-    if found := kinds.get(EQUIVALENT, []):
-        parts.append(f"about equal for {many(len(found), noun)} (within {MARGIN} nats)")
-    if found := kinds.get(OPEN, []):
-        parts.append(f"no difference is shown for {many(len(found), noun)}")
-        known = [line for _, line in found if not math.isnan(line["detectable"])]
+    if group := kinds.get(EQUIVALENT, []):
+        parts.append(f"about equal for {many(len(group), noun)} (within {MARGIN} nats)")
+    if group := kinds.get(OPEN, []):
+        parts.append(f"no difference is shown for {many(len(group), noun)}")
+        known = [line for _, line in group if not math.isnan(line["detectable"])]
         nats = span([float(line["detectable"]) for line in known], 2)
         seeds = span([line["summary"].n for line in known], 0)
         parts[-1] += f" ({seeds} {unit}s could detect {nats} nats)" if known else ""
@@ -261,7 +261,7 @@ def bold(table: "pd.DataFrame") -> tuple[set[str], list[str]]:
 
 
 def explained(what: str, part: "pd.DataFrame") -> str:
-    """Tell below a table of differences what it shows, and which tests it holds.
+    """Return the note below a table of differences: what it shows, and its tests.
 
     Args:
         what: the rows, such as "Row minus `none`".

@@ -23,7 +23,7 @@ LAST = ("elbo", "kl", "mi", "z_use", "z_use_next")  # numbers that the last weig
 
 
 def read_records(study: str | Path, results: str | Path | None = None) -> "pd.DataFrame":
-    """Read a study's records as the report reads them.
+    """Return a study's records as the report reads them.
 
     Args:
         study: its name, its TOML file, or a file of collected records, NAME.jsonl.
@@ -56,7 +56,7 @@ def read_records(study: str | Path, results: str | Path | None = None) -> "pd.Da
 
 
 def frame(lines: Sequence[Record]) -> "pd.DataFrame":
-    """Return one row a run of the study, with or without a record, sorted by row and seed.
+    """Return a row for each run of the study, with or without a record, by row and seed.
 
     Columns:
         id, label, row, data, baseline, seed, precision, evaluation, commit, status, error.

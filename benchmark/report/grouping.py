@@ -112,7 +112,7 @@ def _key(line: Record) -> _Key:
 
 
 def _of_data(lines: Sequence[Record]) -> Iterator[str]:
-    """Tell what the vocabulary, or the draw of languages, does to the numbers."""
+    """Return notes on what the vocabulary, or the draw of languages, does to the numbers."""
     known: list[Any] = [line["data"] for line in lines if "data" in line]
     if not all(data.get("lossless", {}).get("test", True) for data in known):
         yield (
@@ -194,7 +194,7 @@ def notes(lines: Sequence[Record]) -> list[str]:
 
 
 def caveats(lines: Sequence[Record]) -> list[str]:
-    """Return what forbids or weakens a comparison: of preset, records, settings and devices."""
+    """Return what limits a comparison: preset, records, settings and devices."""
     done = [line for line in lines if is_done(line)]
     presets = dict.fromkeys(line["config"].get("preset") for line in done)
     texts = [CAVEATS[name] for name in presets if name in CAVEATS]
@@ -219,7 +219,7 @@ def caveats(lines: Sequence[Record]) -> list[str]:
 
 
 def _split(done: Sequence[Record]) -> Iterator[str]:
-    """Tell how large the test split is, with it the largest MI to be seen, and IW's samples."""
+    """Return a note on the size of the test split, the largest visible MI, and IW samples."""
     for line in done:
         data = line["data"]
         size, tokens = data.get("test_sentences"), data.get("test_words", data.get("test_tokens"))
@@ -238,7 +238,7 @@ def _split(done: Sequence[Record]) -> Iterator[str]:
 
 
 def _truth(done: Sequence[Record]) -> Iterator[str]:
-    """Tell the exact language's entropy and I(x; c) with their Monte Carlo errors."""
+    """Return a note on the exact language's entropy and I(x; c), with Monte Carlo errors."""
     for data in (line["data"] for line in done):
         if data.get("entropy") is not None:
             entropy = f"{data['entropy']:.3f} ± {data['entropy_se']:.3f}"

@@ -120,7 +120,7 @@ def _base64(content: bytes) -> str:
 
 
 def _source(image: bytes) -> str:
-    """Return an image as an address that holds it."""
+    """Return an image as a data URL."""
     if image.startswith(b"\x89PNG"):
         return f"data:image/png;base64,{_base64(image)}"
     # In base64 it would be a third longer. Nothing is left that ends an attribute between ".
@@ -190,7 +190,7 @@ def _sections(
 
 
 def _chips(table: Table, row: Row, place: int) -> list[tuple[str, str]]:
-    """Return how many seeds are in which state, of the cell that counts them, as text and state."""
+    """Return pairs of text and state from the cell that counts the seeds in each state."""
     if table.columns[place] != STATES:
         return []
     counts = re.findall(r"\d+", row.cells[place].text)

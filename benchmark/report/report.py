@@ -81,7 +81,7 @@ class Report:
         return [one.message(self.path) for one in self.findings if one.wrong]
 
     def summary(self, colour: bool = False, full: bool = False, quiet: bool = False) -> str:
-        """Return what a person shall read: of wrong records only what is wrong.
+        """Return the text for the terminal; if records are wrong, only what is wrong.
 
         ``full`` gives all tables with all columns, as Markdown; ``quiet`` only what is in doubt.
         """
@@ -95,7 +95,7 @@ class Report:
         return terminal.text(*words, colour, reading(self.groups))
 
     def texts(self, to: Places) -> dict[Path, str]:
-        """Return the content of each file that belongs in version control, but for images."""
+        """Return the content of each file that belongs in version control, except images."""
         contents = {
             to.tables / f"{self.name}.md": self.markdown,
             to.tables / f"{self.name}.tex": formats.latex(self.name, self.built),
@@ -148,7 +148,7 @@ class Report:
         return page(self.name, self.built, self.lines, images, self.findings, *origin, *said)
 
     def differing(self, to: Places, readme: Path | None = None) -> list[str]:
-        """Return which files are not what the records say, "paper/tables/a.md: not what ...".
+        """Return the files that do not match the records, as "paper/tables/a.md: is missing".
 
         Only text is compared, of figures their numbers: images differ between versions of the
         library that draws them.
@@ -158,7 +158,7 @@ class Report:
             if not path.exists():
                 problems.append(f"{path}: is missing")
             elif path.read_bytes() != text.encode():
-                problems.append(f"{path}: is not what {self.path} says")
+                problems.append(f"{path}: does not match {self.path}")
         if to.figures is not None:
             from benchmark.report import figures
 
@@ -168,12 +168,12 @@ class Report:
         return problems + ([] if readme is None else self.unlike(readme))
 
     def unlike(self, page: Path) -> list[str]:
-        """Return whether the tables between a page's markers differ, as `differing` says it."""
+        """Return the differences of the tables between a page's markers, as in `differing`."""
         same = page.read_text(encoding="utf-8") == self._filled(page)
-        return [] if same else [f"{page}: its table is not what {self.path} says"]
+        return [] if same else [f"{page}: its table does not match {self.path}"]
 
     def fill(self, page: Path) -> None:
-        """Put the short tables between the study's markers in a page, unless a record is wrong.
+        """Write the short tables between the study's markers in a page, unless a record is wrong.
 
         The markers are ``<!-- results:NAME -->`` and ``<!-- /results:NAME -->``.
         """

@@ -107,7 +107,7 @@ def paired(first: Sequence[float], second: Sequence[float], level: float = 0.95)
 
 
 def _sign_flip(differences: Sequence[float]) -> float | None:
-    """Return the share of sign patterns whose sum is at least as far from 0 as the one seen.
+    """Return the share of sign patterns whose sum is at least as far from 0 as the observed one.
 
     `scipy.stats.permutation_test` calls its statistic for each pattern, which takes minutes for 20.
     """
@@ -180,7 +180,7 @@ def _t(level: float, n: int) -> float:
 
 
 def holm(p: Sequence[float | None]) -> list[float | None]:
-    """Return p values adjusted for their number: the family's error is kept below the level.
+    """Return p values adjusted so that the family-wise error rate stays below the level.
 
     The k-th smallest of m is multiplied by m - k + 1; none falls below a smaller one's, none rises
     above 1. None (no test was made) stays None and does not count.
@@ -197,7 +197,7 @@ def holm(p: Sequence[float | None]) -> list[float | None]:
 
 
 def prediction(values: Sequence[float], level: float = 0.95) -> tuple[float, float] | None:
-    """Return where one further value falls in ``level`` of cases: mean +- t s sqrt(1 + 1/n).
+    """Return the interval of one further value at ``level``: mean +- t s sqrt(1 + 1/n).
 
     None for n < 3.
     """
@@ -250,7 +250,7 @@ def shown(summary: Summary | None, digits: int = 2, plus: bool = False) -> str:
 
 
 def number(value: float, digits: int = 2, plus: bool = False) -> str:
-    """Round with the minus as typeset and without "-0.00"; ``plus`` gives the sign of both."""
+    """Return a rounded number with a typeset minus, never "-0.00"; ``plus`` adds a plus sign."""
     text = f"{value:{'+' if plus else ''}.{digits}f}"
     text = text.lstrip("+-") if float(text) == 0 else text
     return text.replace("-", "−")

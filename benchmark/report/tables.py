@@ -64,7 +64,7 @@ def remarks(lines: Sequence[Record]) -> list[str]:
 
 
 def _known(runs: "pd.DataFrame", metric: str) -> bool:
-    """Tell whether some run has a number."""
+    """Return whether any run has a number."""
     return metric in runs and bool(runs[metric].notna().any())
 
 
@@ -163,7 +163,7 @@ def states(done: "pd.DataFrame", name: str = "state") -> tuple[int, int, int] | 
 
 
 def _uncompared(runs: "pd.DataFrame") -> list[str]:
-    """Tell why no differences are shown, if there is no reference and the pairs are too many."""
+    """Return why no differences are shown: no reference, and too many pairs."""
     couples = pairs(runs)
     if runs["role"].isin(REFERENCES).any() or len(couples) <= MOST_PAIRS:
         return []

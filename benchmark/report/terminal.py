@@ -16,7 +16,7 @@ _BOLD, _RED, _PLAIN = "\x1b[1m", "\x1b[31m", "\x1b[0m"
 
 
 def coloured() -> bool:
-    """Return whether standard output is a terminal that shows colours, and nobody forbids them."""
+    """Return whether standard output is a terminal that shows colours and may do so."""
     usual = not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
     return usual and sys.stdout is not None and sys.stdout.isatty()
 
@@ -29,7 +29,7 @@ def text(
     colour: bool = False,
     reading: str = "",
 ) -> str:
-    """Return all but the places of the files, in at most `WIDTH` columns.
+    """Return the report without the paths of files, in at most `WIDTH` columns.
 
     Args:
         verdict: of `benchmark.report.verdict.verdict`.
@@ -77,7 +77,7 @@ def problems(wrong: Iterable[str], colour: bool = False) -> str:
 
 
 def remarks(findings: Iterable[Finding]) -> list[str]:
-    """Return what is in doubt, but for rows that lack runs."""
+    """Return the doubts about the records, except rows that lack runs."""
     doubts = [one for one in findings if not (one.lacking or one.wrong)]
     return [one.text if one.id is None else f"{one.id}: {one.text}" for one in doubts]
 

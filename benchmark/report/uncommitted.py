@@ -1,4 +1,4 @@
-"""What git has to say of a study's records: which are not committed, and which are stale."""
+"""Ask git which of a study's records are not committed, and which are stale."""
 
 import json
 import subprocess

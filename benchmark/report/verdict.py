@@ -80,7 +80,7 @@ def verdict(groups: Sequence[Group]) -> list[tuple[str, list[str]]]:
 
 
 def reading(groups: Sequence[Group]) -> str:
-    """Return what the words of the verdict rest on; nothing where nothing was tested."""
+    """Return the rules behind the verdict's words; nothing where nothing was tested."""
     tested = any(group.differences["p"].notna().any() for group in groups)
     return READING if tested else ""
 
@@ -115,19 +115,21 @@ def _sentences(group: Group, compared: Compared, each: bool) -> list[str]:
     models = _contenders(group, "lstm_lm")
     if not compared and not models:
         single = done["label"].nunique() == 1
-        said = ["No other row has a record, so nothing is compared."] if single else []
-        return [*_states(rows, unit), *(said or _pairs(group, unit))]
+        sentences = ["No other row has a record, so nothing is compared."] if single else []
+        return [*_states(rows, unit), *(sentences or _pairs(group, unit))]
     first = next((row for row in rows if row.label in _reference(runs)), None)
     others = [row for row in rows if row is not first]
-    said = [] if first is None else [f"{_state(first, unit)}."]
+    sentences = [] if first is None else [f"{_state(first, unit)}."]
     if first is not None and each and compared:
         by_label, name = {row.label: row for row in rows}, _code(first.label)
-        said += [_one(key, one, by_label.get(key), unit, name) for key, one in compared.items()]
+        sentences += [
+            _one(key, one, by_label.get(key), unit, name) for key, one in compared.items()
+        ]
         tallies = []
     else:
-        said += _states(others, unit, "other " if first is not None else "")
+        sentences += _states(others, unit, "other " if first is not None else "")
         tallies = [(noun, compared, _code(first.label)) for noun in _MEASURES if first is not None]
-    return [*said, *_tallied([*tallies, ("likelihood", models, "the language model")], unit)]
+    return [*sentences, *_tallied([*tallies, ("likelihood", models, "the language model")], unit)]
 
 
 def _reference(runs: "pd.DataFrame") -> set[str]:
@@ -162,18 +164,18 @@ def _code(label: str) -> str:
 
 
 def _state(row: _Row, unit: str) -> str:
-    """Return in how many runs a row is in which state, and how much it keeps where it lives."""
-    found = [(word, count) for word, count in row.counts.items() if count]
-    parts = [f"{word} in {count}" for word, count in found]
+    """Return how many runs of a row are in each state, and the MI of those alive."""
+    known = [(word, count) for word, count in row.counts.items() if count]
+    parts = [f"{word} in {count}" for word, count in known]
     parts[0] += f" of {many(row.n, unit)}"
-    verb = "" if found[0][0] == "collapsed" else "is "
+    verb = "" if known[0][0] == "collapsed" else "is "
     alone = f" (by MI alone in {row.alone})" if row.alone else ""
     text = f"{_code(row.label)} {verb}{joined(parts)}{alone}"
     return f"{text} and keeps {row.nats}" if row.counts["alive"] else text
 
 
 def _few(rows: Sequence[_Row], done: "pd.DataFrame", unit: str) -> list[str]:
-    """Return what one or two seeds show: the states of these models, and no comparison."""
+    """Return the states of the models of one or two seeds, without a comparison."""
     most = max(row.n for row in rows)
     count = "one" if most == 1 else "two"
     where = f"these runs of {count} {unit}{'s' * (most - 1)}"
@@ -201,7 +203,7 @@ def _few(rows: Sequence[_Row], done: "pd.DataFrame", unit: str) -> list[str]:
 
 
 def _kept(rows: Sequence[_Row]) -> str:
-    """Return the least and the most MI of rows, and whose it is."""
+    """Return the least and the largest MI of rows, and the rows that have them."""
     ordered = sorted(rows, key=lambda row: row.mi.mean)
     ends = [f"{row.sign}{number(row.mi.mean)}" for row in (ordered[0], ordered[-1])]
     if len(rows) == 1:
@@ -238,7 +240,7 @@ def _states(rows: Sequence[_Row], unit: str, other: str = "") -> list[str]:
 def _one(label: str, one: Mapping[str, Line], row: _Row | None, unit: str, reference: str) -> str:
     """Return a row's state and what it costs: one sentence."""
     start = f"the state of {_code(label)} is not known" if row is None else _state(row, unit)
-    said: dict[str, list[str]] = defaultdict(list)
+    parts: dict[str, list[str]] = defaultdict(list)
     shows: list[str] = []
     n = 0
     for noun, (metric, better) in _MEASURES.items():
@@ -247,24 +249,24 @@ def _one(label: str, one: Mapping[str, Line], row: _Row | None, unit: str, refer
         if kind == differences.SIGNIFICANT:
             gain = line["mean"] * better > 0
             size = f"{number(abs(line['mean']))} nats of {noun}"
-            said["gains" if gain else "costs"].append(size)
+            parts["gains" if gain else "costs"].append(size)
             continue
-        said[kind].append(noun)
+        parts[kind].append(noun)
         if kind == differences.OPEN and not math.isnan(line["detectable"]):
             shows.append(number(line["detectable"]))
             n = line["summary"].n
-    clauses = [f"it {kind} {joined(said[kind])}" for kind in ("costs", "gains") if kind in said]
-    if nouns := said.get(differences.EQUIVALENT):
+    clauses = [f"it {kind} {joined(parts[kind])}" for kind in ("costs", "gains") if kind in parts]
+    if nouns := parts.get(differences.EQUIVALENT):
         are = "is about that" if len(nouns) == 1 else "are about those"
         clauses.append(
             f"its {joined(nouns)} {are} of {reference} (within {differences.MARGIN} nats)"
         )
-    if nouns := said.get(differences.OPEN):
+    if nouns := parts.get(differences.OPEN):
         least = f" ({many(n, unit)} could detect {joined(shows)} nats)" if shows else ""
         clauses.append(f"no difference in {joined(nouns, 'or')} is shown{least}")
-    if nouns := said.get(differences.BOUND):
+    if nouns := parts.get(differences.BOUND):
         clauses.append(f"only a bound on its {joined(nouns)} is known")
-    if nouns := said.get(differences.UNTESTED):
+    if nouns := parts.get(differences.UNTESTED):
         clauses.append(f"no difference in {joined(nouns, 'or')} is tested")
     return f"{'; '.join([start[0].upper() + start[1:], *clauses])}."
 

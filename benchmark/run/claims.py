@@ -1,8 +1,8 @@
-"""Claims: at most one live process trains a run, and a dead one's claim blocks nobody.
+"""Claims: at most one live process trains a run; the claim of a dead process blocks nobody.
 
 A claim is a folder ``claim-<token>`` made in the run's folder, holding a ``heartbeat`` file whose
 time is refreshed by a thread. Each process makes its own claim first and looks for others second,
-so of two that come together at least one sees the other and gives way; stale claims are removed.
+so if two come together, at least one sees the other and gives way. Stale claims are removed.
 Time is read from the file system that holds the claims, so clocks of machines need not agree.
 If a suspended process wakes after its claim was taken over, two train one run: they compute the
 same numbers, and the first complete record wins.
@@ -44,7 +44,8 @@ def claim(folder: Path, beat: float = BEAT, stale: float = STALE) -> Iterator[No
         mine = _take(folder, stale)
     except OSError as error:
         raise UserError(
-            f"{folder}: cannot be written ({error.strerror}); free or choose another runs folder"
+            f"{folder}: cannot be written ({error.strerror}); free some space or choose another "
+            "--runs folder"
         ) from error
     stopped = threading.Event()
 
@@ -131,7 +132,7 @@ def _take(folder: Path, stale: float) -> Path:
         if attempt + 1 < _ATTEMPTS:  # two newcomers may have given way to each other
             time.sleep(random.uniform(0.01, 0.1) * (attempt + 1))
     raise Claimed(
-        f"{folder}: another process ({_content(live[0]).get('pid', 'unknown')}) is at this run; "
+        f"{folder}: another process ({_content(live[0]).get('pid', 'unknown')}) holds this run; "
         "wait for it or stop it"
     )
 

@@ -1,4 +1,4 @@
-"""What a run is: its settings, how they are resolved, and the id that names it.
+"""The settings of a run, how they are resolved, and the id that names the run.
 
 The id's digest covers only what differs from the defaults, so a new field renames no run. Whoever
 changes a default or a meaning raises `PROTOCOL`; a golden test of all defaults reminds.
@@ -82,17 +82,17 @@ class RunConfig:
 
     @cached_property
     def file_sha256(self) -> str | None:
-        """Digest of the baseline's file if it is outside the folder."""
+        """Return the digest of the baseline's file if it is outside the folder."""
         return sha256_file(Path(self.file)) if self.file else None
 
     @cached_property
     def method_sha256(self) -> str:
-        """Digest of what the baseline's file does, and its version; not part of the id."""
+        """Return the digest of the baseline's code and version; not part of the id."""
         return registry.digest(self.baseline, self.file)
 
     @cached_property
     def digest(self) -> str:
-        """sha256 over what differs from the defaults, and over what the data and code mean."""
+        """Return the sha256 of all that differs from the defaults, and of data and versions."""
         method = self.method()
         content = {
             "baseline": self.baseline,
@@ -111,16 +111,16 @@ class RunConfig:
 
     @property
     def evaluation_digest(self) -> str:
-        """Eight digits over the evaluation settings and what they mean today."""
+        """Return eight digits over the evaluation settings and what they mean today."""
         return self.evaluation_digest_of(EVALUATION)
 
     def evaluation_digest_of(self, version: int) -> str:
-        """Return the same for a record that was measured when `EVALUATION` was ``version``."""
+        """Return the evaluation digest of a record measured when `EVALUATION` was ``version``."""
         return _sha256({"evaluation": version, **_changed(self.evaluate)})[:8]
 
     @property
     def id(self) -> str:
-        """``data-baseline-seed-digest8``: names the run's folder and record."""
+        """Return ``data-baseline-seed-digest8``, which names the run's folder and record."""
         return f"{corpora.find(self.data).slug}-{self.baseline}-{self.seed}-{self.digest[:8]}"
 
     def to_dict(self) -> dict[str, Any]:
@@ -129,7 +129,7 @@ class RunConfig:
 
     @staticmethod
     def from_dict(table: Mapping[str, Any], where: str = "config") -> "RunConfig":
-        """Return the checked run of a table such as `to_dict` returns; see `resolve`."""
+        """Return the checked run of a table, as `to_dict` makes it; see `resolve`."""
         mistakes, values = Mistakes(), dict(table)
         preset, params = values.get("preset"), values.pop("params", {})
         name = str(values.get("data")).split(":")[0] if preset is None else str(preset)
@@ -137,7 +137,7 @@ class RunConfig:
             section = values.get(key, {})
             if isinstance(section, Mapping):
                 section = {**PRESETS.get(name, {}).get(key, {}), **section}
-            # A wrong section gives way to the defaults, so that the other mistakes are told too.
+            # The defaults replace a wrong section, so that the other mistakes are reported too.
             values[key] = mistakes.of(build, cls, section, where, key) or cls()
         config: RunConfig | None = mistakes.of(build, RunConfig, values, where)
         if config is None:
@@ -167,7 +167,7 @@ def resolve(
         data: a data set, with settings for an exact language (``exact_small:mix=0.2``).
         baseline: a file of ``baselines/``, or with ``file`` any name.
         seed: of initialisation, order, noise and evaluation.
-        params: hyper-parameters of the baseline; ``"10 epochs"`` is a part of training.
+        params: hyper-parameters of the baseline; ``"10 epochs"`` becomes a fraction of training.
         precision: ``"fp32"`` or ``"bf16"``.
         preset: a name of `PRESETS`; by default the data's own, if there is one of its name.
         sections: settings of ``model``, ``train`` and ``evaluate`` above the preset's.
@@ -175,7 +175,7 @@ def resolve(
         where: the place as messages name it, such as ``paper/main.toml``.
 
     Raises:
-        UserError: a line for all that is unknown, of the wrong type or out of range.
+        UserError: one line for each setting that is unknown, of the wrong type or out of range.
     """
     table = {"data": data, "baseline": baseline, "seed": seed, "params": params or {}}
     table |= {"precision": precision, "preset": preset, "file": file}
@@ -185,7 +185,7 @@ def resolve(
 def method_of(name: str, file: str | None, params: Any, epochs: int, where: str) -> Baseline:
     """Return a baseline with hyper-parameters from a table.
 
-    A value such as ``"10 epochs"`` becomes a part of ``epochs``.
+    A value such as ``"10 epochs"`` becomes a fraction of ``epochs``.
 
     Raises:
         UserError: no such baseline, a broken one, or a line for each mistake of the table.
@@ -210,7 +210,7 @@ def method_of(name: str, file: str | None, params: Any, epochs: int, where: str)
 
 
 def _part(value: Any, epochs: int) -> Any:
-    """Return ``"10 epochs"`` as a part of training, and any other value as it is."""
+    """Return ``"10 epochs"`` as a fraction of training; any other value as it is."""
     match = re.fullmatch(r"(\d+(?:\.\d+)?) epochs?", value) if isinstance(value, str) else None
     return float(match[1]) / epochs if match else value
 

@@ -1,4 +1,4 @@
-"""What each hook of a method must return: checked before a run's first step, and by the tests.
+"""Check what each hook of a method returns, before a run's first step and in the tests.
 
 A method that breaks the contract trains all the same, on something else: a penalty of (B, Z) is
 averaged over dimensions, which looks like a cure of collapse. A method that keeps state outside
@@ -70,7 +70,7 @@ class Contract:
         self.sentences = 4 if self.latent == 3 else 3  # so that no shape is right by coincidence
 
     def check_names(self) -> None:
-        """Every public name is a hook, a hyper-parameter or a constant that the suite knows."""
+        """Check that each public name is a hook, a hyper-parameter or a constant of the suite."""
         cls = type(self.method)
         fields = {field.name for field in dataclasses.fields(cls)}
         for name, value in vars(cls).items():
@@ -78,24 +78,24 @@ class Contract:
                 wanted = list(inspect.signature(HOOKS[name]).parameters)
                 call = f"{name}({', '.join(wanted)})"
                 if name in fields or not callable(getattr(cls, name)):
-                    self._refuse(f"{name} is no method; wanted {call}")
+                    self._refuse(f"{name} is not a method; expected {call}")
                 signature = inspect.signature(getattr(self.method, name))
                 try:
                     signature.bind(*wanted[1:])
                 except TypeError as error:
-                    self._refuse(f"{name}{signature}: {error}; wanted {call}")
+                    self._refuse(f"{name}{signature}: {error}; expected {call}")
             elif name in PUBLIC and inspect.isfunction(value):
                 self._refuse(f"{name} is a property; write @property above it")
             elif name in ("version", "latent") and name in fields:
-                kind = type(PUBLIC[name]).__name__
-                self._refuse(f"{name} is no hyper-parameter; write {name}: ClassVar[{kind}] = ...")
+                line = f"{name}: ClassVar[{type(PUBLIC[name]).__name__}] = ..."
+                self._refuse(f"{name} is not a hyper-parameter; write {line}")
             elif not name.startswith("_") and name not in {*fields, *PUBLIC}:
                 hint = f"a hyper-parameter has a type, {name}: float = ..., a constant is _{name}"
                 hint = f"a helper is _{name}" if callable(value) else hint
-                self._refuse(f"{name} is no hook; {suggest(name, PUBLIC)} ({hint})")
+                self._refuse(f"{name} is not a hook; {suggest(name, PUBLIC)} ({hint})")
 
     def check_weight(self, total: int) -> None:
-        """A number of at least 0 at each of some steps, the same whenever it is asked for."""
+        """Check that the weight is at least 0 at some steps, and the same when asked again."""
         steps = [*range(0, total, max(1, total // 100)), total // 2, total - 1, total]
         steps += reversed(steps)
         with self._watched("weight"):
@@ -107,21 +107,21 @@ class Contract:
             if weights.setdefault(step, weight) != weight:
                 self._refuse(
                     f"{call} returned {weights[step]}, then {weight}; it must depend on the step "
-                    "alone; what must survive a step lives in run.memory"
+                    "alone; keep other state in run.memory"
                 )
 
     def check_selection(self) -> None:
-        """Phases are fractions that ascend; the last one selects as the run is measured."""
+        """Check that phases are ascending fractions, and that the last has `selection_weight`."""
         phases: Any = self.method.phases
         numbers = isinstance(phases, tuple) and [self._number(p, "phases") for p in phases]
         if numbers is False or not all(a < b for a, b in pairwise([0, *numbers, 1])):
-            self._refuse(f"phases is {phases!r}; wanted ascending fractions such as (0.5,)")
+            self._refuse(f"phases is {phases!r}; expected ascending fractions such as (0.5,)")
         last = self._number(self.method.selection_weight, "selection_weight")
         if self._number(self.method.selection_in(len(phases)), "selection_in") != last:
             self._refuse("selection_in of the last phase must be selection_weight")
 
     def check_penalty(self) -> None:
-        """(B, Z) nats to (B,); each sentence's KL counts, and the batch's size does not."""
+        """Check that a penalty maps (B, Z) nats to (B,), one cost for each sentence's own KL."""
         size, shape = self.sentences, (self.sentences, self.latent)
         kl = torch.rand(shape, generator=torch.Generator().manual_seed(0)).to(self.device)
         counts = torch.full((size,), self.latent == 0)
@@ -132,10 +132,10 @@ class Contract:
                 paid: object = self.method.penalty(given * 1)
             shown = f"penalty returned {_described(paid)}"
             if not isinstance(paid, Tensor) or paid.shape != (size,):
-                wanted = f"wanted ({size},), one number for each sentence, from the KL {shape}"
+                wanted = f"expected ({size},), one number for each sentence, from the KL {shape}"
                 self._refuse(f"{shown}; {wanted}")
             if not paid.is_floating_point() or (scale == 1 and not bool(paid.isfinite().all())):
-                self._refuse(f"{shown} of {paid.dtype}; wanted finite floating numbers")
+                self._refuse(f"{shown} of {paid.dtype}; expected finite floating numbers")
             for row in range(size if paid.requires_grad else 0):
                 (slope,) = torch.autograd.grad(paid[row], given, retain_graph=True)
                 counts[row] |= bool((slope[row] != 0).any())
@@ -147,20 +147,20 @@ class Contract:
         once, twice = (float(self.method.penalty(kl.repeat(n, 1)).mean()) for n in (1, 2))
         if twice > 1.5 * once > 0:
             self._refuse(
-                f"penalty returned {twice:.4g} a sentence where the batch stands twice, "
-                f"{once:.4g} where it stands once; sum over dimensions, not over sentences"
+                f"penalty returned {once:.4g} a sentence for a batch and {twice:.4g} for the same "
+                "batch repeated; sum over dimensions, not over sentences"
             )
 
     def check_step(self, corpus: Corpus) -> None:
-        """The model, what its decoder reads, and its loss, on a few sentences."""
+        """Check the model, its decoder's input and its loss on a few sentences."""
         vocabulary, init = len(corpus.vocabulary), generator(self.config.seed, "init")
         with self._watched("build"):
             model: object = build(self.config.model, self.method, vocabulary, init)
         if not isinstance(model, TextVAE):
-            self._refuse(f"build returned {_described(model)}; return the model, a TextVAE")
+            self._refuse(f"build returned {_described(model)}; it must return a TextVAE")
         for part in ("encoder", "posterior", "decoder") if self.latent else ("decoder",):
             if not isinstance(getattr(model, part, None), nn.Module):
-                self._refuse(f"build returned a model without {part}; replace it or leave it")
+                self._refuse(f"build returned a model without {part}; restore or replace it")
         words = np.arange(4 * self.sentences).reshape(self.sentences, 4)
         split = Split.of((words % max(1, vocabulary - 3) + 3).tolist())
         splits = dict.fromkeys(corpus.splits, split)
@@ -171,12 +171,12 @@ class Contract:
         self._loss(run, batch[:1])  # the last batch of a length may be a single sentence
         if once and twice and once > 0 and 1.8 < twice / once < 2.2:
             self._refuse(
-                f"objective returned {once:.4g} for a batch and {twice:.4g} where it stands twice; "
-                "take the mean over sentences"
+                f"objective returned {once:.4g} for a batch and {twice:.4g} for the same batch "
+                "repeated; take the mean over sentences"
             )
 
     def _loss(self, run: Training, batch: Tensor) -> float | None:
-        """Check the loss of a batch; None where it may need what ``before_step`` leaves."""
+        """Return the checked loss of a batch, or None if it may depend on ``before_step``."""
         run.batch = batch
         with run.autocast():
             out = self._output(run, self._inputs(run))
@@ -189,7 +189,7 @@ class Contract:
                 return None
         shown = f"objective returned {_described(loss)}"
         if not isinstance(loss, Tensor) or loss.shape != () or not loss.is_floating_point():
-            self._refuse(f"{shown}; wanted a scalar tensor, (): the mean over sentences")
+            self._refuse(f"{shown}; expected a scalar tensor, (): the mean over sentences")
         check_loss(self.config, run, out, loss)
         trained = [value for value in run.model.parameters() if value.requires_grad]
         if not loss.requires_grad or not any(
@@ -200,25 +200,25 @@ class Contract:
         return float(loss.detach())
 
     def _inputs(self, run: Training) -> Tensor:
-        """Check and return what the decoder is to read."""
+        """Return the checked words that the decoder reads."""
         given, before = run.batch[:, :-1], run.batch.clone()
         with self._watched("inputs"):
             words: object = self.method.inputs(given, run.noise)
         shown = f"inputs returned {_described(words)}"
         if not isinstance(words, Tensor) or words.shape != given.shape:
-            self._refuse(f"{shown}; wanted word ids, {tuple(given.shape)} as given")
+            self._refuse(f"{shown}; expected word ids, {tuple(given.shape)} as given")
         if words.dtype not in (torch.int64, torch.int32):
-            self._refuse(f"{shown} of {words.dtype}; wanted word ids, {given.dtype}")
+            self._refuse(f"{shown} of {words.dtype}; expected word ids, {given.dtype}")
         first, last, most = int(words.min()), int(words.max()), len(run.corpus.vocabulary) - 1
         if first < 0 or last > most:
             ids = f"the word ids {first} to {last}"
-            self._refuse(f"inputs returned {ids}; the vocabulary has 0 to {most}")
+            self._refuse(f"inputs returned {ids}; the vocabulary has the ids 0 to {most}")
         if not torch.equal(run.batch, before):
-            self._refuse("inputs changes its tokens in place; change tokens.clone()")
+            self._refuse("inputs changes its tokens in place; change a copy, tokens.clone()")
         return words
 
     def _output(self, run: Training, words: Tensor) -> Output:
-        """Check the model at work, as it is trained and as it will be measured."""
+        """Return the output of the model, checked in training and in measurement."""
         model, batch = run.model, run.batch
         try:
             with self._watched("forward"):
@@ -236,7 +236,7 @@ class Contract:
         shape = (len(batch), model.latent)
         for name, value in (("mu", out.mu), ("logvar", out.logvar)):
             if value.shape != shape or not bool(value.isfinite().all()):
-                wanted = f"{name} {_described(value)}; wanted {shape}, finite"
+                wanted = f"{name} {_described(value)}; expected {shape}, finite"
                 self._refuse(f"build returned a model with {wanted}")
         return out
 
@@ -249,8 +249,8 @@ class Contract:
         for key, value in self._state().items():
             if state.get(key) != value:
                 self._refuse(
-                    f"{name} changes {key} of the method, which no checkpoint holds; what must "
-                    "survive a step lives in run.memory"
+                    f"{name} changes {key} of the method, which no checkpoint holds; keep state "
+                    "in run.memory"
                 )
         for key, states in self._drawn().items():
             if drawn[key] != states and (hook, key) != ("build", "torch"):
@@ -260,7 +260,7 @@ class Contract:
                 )
 
     def _state(self) -> dict[str, str]:
-        """Return what the method and its class hold, but for what is computed from it once."""
+        """Return the attributes of the method and its class, without cached properties."""
         cls = type(self.method)
         values = {name: value for name, value in vars(cls).items() if not name.startswith("__")}
         values |= {f.name: getattr(self.method, f.name) for f in dataclasses.fields(self.method)}
@@ -269,7 +269,7 @@ class Contract:
         return {name: repr(value) for name, value in values.items() if name not in cached}
 
     def _drawn(self) -> dict[str, bytes]:
-        """Return the states of all global generators, by library."""
+        """Return the state of each library's global random generator."""
         states = {
             "torch": torch.get_rng_state().numpy().tobytes(),
             "random": pickle.dumps(random.getstate()),
@@ -285,7 +285,7 @@ class Contract:
         except ValueError as error:
             self._refuse(f"{call} returned {error}")
         if not 0 <= weight < math.inf:
-            self._refuse(f"{call} returned {value}; wanted a finite number of at least 0")
+            self._refuse(f"{call} returned {value}; expected a finite number of at least 0")
         return weight
 
     def _refuse(self, text: str) -> NoReturn:
@@ -293,7 +293,7 @@ class Contract:
 
 
 def _described(value: object) -> str:
-    """Return a value in a few words: of a tensor the shape."""
+    """Return a short text for a value; for a tensor, its shape."""
     if isinstance(value, Tensor):
         return str(tuple(value.shape))
     return " ".join(repr(value).split())[:60]

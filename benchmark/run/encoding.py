@@ -1,4 +1,4 @@
-"""A split as evaluation reads it, the one encoder pass that feeds every metric, and the probes.
+"""The split for evaluation, the one encoder pass that all metrics use, and the probes.
 
 All noise is a function of (seed, split, sentence), so neither the size of a bucket nor a restart
 changes it.
@@ -58,27 +58,27 @@ class Measured:
         return [Batch(batch.index[some], batch.tokens[some]) for batch, some in picked if some.size]
 
     def in_order(self, values: list[NDArray[Any]]) -> NDArray[Any]:
-        """Join what the buckets gave, row by row in the split's order."""
+        """Return the results of all buckets joined, row by row in the split's order."""
         joined = np.concatenate(values)
         out = np.empty_like(joined)
         out[np.concatenate([bucket.index for bucket in self.buckets])] = joined
         return out
 
     def first_noise(self, latent: int) -> Tensor:
-        """Return the draw behind MI, z_use and the one-sample bound: (N, Z), float64."""
+        """Return the noise of MI, z_use and the one-sample bound, (N, Z), float64."""
         noise = generator(self.seed, self.name, "first")
         drawn = torch.randn(len(self.split), latent, generator=noise, dtype=torch.float64)
         return drawn.to(self.device)
 
     def importance_noise(self, sentence: int, samples: int, latent: int) -> Tensor:
-        """Return the draws of one sentence for importance sampling, (S, Z), on the CPU."""
+        """Return the noise of one sentence for importance sampling, (S, Z), on the CPU."""
         noise = generator(self.seed, self.name, "importance", sentence)
         return torch.randn(samples, latent, generator=noise)
 
 
 @dataclass
 class Encoded:
-    """The encoder's answer for a whole split, in the split's order."""
+    """The encoder's output for a whole split, in the split's order."""
 
     mu: Tensor  # (N, Z) float32
     logvar: Tensor  # (N, Z) float32
@@ -86,13 +86,13 @@ class Encoded:
 
     @cached_property
     def kl(self) -> Tensor:
-        """(N, Z) nats, float64."""
+        """Return the KL of each sentence and dimension, (N, Z), nats, float64."""
         return gaussian_kl(self.mu.double(), self.logvar.double())
 
 
 @torch.no_grad()
 def encode(model: TextVAE, split: Measured) -> Encoded:
-    """Make one encoder pass over the split."""
+    """Return the encoder's output for the split, from one pass."""
     mu = torch.empty(len(split.split), model.latent, device=split.device)
     logvar = torch.empty_like(mu)
     for bucket in split.wide if model.latent else []:
@@ -104,7 +104,7 @@ def encode(model: TextVAE, split: Measured) -> Encoded:
 
 @torch.no_grad()
 def recovery(model: TextVAE, corpus: Corpus, test: Measured) -> dict[str, Any]:
-    """Return what the latent holds on the test split: `PROBES` with their standard errors.
+    """Return the `PROBES` of the latent on the test split, with their standard errors.
 
     The probes are trained on the training split: with few sentences they would over-fit, and find
     less than there is. Those of the length and of words take at most 10,000 sentences of it, drawn
@@ -146,7 +146,7 @@ def finite(value: float) -> float | None:
 
 
 def _taken(split: Split, rows: NDArray[np.int64]) -> Split:
-    """Return some sentences of a split."""
+    """Return the sentences of a split with these indices."""
     return Split.of([split.sentence(row)[1:-1].tolist() for row in rows.tolist()])
 
 

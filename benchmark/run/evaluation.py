@@ -1,4 +1,4 @@
-"""Measuring a model on a split: one encoder pass, then the decoder in length buckets.
+"""Measure a model on a split: one encoder pass, then the decoder in length buckets.
 
 Evaluation asks nothing of the baseline and always uses the raw KL.
 """
@@ -32,7 +32,7 @@ AT_ONCE: Step = lambda number, work: work()  # noqa: E731
 
 @torch.no_grad()
 def validate(model: TextVAE, split: Measured, prior: bool = True) -> Metrics:
-    """Return what one encoder and one decoder pass give: bound, KL, MI, active units; and z_use.
+    """Return the metrics of one encoder and decoder pass: bound, KL, MI, active units, z_use.
 
     ``z_use`` is over ``split.subset``, since each sentence costs another pass of the decoder. The
     model is in evaluation mode. An auto-encoder, without ``prior``, has no marginal KL.
@@ -56,7 +56,7 @@ def validate(model: TextVAE, split: Measured, prior: bool = True) -> Metrics:
 def measure_bucket(
     model: TextVAE, split: Measured, encoded: Encoded, bucket: Batch, samples: int, greedy: int
 ) -> Parts:
-    """Decode one bucket, B sentences of T tokens, in every way that is asked for.
+    """Return the decoder's numbers for one bucket, B sentences of T tokens, as requested.
 
     Args:
         model: in evaluation mode.
@@ -154,7 +154,7 @@ def evaluate(
 
 @dataclass
 class Scores:
-    """What the decoder says of a split, by the kind of model."""
+    """The decoder's numbers for a split, by the kind of model."""
 
     rec: NDArray[Any]  # (N,) nats
     nll: NDArray[Any] | None  # (N,) nats; None without a prior, or without importance samples
@@ -162,13 +162,13 @@ class Scores:
 
 
 def _language_model(split: Measured, parts: list[Parts]) -> Scores:
-    """Score a model without latent variable: its likelihood is exact."""
+    """Return the scores of a model without a latent variable, whose likelihood is exact."""
     nll = split.in_order([part["token_nll"].sum(-1, dtype=np.float64) for part in parts])
     return Scores(nll, nll, {})
 
 
 def _autoencoder(split: Measured, parts: list[Parts]) -> Scores:
-    """Score a latent variable by one sample, without a likelihood."""
+    """Return the scores of an auto-encoder by one sample, without a likelihood."""
     rec = split.in_order([part["token_nll"].sum(-1, dtype=np.float64) for part in parts])
     swapped = split.in_order([part["swapped"] for part in parts])
     use = _z_use(torch.from_numpy(rec), torch.from_numpy(swapped), split.stranger)
@@ -176,7 +176,7 @@ def _autoencoder(split: Measured, parts: list[Parts]) -> Scores:
 
 
 def _vae(split: Measured, encoded: Encoded, parts: list[Parts]) -> Scores:
-    """Score a VAE by importance samples; z_use stays with the first sample."""
+    """Return the scores of a VAE by importance samples; z_use is of the first sample."""
     rec = split.in_order([part["rec"] for part in parts])
     weights = torch.from_numpy(split.in_order([part["log_weights"] for part in parts]))
     estimate = metrics.importance_nll(weights)
@@ -194,7 +194,7 @@ def _vae(split: Measured, encoded: Encoded, parts: list[Parts]) -> Scores:
 def evaluate_test(
     model: TextVAE, corpus: Corpus, config: RunConfig, test: Measured, step: Step = AT_ONCE
 ) -> tuple[Metrics, dict[str, Any]]:
-    """Evaluate a model on the test split by a run's settings, with `recovery`."""
+    """Return a model's metrics on the test split by a run's settings, with `recovery`."""
     settings = config.evaluate
     greedy = settings.max_length if settings.bleu else 0
     prior = config.method().selection_weight > 0
@@ -231,7 +231,7 @@ def _bound(split: Measured, rec: float, encoded: Encoded) -> Metrics:
 
 
 def _latent_metrics(split: Measured, encoded: Encoded, prior: bool) -> Metrics:
-    """Return what the encoder alone gives; all null without a latent variable."""
+    """Return the metrics of the encoder alone; all null without a latent variable."""
     if encoded.mu.shape[1] == 0:
         names = ("mi", "mi_se", "mi_cap", "mi_batch", "marginal_kl", "au", "au_0.05", "au_0.2")
         return dict.fromkeys(names)
@@ -256,7 +256,7 @@ def _z_use(own: Tensor, swapped: Tensor, stranger: NDArray[np.int64]) -> Metrics
 
 
 def _perplexity(split: Measured, nats: float) -> float | None:
-    """Return the perplexity of so many nats a sentence; None if it overflows."""
+    """Return the perplexity for a number of nats a sentence; None if it overflows."""
     return finite(metrics.perplexity(nats * len(split.split), split.tokens))
 
 

@@ -1,4 +1,4 @@
-"""Failures of a run: how often it failed, and whose fault an error is.
+"""Count a run's failures, and tell errors of its method from errors of the suite.
 
 ``failures.jsonl`` in the run's folder gets a line for each failure while it trained or was
 measured, and for each crash. After the third the run is left alone until asked for. A kill or a
@@ -52,7 +52,7 @@ def given_up(folder: Path) -> bool:
 
 
 def mark(folder: Path) -> tuple[int, ...]:
-    """Return something that changes with each checkpoint and each part of the evaluation."""
+    """Return a value that changes with each checkpoint and each part of the evaluation."""
     times = []
     for name in ("checkpoint.pt", "evaluation"):
         try:
@@ -63,7 +63,7 @@ def mark(folder: Path) -> tuple[int, ...]:
 
 
 def where(config: RunConfig) -> str:
-    """Return the file that defines a run's method, as a user knows it."""
+    """Return the path to show a user of the file that defines a run's method."""
     return registry.shown(registry.path_of(config.baseline, config.file))
 
 
@@ -99,7 +99,7 @@ def blamed(config: RunConfig) -> Iterator[None]:
 
 
 def check_loss(config: RunConfig, run: Run, out: "Output", loss: "Tensor") -> None:
-    """Raise UserError if a method makes a loss that is not finite from finite terms.
+    """Raise UserError if a method makes a non-finite loss of finite terms.
 
     Where the terms themselves are not finite the model has diverged, which the loop reports.
     """
@@ -113,13 +113,13 @@ def check_loss(config: RunConfig, run: Run, out: "Output", loss: "Tensor") -> No
     returned = {"weight": run.annealer.weight, "penalty": paid, "objective": value}
     hook = next(name for name, number in returned.items() if not math.isfinite(number))
     raise UserError(
-        f"{where(config)}: {hook} returned {returned[hook]} at step {run.step}, where the "
-        f"reconstruction, {rec:.4g}, and the KL, {kl:.4g}, are finite; mend {hook}"
+        f"{where(config)}: {hook} returned {returned[hook]} at step {run.step}, although "
+        f"the reconstruction, {rec:.4g}, and the KL, {kl:.4g}, are finite; correct {hook}"
     )
 
 
 def suspects(config: RunConfig) -> str:
-    """Return the end of a message about divergence: the hooks that a gradient passes through."""
+    """Return the hint for a diverged run: the method's hooks that a gradient passes through."""
     hooks = [n for n in ("build", "penalty", "objective") if n in vars(type(config.method()))]
     end = f"; if that does not help, look at {' and '.join(hooks)} in {where(config)}"
     return end if hooks else ""

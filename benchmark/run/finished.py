@@ -1,4 +1,4 @@
-"""Finished runs in memory: measured again, or in terms of text (encode, write, score)."""
+"""Finished runs in memory, to measure again, or to encode, write and score text."""
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
@@ -36,7 +36,7 @@ def load_run(
     data_root: str | Path | None = None,
     device: str = "cpu",
 ) -> "LoadedRun":
-    """Load the best weights of a finished run, with its vocabulary and config.
+    """Return a finished run with its best weights, vocabulary and config.
 
     Args:
         run_id: the id, the beginning of one that no other run of ``runs`` has, or the run's folder.
@@ -59,13 +59,13 @@ def load_run(
     if config.id != folder.resolve().name:
         raise UserError(
             f"{folder}: its config.json gives the id {config.id}; the code, a baseline's file or "
-            "the config changed since: load the run with the commit that its record names"
+            "the config has changed: load the run with the commit that its record names"
         )
     if not records.finished(folder):
-        raise UserError(f"{folder}: the run is not finished; the command that began it goes on")
+        raise UserError(f"{folder}: the run is not finished; repeat its command to resume it")
     if not (folder / "best.pt").exists():
         raise UserError(
-            f"{folder}: no best.pt, the run used --keep none; run it again in another --runs folder"
+            f"{folder}: no best.pt: the run used --keep none; run it again in another --runs folder"
         )
     place = open_device(device, config.precision)
     corpus = corpora.load(config.data, Path(data_root or corpora.default_root()))
@@ -82,8 +82,8 @@ class LoadedRun:
 
     A text is one sentence, its words separated by blanks. Words outside the vocabulary become
     ``<unk>``; the generated language has none and takes its words alone; sentencepiece cuts any
-    text. What comes back has the order of what was given. All methods raise UserError for bad
-    input: no text, a word that the vocabulary lacks, or a number out of range.
+    text. Results are in the order of the input. All methods raise UserError for bad input:
+    no text, a word that the vocabulary lacks, or a number out of range.
     """
 
     model: TextVAE
@@ -93,18 +93,18 @@ class LoadedRun:
     record: Record
 
     def __repr__(self) -> str:
-        of, test = self.config, self.record["metrics"]["test"]
+        config, test = self.config, self.record["metrics"]["test"]
         values = [f"{k.upper()} {test[k]:.2f}" for k in ("kl", "mi") if test.get("mi") is not None]
         shown = f"{', '.join(values)} nats" if values else "no latent variable"
-        return f"<LoadedRun {of.id}: {of.baseline} on {of.data}, {shown}>"
+        return f"<LoadedRun {config.id}: {config.baseline} on {config.data}, {shown}>"
 
     @property
     def device(self) -> torch.device:
-        """Where the model is."""
+        """Return the device of the model."""
         return next(self.model.parameters()).device
 
     def autocast(self) -> AbstractContextManager[None]:
-        """Compute in the precision that it was trained and measured in."""
+        """Return a context that computes in the precision of the run's training."""
         bf16 = self.config.precision == "bf16"
         return torch.autocast(self.device.type, torch.bfloat16, enabled=bf16)
 
@@ -122,7 +122,7 @@ class LoadedRun:
         max_length: int | None = None,
         greedy: bool | None = None,
     ) -> list[str]:
-        """Write each text from its posterior mean.
+        """Return each text as the model writes it from its posterior mean.
 
         Args:
             texts: N sentences.
@@ -139,7 +139,7 @@ class LoadedRun:
     def sample(
         self, n: int, seed: int = 0, max_length: int | None = None, greedy: bool | None = None
     ) -> list[str]:
-        """Write n texts from the prior; a larger n leaves the first greedy ones as they are.
+        """Return n texts from the prior; with a larger n the first greedy texts stay the same.
 
         For the arguments see `reconstruct`; a language model draws its words by default.
         """
@@ -155,7 +155,7 @@ class LoadedRun:
         max_length: int | None = None,
         greedy: bool | None = None,
     ) -> list[str]:
-        """Write texts at even steps of the straight line between the posterior means of a and b.
+        """Return texts from even steps on the line between the posterior means of a and b.
 
         ``steps`` counts both ends. For the other arguments see `reconstruct`.
         """
@@ -167,7 +167,7 @@ class LoadedRun:
     def score(
         self, texts: Iterable[str], seed: int = 0, iw_samples: int | None = None
     ) -> "pd.DataFrame":
-        """Measure each text; up to rounding its numbers do not depend on the other texts.
+        """Return numbers for each text; up to rounding they do not depend on the other texts.
 
         Args:
             texts: N sentences.
@@ -270,17 +270,17 @@ class _Texts(Measured):
 
 
 def _listed(texts: Iterable[str]) -> list[str]:
-    """Return any texts in an order, such as a column of a data frame, but not one text."""
+    """Return texts, such as a column of a data frame, as a list; refuse a single text."""
     listed = [] if isinstance(texts, str) else list(texts)
     if not listed:
-        raise UserError(f"texts: {texts!r} is not a list of at least one sentence")
+        raise UserError(f"texts: must be a list of at least one sentence, not {texts!r}")
     for i, text in enumerate(listed):
         if not isinstance(text, str):
-            raise UserError(f"texts[{i}]: {text!r} is not a text")
+            raise UserError(f"texts[{i}]: must be a string, not {text!r}")
     return listed
 
 
 def _at_least(least: int, value: int, name: str) -> int:
     if type(value) is not int or value < least:
-        raise UserError(f"{name}: {value!r} is not an integer of at least {least}")
+        raise UserError(f"{name}: must be an integer of at least {least}, not {value!r}")
     return value

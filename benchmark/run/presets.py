@@ -1,4 +1,4 @@
-"""Published protocols as settings; the rest has the defaults of `benchmark.core.settings`.
+"""Published protocols as settings; other settings have the defaults of `benchmark.core.settings`.
 
 Sources: ``fu2019_ptb``: Fu et al., Cyclical Annealing Schedule, 2019, arXiv 1903.10145, with a
 constant learning rate. ``he2019_yahoo``: He et al., Lagging Inference Networks and Posterior
@@ -62,7 +62,7 @@ MADE_FOR = {
 
 
 def nearest(sentences: int, types: int, length: float) -> str:
-    """Return the preset made for the most similar data, by the product of the three ratios.
+    """Return the preset made for the most similar data, by the product of three ratios.
 
     Sentences say how many updates an epoch has and how soon a network overfits, types and length
     how large it has to be.
@@ -71,7 +71,7 @@ def nearest(sentences: int, types: int, length: float) -> str:
 
     def distance(name: str) -> float:
         pairs = zip(sizes, MADE_FOR[name], strict=True)
-        return sum(abs(math.log(one / other)) for one, other in pairs)
+        return sum(abs(math.log(size / other)) for size, other in pairs)
 
     return min(MADE_FOR, key=distance)
 

@@ -1,4 +1,4 @@
-"""What a person, and `pcbench sweep`, see of a run in progress."""
+"""Show a run's progress to its user and to `pcbench sweep`."""
 
 import json
 import sys
@@ -21,13 +21,13 @@ SHOWN = {  # in the bar; with a bar of ten characters they fit into 80 columns
 
 
 class Clock:
-    """Puts the time before lines; before the first of a day the date too."""
+    """Puts the time before each line, and the date before the first line of a day."""
 
     def __init__(self) -> None:
         self._day = ""
 
     def __call__(self, line: str) -> str:
-        """``line`` after "12:34:56 ", or after "2026-01-31 12:34:56 "."""
+        """Return ``line`` after "12:34:56 " or "2026-01-31 12:34:56 "."""
         day, now = time.strftime("%Y-%m-%d %H:%M:%S").split()
         start = now if day == self._day else f"{day} {now}"
         self._day = day
@@ -35,16 +35,16 @@ class Clock:
 
 
 def duration(seconds: float) -> str:
-    """Return seconds as people say them: "40 s", "12 min", "3.5 h"."""
+    """Return seconds in a convenient unit: "40 s", "12 min", "3.5 h"."""
     if seconds < 90:
         return f"{seconds:.0f} s"
     return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
 
 
 class Progress:
-    """A bar on a terminal, otherwise a line an epoch; ``progress.json``, twice a second.
+    """Shows a bar on a terminal, otherwise a line an epoch; writes ``progress.json``.
 
-    Lines begin with the time, except on a terminal.
+    The file is written at most twice a second. Lines begin with the time, except on a terminal.
 
     Args:
         folder: of the run.
@@ -87,7 +87,7 @@ class Progress:
         self._due = time.monotonic() + EVERY
 
     def epoch(self, point: dict[str, Any], total: int, rate: float) -> None:
-        """Without a terminal, print a line about the validation at the end of an epoch."""
+        """Print a line on the validation at the end of an epoch, unless on a terminal."""
         left = self._left(point["step"], total) if self._phase == "train" else None
         end = f", {duration(left)} left" if left is not None else ""
         self._print(
@@ -97,7 +97,7 @@ class Progress:
         )
 
     def close(self) -> None:
-        """Take the bar away."""
+        """Remove the bar."""
         if self._bar is not None:
             self._bar.close()
             self._bar = None
@@ -107,6 +107,6 @@ class Progress:
             print(self._clock(line), file=sys.stderr, flush=True)
 
     def _left(self, step: int, total: int) -> float | None:
-        """Return the seconds to the end of the phase, at the pace since it began here."""
+        """Return the seconds to the end of the phase, at this process's pace in it."""
         pace = (step - self._first) / max(time.monotonic() - self._begin, 1e-9)
         return (total - step) / pace if pace > 0 else None

@@ -25,7 +25,7 @@ def assemble(
     details: dict[str, Any],
     seconds: float,
 ) -> Record:
-    """Return everything that is kept of a run.
+    """Return the record of a run.
 
     Args:
         training: finished.
@@ -72,7 +72,7 @@ def thinned_curve(curve: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def weight_path(training: Training) -> list[list[float]] | None:
-    """Return corners [step, weight] of the KL weight used; None without a latent variable."""
+    """Return the corners [step, weight] of the KL weights used; None without a latent."""
     if not training.baseline.latent:
         return None
     steps = training.weights.isfinite().nonzero()[:, 0]  # a phase that ended early has none
@@ -81,7 +81,7 @@ def weight_path(training: Training) -> list[list[float]] | None:
 
 
 def describe_config(config: RunConfig) -> dict[str, Any]:
-    """Return all settings; of what lies outside the checkout the name and digest, no path."""
+    """Return all settings; a file outside the checkout by name and digest, without a path."""
     out = config.to_dict() | {"data": corpora.find(config.data).recorded}
     if config.file is not None:
         out |= {"file": plain(Path(config.file).name), "file_sha256": config.file_sha256}
@@ -89,7 +89,7 @@ def describe_config(config: RunConfig) -> dict[str, Any]:
 
 
 def describe_data(corpus: Corpus) -> dict[str, Any]:
-    """Return what a reader of a record must know of the data; the truth of an exact language."""
+    """Return a record's facts on its data, with the truth of an exact language."""
     out: dict[str, Any] = {
         "name": corpus.spec,
         "sha256": corpus.sha256,

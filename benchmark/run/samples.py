@@ -1,4 +1,4 @@
-"""What a model writes: reconstructions, samples from the prior, interpolations.
+"""Text that a model writes: reconstructions, samples from the prior, interpolations.
 
 Sentences, z and drawn words come from generators of their own: one seed gives every run of a
 corpus the same sentences and, at equal latent size, the same noise, so that runs can be compared
@@ -41,7 +41,7 @@ def draw(
     max_length: int | None = None,
     greedy: bool | None = None,
 ) -> Samples:
-    """Let a model write.
+    """Return texts that a model writes.
 
     Args:
         model: in evaluation mode.
@@ -82,7 +82,7 @@ def draw(
     if not count:
         return out
     if count > len(split):
-        raise UserError(f"{SPLIT} split: {count} sentences are asked for; it has {len(split)}")
+        raise UserError(f"{SPLIT} split: {count} sentences were requested; it has {len(split)}")
     order = torch.randperm(len(split), generator=generator("samples", seed, "sentences"))
     places = order[:count].tolist()
     words = [split.sentence(place)[1:-1].tolist() for place in places]
@@ -113,7 +113,7 @@ def draw(
 
 
 def recorded(model: TextVAE, corpus: Corpus) -> dict[str, Samples]:
-    """Return the few ``samples`` that a record keeps; the same sentences for every run."""
+    """Return the few ``samples`` that a record keeps, of the same sentences in every run."""
     if corpus.language is None:
         return {}  # only generated text is ours to publish
     size = len(corpus.splits[SPLIT])  # an interpolation takes a sentence more
@@ -123,29 +123,29 @@ def recorded(model: TextVAE, corpus: Corpus) -> dict[str, Samples]:
 
 
 def usual_length(split: Split) -> int:
-    """Return after how many tokens a text is cut by default: twice the mean sentence."""
+    """Return the default number of tokens of a text: twice the mean sentence."""
     return math.ceil(2 * float(split.lengths.mean()))
 
 
 def _noise(latent: int, *names: object) -> Tensor:
-    """Draw from N(0, I), (Z,), as a function of the names alone."""
+    """Return a draw from N(0, I), (Z,), a function of the names alone."""
     return torch.randn(latent, generator=generator("samples", *names))
 
 
 def prior_noise(model: TextVAE, seed: int, number: int) -> Tensor:
-    """Draw z ~ N(0, I), (number, Z), on the model's device."""
+    """Return draws z ~ N(0, I), (number, Z), on the model's device."""
     z = [_noise(model.latent, seed, "prior", i) for i in range(number)]
     return torch.stack(z).to(next(model.parameters()).device)
 
 
 def line(begin: Tensor, end: Tensor, points: int) -> Tensor:
-    """Return even points (points, Z) of the line between two z (Z,), both ends among them."""
+    """Return evenly spaced points (points, Z) on the line between two z (Z,), with both ends."""
     return torch.lerp(begin, end, torch.linspace(0, 1, points, device=begin.device)[:, None])
 
 
 @dataclass(frozen=True)
 class Writer:
-    """From z to text; `draw` explains the fields. ``cut`` follows a text that goes on."""
+    """Writes text from z; `draw` explains the fields. ``cut`` marks the end of a cut text."""
 
     model: TextVAE
     vocabulary: Vocabulary
@@ -156,13 +156,13 @@ class Writer:
 
     @cached_property
     def noise(self) -> Generator | None:
-        """What words are drawn with; None: they are the likeliest."""
+        """Return the generator that draws words; None takes the likeliest word."""
         greedy = self.model.latent > 0 if self.greedy is None else self.greedy
         device = next(self.model.parameters()).device
         return None if greedy else generator("samples", self.seed, "words", device=device)
 
     def write(self, z: Tensor) -> list[str]:
-        """Write a text for each row of z (B, Z)."""
+        """Return a text for each row of z (B, Z)."""
         rows = [
             row
             for some in torch.split(z, BATCH)
@@ -172,13 +172,13 @@ class Writer:
         return [self.vocabulary.decode(r) + self.cut * (len(r) >= self.max_length) for r in rows]
 
     def text(self, words: Sequence[int]) -> str:
-        """Return a sentence of the corpus, no longer than what is written."""
+        """Return a sentence of the corpus, cut as written texts are."""
         shown = words[: self.max_length]
         return self.vocabulary.decode(shown) + self.cut * (len(shown) < len(words))
 
 
 def shown(samples: Samples) -> str:
-    """Return samples as a person reads them."""
+    """Return samples as text to read."""
     head = f"{samples['decoding']} words, at most {samples['max_length']}; seed {samples['seed']}"
     blocks = [f"{samples['split']} split, {head}"]
 

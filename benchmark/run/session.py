@@ -57,7 +57,7 @@ def run(
     checkpoint_seconds: float = 60.0,
     threads: int = 1,
 ) -> Record:
-    """Train and evaluate one run, from wherever an earlier process left it; return its record.
+    """Train and evaluate one run, or resume it from its checkpoint; return its record.
 
     Args:
         config: the run.
@@ -67,7 +67,7 @@ def run(
         progress: draw a bar on a terminal; elsewhere print a line an epoch.
         keep: which weights stay when the record is written.
         checkpoint_seconds: time between two checkpoints.
-        threads: of torch on the CPU; results are equal to the bit for equal threads only.
+        threads: of torch on the CPU; results are bit-identical for equal numbers of threads only.
 
     Raises:
         UserError: bad input, a record that exists, no sacrebleu for BLEU, no such device, a method
@@ -108,22 +108,22 @@ def run(
 
 
 def refuse_done(folder: Path) -> None:
-    """Raise UserError if the run has a record; it is never written over."""
+    """Raise UserError if the run has a record, which is never overwritten."""
     if records.finished(folder):
         clear_finished(folder)
         raise UserError(
-            f"{folder / records.FILE}: a record exists already and is kept; to run it again "
-            "choose another --runs folder"
+            f"{folder / records.FILE}: a record exists already and is kept; to repeat the "
+            "run, choose another --runs folder"
         )
 
 
 def _keep_settings(config: RunConfig, folder: Path) -> None:
-    """Leave what `load_run` needs, called anywhere: a copy of an outside baseline's file too."""
+    """Write what `load_run` needs: the settings, and a copy of an outside baseline's file."""
     table = config.to_dict() | {"data": corpora.find(config.data).absolute}
     if config.file is not None:
         source = Path(config.file).read_bytes()
         if sha256_bytes(source) != config.file_sha256:
-            raise UserError(f"{config.file}: changed while the run began; start it again")
+            raise UserError(f"{config.file}: changed while the run began; start the run again")
         write_atomic(folder / COPY, source)
         table["file"] = COPY
     text = json.dumps(table, indent=1, sort_keys=True)
@@ -234,7 +234,8 @@ class _Session:
             with open(path, "a") as file:
                 file.write(json.dumps(line) + "\n")
         except OSError as error:
-            raise UserError(f"{path}: cannot be written ({error.strerror}); free space") from error
+            reason = f"cannot be written ({error.strerror}); free some space"
+            raise UserError(f"{path}: {reason}") from error
 
     def _keep(self, name: str, weights: dict[str, Any]) -> None:
         checkpoint.save(self.folder / name, {"weights": {k: v.cpu() for k, v in weights.items()}})
@@ -259,7 +260,7 @@ class _Session:
         return scores, details
 
     def _kept_parts(self, which: str, test: Measured) -> Step:
-        """Return how a bucket is measured: read what an earlier process measured, or do it."""
+        """Return a function that measures a bucket, or reads an earlier process's result."""
         name = f"{which}-{test.name}-{self.config.evaluation_digest}"
         done = list(accumulate((b.tokens[:, 1:].numel() for b in test.buckets), initial=0))
 

@@ -1,4 +1,4 @@
-"""Training one run: its state, the loop, validation, and what a checkpoint must hold."""
+"""Train one run: its state, the loop, validation, and the content of a checkpoint."""
 
 import math
 from collections.abc import Callable
@@ -66,7 +66,7 @@ class Training:
         self._sums_from = 0  # the step at which these sums begin
 
     def _begin_phase(self) -> None:
-        """Begin anew what each phase has of its own."""
+        """Reset what each phase has of its own: best weights, rate and optimiser."""
         self.best: dict[str, Any] = {"loss": math.inf, "step": 0, "metrics": {}, "weights": {}}
         self.rate = LearningRate(self.config.train, self.phases[self.phase].settled)
         self.optimiser = make_optimiser(self.model, self.config.train)
@@ -101,7 +101,7 @@ class Training:
             after_step()
 
     def loss(self, tokens: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the loss of a batch ``<s> ... </s>`` (B, T + 1) and its mean raw KL, scalars."""
+        """Return the loss and mean raw KL, scalars, of a batch ``<s> ... </s>`` (B, T + 1)."""
         with self.autocast():
             words = self.baseline.inputs(tokens[:, :-1], self.noise)
             out = self.model(tokens, self.noise, words)
@@ -113,7 +113,7 @@ class Training:
     def update(self, tokens: Tensor) -> tuple[Tensor, Tensor]:
         """Make one optimiser step on a batch; return its loss and KL before it, on the device.
 
-        The gradient is clipped as a whole; then the modules in ``held`` do not follow it.
+        The gradient is clipped as a whole; then the modules in ``held`` are left out of the step.
         """
         for group in self.optimiser.param_groups:
             group["lr"] = self.rate.at(self.step, self.total_steps)
@@ -140,7 +140,7 @@ class Training:
             torch.nn.utils.clip_grads_with_norm_(parameters, most, norm)
 
     def log(self, **values: float) -> None:
-        """Keep named numbers of the method for the next point of the curve; the last value counts.
+        """Keep the method's named numbers for the next point of the curve; the last value counts.
 
         ``weight`` is the KL weight of the current step, for a method that sets it by feedback: the
         record and its figures then show it in place of the schedule's.
@@ -151,7 +151,7 @@ class Training:
         for name, given in values.items():
             call = f"{self.config.id}: run.log({name}=...)"
             if name in POINT and name != "weight":
-                raise UserError(f"{call}: the curve has its own {name}; choose another name")
+                raise UserError(f"{call}: the curve already has a {name}; choose another name")
             value = given.detach() if isinstance(given, Tensor) else given
             try:
                 self.logged[name] = number = math.nan if isinstance(value, str) else float(value)
@@ -162,22 +162,22 @@ class Training:
                 raise UserError(f"{call} at step {self.step}: {shown} is not a finite number")
 
     def random_batch(self) -> Tensor:
-        """Draw any batch of the epoch, (B, T + 1), by the training noise."""
+        """Return a random batch of the epoch, (B, T + 1), drawn with the training noise."""
         return self.epochs.any(self.epoch, self.noise)
 
     def fresh_model(self) -> TextVAE:
-        """Return a newly initialised model on the device; another one in each phase."""
+        """Return a newly initialised model on the device; it differs from phase to phase."""
         key = ("init", self.phase) if self.phase else ("init",)
         initial, words = generator(self.config.seed, *key), len(self.corpus.vocabulary)
         return build(self.config.model, self.baseline, words, initial).to(self.device)
 
     def autocast(self) -> AbstractContextManager[None]:
-        """Compute in bf16, with fp32 master weights, where the run's precision says so."""
+        """Return a context that computes in bf16, with fp32 master weights, if the run does."""
         bf16 = self.config.precision == "bf16"
         return torch.autocast(self.device.type, torch.bfloat16, enabled=bf16, cache_enabled=False)
 
     def rate_of_tokens(self) -> float:
-        """Return the tokens trained on in a second."""
+        """Return the number of tokens trained on per second."""
         return self.tokens / max(self.seconds, 1e-9)
 
     def mean_loss(self) -> tuple[float, float]:
@@ -199,12 +199,12 @@ class Training:
         return loss, kl
 
     def check(self) -> None:
-        """Raise UserError unless the state is worth keeping: finite, and fit for a checkpoint."""
+        """Raise UserError unless the state is finite and fit for a checkpoint."""
         self.mean_loss()
         if kind := unreadable(self.memory):
             raise UserError(
-                f"{self.config.id}: run.memory holds {kind}, which no checkpoint gives back; keep "
-                "tensors and Python's own numbers, texts, lists and dicts"
+                f"{self.config.id}: run.memory holds {kind}, which a checkpoint cannot restore; "
+                "keep only tensors and Python's own numbers, texts, lists and dicts"
             )
         for name, value in self.model.named_parameters():
             if not bool(value.isfinite().all()):
@@ -215,7 +215,7 @@ class Training:
         return UserError(f"{self.config.id}: {what}; {advice}{suspects(self.config)}")
 
     def state(self) -> dict[str, Any]:
-        """Return all that training needs to go on as if nothing had happened."""
+        """Return the state from which training resumes as if it had not stopped."""
         return {name: getattr(self, name) for name in _STATE} | {
             "model": self.model.state_dict(),
             "optimiser": self.optimiser.state_dict(),
@@ -225,7 +225,7 @@ class Training:
         }
 
     def load_state(self, state: dict[str, Any]) -> None:
-        """Go back to a state from `state`.
+        """Restore a state from `state`.
 
         Raises:
             UserError: the state is of another version of the code, or of another kind of device.
@@ -238,8 +238,8 @@ class Training:
         if state["noise"].numel() != self.noise.get_state().numel():
             raise UserError(
                 f"{self.config.id}: its checkpoint is from another kind of device than "
-                f"{self.device.type}, whose noise is another; go on with the other --device, or "
-                "delete checkpoint.pt"
+                f"{self.device.type}, whose random numbers differ; resume with the --device used "
+                "before, or delete checkpoint.pt"
             )
         self.epoch = state["epoch"]
         self._begin_phase()
@@ -253,7 +253,7 @@ class Training:
         self._sums_from = self.step
 
     def _end_epoch(self) -> None:
-        """Validate, keep the best weights, add a point to the curve; decide how to go on."""
+        """Validate, keep the best weights, add a point to the curve, and go on as decided."""
         self.mean_loss()
         selection = self.baseline.selection_in(self.phase)
         self.model.eval()
@@ -295,6 +295,6 @@ class Training:
 
 
 def make_optimiser(model: torch.nn.Module, config: TrainConfig) -> torch.optim.Optimizer:
-    """Return Adam or SGD over all parameters, in the fused form; each step sets its rate."""
+    """Return a fused Adam or SGD over all parameters; each step sets its learning rate."""
     kind = torch.optim.SGD if config.optimiser == "sgd" else torch.optim.Adam
     return kind(list(model.parameters()), lr=config.lr, fused=True)

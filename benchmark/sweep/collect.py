@@ -1,4 +1,4 @@
-"""From the runs' folders to ``results/<study>.jsonl``: the only writer of that file.
+"""Write ``results/<study>.jsonl`` from the runs' folders; nothing else writes that file.
 
 ``<study>.sentences.npz`` goes next to it, as far as the runs' folders are here.
 """
@@ -110,7 +110,7 @@ def collect(
                 more = f" and {len(different) - 1} more" if len(different) > 1 else ""
                 notes.append(
                     f"{file}: differs from the record in {path}, which is kept "
-                    f"({worse or '--replace takes it'}): {different[0]}{more}"
+                    f"({worse or '--replace takes the new one'}): {different[0]}{more}"
                 )
         if old is not None and record is not old:
             replaced.append(run.id)
@@ -134,7 +134,7 @@ def collect(
 
 
 def _theirs(study: Study, file: Path | None) -> tuple[dict[str, Record], list[str]]:
-    """Return another's records of the study's runs, checked, and what a user must know of them."""
+    """Return checked records of the study's runs from another file, and notes on them."""
     if file is None:
         return {}, []
     configs = {run.id: run.config for run in study.configs}
@@ -147,7 +147,7 @@ def _theirs(study: Study, file: Path | None) -> tuple[dict[str, Record], list[st
 
 
 def _candidates(folder: Path | None, old: Record | None) -> list[tuple[Path | None, Record]]:
-    """Return a run's records after their files: what was measured again counts as the newer."""
+    """Return a run's files and their records, those measured again last."""
     if folder is None:
         return []
     clear_finished(folder)
@@ -158,16 +158,16 @@ def _candidates(folder: Path | None, old: Record | None) -> list[tuple[Path | No
 
 
 def _worse(old: Record, fresh: Record) -> str:
-    """Return why a record must not take the place of another, or nothing."""
+    """Return why a record must not replace an older one, or an empty text."""
     if fresh.get("evaluation", 1) < old.get("evaluation", 1):
-        return "it is of an older evaluation"
+        return "the new one is of an older evaluation"
     if plan.method_changed(fresh) and not plan.method_changed(old):
-        return "it is of an earlier method"
+        return "the new one is of an earlier method"
     return ""
 
 
 def _of_other_settings(study: Study, runs: Path, lines: Mapping[str, Any]) -> list[str]:
-    """Return a note on finished runs of the missing ones' data, baselines and seeds."""
+    """Return a note on finished runs that match a missing run in all but settings."""
     missing = {key.rpartition("-")[0] for key, line in lines.items() if not records.is_done(line)}
     named = {run.id for run in study.configs}
     folders = [path.parent.name for path in runs.glob(f"*/{records.FILE}")] if missing else []
@@ -176,22 +176,24 @@ def _of_other_settings(study: Study, runs: Path, lines: Mapping[str, Any]) -> li
         return []
     return [
         f"{runs}: holds {len(others)} finished runs of other settings, such as {others[0]}: the "
-        "study changed, or they were swept with --set, which collect takes too"
+        "study has changed, or they were trained with --set, which `pcbench collect` takes too"
     ]
 
 
 def _doubts(path: Path, study: Study, lines: Mapping[str, Any]) -> list[str]:
-    """Return how many records are not fit to contribute, or not comparable with the others."""
+    """Return notes on records that cannot be contributed or compared with the others."""
     known = [line for line in lines.values() if records.is_done(line)]
     runs = [line["provenance"] for line in known]
     origins: list[Origin] = [*runs, *(one["measured"] for one in runs if "measured" in one)]
     configs = {run.id: run.config for run in study.configs}
     measured = [line for line in known if {"evaluation", "evaluation_digest"} <= line.keys()]
     doubts = {
-        "of code that was not committed: not to contribute; commit it, `sweep --redo` trains them "
-        "again": sum(bool(one.get("dirty")) for one in origins),
-        "that name no commit: not to contribute": sum(one.get("commit") is None for one in origins),
-        "measured by other [evaluate] settings than the study's": sum(
+        "of code that was not committed cannot be contributed: commit it and train them again "
+        "with `sweep --redo`": sum(bool(one.get("dirty")) for one in origins),
+        "that name no commit cannot be contributed": sum(
+            one.get("commit") is None for one in origins
+        ),
+        "were measured by other [evaluate] settings than the study's": sum(
             line["evaluation_digest"]
             != configs[line["id"]].evaluation_digest_of(line["evaluation"])
             for line in measured
@@ -202,7 +204,7 @@ def _doubts(path: Path, study: Study, lines: Mapping[str, Any]) -> list[str]:
 
 
 def _absent(run: Labelled, runs: Path) -> dict[str, Any]:
-    """Return the line of a run without a record, with what decides in which table it is missing."""
+    """Return the line of a run without a record, with the settings that name its table."""
     now, config = status.state(runs / run.id), run.config
     line = {"schema": records.SCHEMA, "id": run.id, "status": now.status}
     if now.status == "failed":
@@ -212,7 +214,7 @@ def _absent(run: Labelled, runs: Path) -> dict[str, Any]:
 
 
 def without_folders(text: str, runs: Path) -> str:
-    """Strip the folders of absolute paths from an error's text, so that it can be committed.
+    """Return an error's text without the folders of absolute paths, so that it can be committed.
 
     Known folders go whole, whatever blanks they hold; of any other path, its last name stays.
     Addresses (``https://...``) stay as they are.

@@ -1,4 +1,4 @@
-"""What runs take, in time and on disk, by the records of finished runs that resemble them most."""
+"""Estimate the time and disk of runs from the records of the finished runs most like them."""
 
 import shutil
 from collections.abc import Iterable, Mapping, Sequence
@@ -26,7 +26,7 @@ _TRAINING, _KEPT = 2 * 16, 4
 
 
 def known(study: "Study", runs: Path, results: Path, device: str) -> list[Record]:
-    """Return a study's records, collected and in the runs folder, from the same kind of device."""
+    """Return a study's records from one kind of device, collected or in the runs folder."""
     by_id: dict[str, Record] = {}
     with suppress(UserError):  # nothing is collected yet
         by_id |= {line["id"]: line for line in records.read_jsonl(results / f"{study.name}.jsonl")}
@@ -62,18 +62,20 @@ def alike(settings: Mapping[str, Any], finished: Iterable[Record]) -> list[Recor
 def estimate(
     study: "Study", todo: Sequence["Labelled"], runs: Path, options: Options, pack: int
 ) -> list[str]:
-    """Say what time and disk ``todo`` will need, or that it is unknown."""
+    """Return lines on the time and disk that ``todo`` will need, or that they are unknown."""
     finished = known(study, runs, Path(options.results), options.device)
     known_costs = [near for run in todo if (near := alike(run.config.to_dict(), finished))]
     head = f"{len(todo)} runs in {-(-len(todo) // pack)} tasks"
     if not known_costs:
         return [f"{head}; time and disk: unknown, no run like these has finished yet"]
     seconds = [median(record["cost"]["seconds"] for record in near) for near in known_costs]
-    scale = len(todo) / len(known_costs)  # what is unknown is taken like the others
+    scale = len(todo) / len(known_costs)  # unknown costs are assumed to be like the others
     whole = duration(sum(seconds) * scale)
     time = f"about {duration(median(seconds))} a run, {whole} in all, one after another"
     if len(known_costs) < len(todo):
-        time += f" (unknown for {len(todo) - len(known_costs)} of them, taken like the others)"
+        time += (
+            f" (unknown for {len(todo) - len(known_costs)} of them, assumed to be like the others)"
+        )
     parameters = sum(near[0]["parameters"] for near in known_costs) * scale
     place = next(path for path in (runs, *runs.absolute().parents) if path.exists())
     disk = (
@@ -84,7 +86,7 @@ def estimate(
 
 
 def _size(count: float) -> str:
-    """Return bytes as people say them."""
+    """Return a number of bytes with a decimal unit, such as "12 MB"."""
     for unit in ("B", "kB", "MB", "GB"):
         if count < 1000:
             return f"{count:.0f} {unit}"
@@ -94,7 +96,7 @@ def _size(count: float) -> str:
 
 @dataclass
 class Forecast:
-    """How long the rest of a sweep takes, by earlier runs and by those that it has finished.
+    """Predicts the rest of a sweep's time from earlier runs and from those it has finished.
 
     Args:
         earlier: records of runs that finished before, perhaps on another machine.
@@ -148,7 +150,7 @@ class Forecast:
         return max(slots)
 
     def _cost(self, entry: Entry) -> tuple[float, float] | None:
-        """Return the median seconds of a whole run and of its evaluation, by those most like it."""
+        """Return the median seconds of a run and of its evaluation among the runs most like it."""
         row = entry.label, entry.config["data"]
         if row not in self._expected:
             others = [record for record in self.earlier if record["id"] not in self.here]
@@ -160,7 +162,7 @@ class Forecast:
         return self._expected[row]
 
     def _rest(self, entry: Entry, seconds: float, folder: Path) -> float | None:
-        """Return the seconds until a run at work is done, by its pace or by runs like it."""
+        """Return the seconds until an active run is done, by its pace or by runs like it."""
         cost = self._cost(entry)
         phase, _, left = status.pace(folder)
         if left is None:

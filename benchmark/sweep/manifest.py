@@ -37,7 +37,7 @@ class Entry:
         return f"{self.label}, {self.config['data']}, seed {self.config['seed']}"
 
     def resolve(self) -> RunConfig:
-        """Return the settings; UserError if they are refused by now, or mean another run."""
+        """Return the settings; UserError if they are no longer valid or give another id."""
         config = RunConfig.from_dict(self.config, self.id)
         if config.id != self.id:
             raise UserError(
@@ -89,8 +89,8 @@ class Manifest:
         tasks = -(-len(self.entries) // pack)
         if not 0 <= index < tasks:
             raise UserError(
-                f"{self.path}: index {index}: out of range; {len(self.entries)} runs, {pack} a "
-                f"task, make the tasks 0 to {tasks - 1}"
+                f"{self.path}: index {index}: out of range; {len(self.entries)} runs, {pack} to "
+                f"a task, make tasks 0 to {tasks - 1}"
             )
         return self.entries[index * pack : (index + 1) * pack]
 
@@ -125,7 +125,9 @@ def write(manifest: Manifest, study: Study) -> None:
         if not copy.exists():
             content = source.read_bytes()
             if sha256_bytes(content) != config.file_sha256:
-                raise UserError(f"{source}: changed meanwhile; start again")
+                raise UserError(
+                    f"{source}: changed while the manifest was made; run the command again"
+                )
             write_atomic(copy, content)
     if not manifest.path.exists():
         write_atomic(manifest.path, _dumps(manifest))
@@ -141,7 +143,7 @@ def read(path: Path) -> Manifest:
     except (OSError, ValueError, AttributeError, TypeError, KeyError) as error:
         reason = f" ({error.strerror})" if isinstance(error, OSError) else ""
         raise UserError(
-            f"{path}: no manifest of this program{reason}; `pcbench submit` writes them"
+            f"{path}: is not a manifest{reason}; `pcbench submit` writes manifests"
         ) from None
     if path.stem != f"{content.get('study')}-{sha256_bytes(data)[:12]}":
         raise UserError(
@@ -161,6 +163,6 @@ def _dumps(manifest: Manifest) -> bytes:
 
 
 def _copy(config: RunConfig, runs: Path) -> Path:
-    """Return where a baseline's file from outside is copied: by the digest of its content."""
+    """Return the path of the copy of an outside baseline's file, named by its digest."""
     digest, name = str(config.file_sha256), Path(str(config.file)).name
     return runs.absolute() / FOLDER / "files" / digest[:16] / name

@@ -1,4 +1,4 @@
-"""Whether a record is what its run wrote, of settings that its id names, from committed code."""
+"""Check that a record is as its run wrote it, has its id's settings, and comes from a commit."""
 
 import io
 import re
@@ -24,7 +24,7 @@ AGAIN = "take its line out, delete its run's folder, commit all code, sweep and 
 
 
 def wrong(lines: list[Record]) -> dict[str, str]:
-    """Return what of each record contradicts itself, by id; its settings are for `settings`."""
+    """Return by id how each record contradicts itself; `settings` checks its settings."""
     return {
         one.id: one.text
         for one in reversed(consistency.check(lines))
@@ -33,7 +33,7 @@ def wrong(lines: list[Record]) -> dict[str, str]:
 
 
 def check(path: Path, lines: Mapping[str, Record], configs: Mapping[str, RunConfig]) -> list[str]:
-    """Check records that come from elsewhere.
+    """Return notes on records that come from elsewhere, after checking them.
 
     Args:
         path: their file, for messages.
@@ -54,17 +54,22 @@ def check(path: Path, lines: Mapping[str, Record], configs: Mapping[str, RunConf
         if _other_data(line, configs[run_id]):
             texts.append("was made with other data than the study's")
         if texts:
-            raise UserError(f"{path}: {run_id}: {texts[0].partition(';')[0]}; nothing was taken")
+            raise UserError(
+                f"{path}: {run_id}: {texts[0].partition(';')[0]}; nothing was collected"
+            )
     doubts: Counter[str] = Counter()
     if (checkout() / ".git").exists() and not refusal():
         history = History(checkout())
         reasons = (text for line in lines.values() for text in history.doubts(line))
         doubts.update(text.partition(";")[0] for text in reasons)
     else:
-        doubts["their code cannot be checked: git tells nothing of this clone"] = len(lines)
+        doubts["their code cannot be checked, since git does not read this clone"] = len(lines)
     places = Counter(map(_place, lines.values()))
     return [
-        *(f"{path}: {count} records: {text}: not to contribute" for text, count in doubts.items()),
+        *(
+            f"{path}: {count} records: {text}: cannot be contributed"
+            for text, count in doubts.items()
+        ),
         *(f"{path}: {count} records from {place}" for place, count in places.items()),
     ]
 
@@ -85,7 +90,7 @@ def _place(line: Record) -> str:
 
 
 def settings(line: Record, config: RunConfig) -> Iterator[str]:
-    """Yield in what a record contradicts the settings that its study says for its id."""
+    """Yield each difference between a record's settings and those that its study gives its id."""
     stated: dict[str, Any] = {**line["config"]}
     if (stated.get("file") is None) is not (config.file is None):
         yield f"config.file: {stated.get('file')!r} is not that of its id; {RESTORE}"
@@ -113,7 +118,7 @@ class History:
     root: Path
 
     def doubts(self, line: Record) -> Iterator[str]:
-        """Yield what is wrong with where a record says it comes from; the first reason alone.
+        """Yield the first thing wrong with each origin that a record names.
 
         A record that was measured again comes from two places.
         """
@@ -135,7 +140,7 @@ class History:
         if origin.get("dirty") is not False:
             return f"ran with changes to the code that were not committed; {AGAIN}"
         if not re.fullmatch("[0-9a-f]{40}", commit):
-            return f"commit {short!r} is no full hash of a commit; {AGAIN}"
+            return f"commit {short!r} is not the full hash of a commit; {AGAIN}"
         if git(self.root, "cat-file", "-e", f"{commit}^{{commit}}").returncode:
             shallow = git(self.root, "rev-parse", "--is-shallow-repository").stdout == b"true\n"
             fetch = "this clone is shallow: `git fetch --unshallow`"
@@ -143,8 +148,8 @@ class History:
             return f"commit {short} is unknown here; {fetch if shallow else push}"
         if git(self.root, "merge-base", "--is-ancestor", commit, "HEAD").returncode:
             return (
-                f"commit {short} is in no history of this branch: it was rebased, squashed or left "
-                f"on another one; merge the branch that holds it, or {AGAIN}"
+                f"commit {short} is not in the history of this branch: it was rebased, squashed or "
+                f"left on another one; merge the branch that holds it, or {AGAIN}"
             )
         code = _code(self.root, commit)
         if digest not in code.digests:
@@ -159,7 +164,7 @@ class History:
 
 @dataclass(frozen=True)
 class Code:
-    """Of a commit: ``code_sha256`` by today's and by the earlier rule, and the baselines."""
+    """The code of a commit: ``code_sha256`` by today's and the earlier rule, and the baselines."""
 
     digests: tuple[str, str]
     baselines: dict[str, bytes]

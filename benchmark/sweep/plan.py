@@ -1,4 +1,4 @@
-"""What of a study has a record, in the runs folder or collected, and what is still to be trained.
+"""Which runs of a study have a record, in the runs folder or collected, and which are to train.
 
 A collected line counts like a record, so that a new row costs only its own runs. A record is stale
 if today's code would measure it otherwise, or if its method's file has changed; it stays until
@@ -150,13 +150,13 @@ def _digest_at(commit: str | None, name: str) -> str | None:
 
 
 def remarks(study: Study, listed: Sequence[Standing], results: Path | None) -> list[str]:
-    """Return what a user must know of records that count as done: collected ones, stale ones."""
+    """Return notes on records that count as done although they are collected or stale."""
     lines = []
     number = sum(one.place == "results" for one in listed)
     if number and results is not None:
         lines.append(
-            f"{number} of {len(listed)} runs count as done by {results / study.name}.jsonl; "
-            "--fresh trains them here too"
+            f"{number} of {len(listed)} runs count as done, by {results / study.name}.jsonl; "
+            "use --fresh to train them here too"
         )
     named = shlex.quote(str(study.path))
     labelled: list[Record] = [
@@ -167,8 +167,8 @@ def remarks(study: Study, listed: Sequence[Standing], results: Path | None) -> l
         if reason:
             lines.append(
                 f"{'1 record was' if count == 1 else f'{count} records were'} measured by "
-                f"{reason}; `pcbench evaluate {named}` measures kept weights again, --redo trains "
-                "anew"
+                f"{reason}; `pcbench evaluate {named}` measures kept weights again; --redo trains "
+                "the runs again"
             )
     return lines
 
@@ -200,10 +200,12 @@ def again(study: Study, runs: Path, results: Path | None, names: Sequence[str]) 
     chosen = tuple(one.run for one in listed if one.place and (names or one.stale))
     if not chosen:
         what = "of these runs has a record" if names else "has a stale record"
-        raise UserError(f"{study.path}: nothing {what}; sweep without --redo trains what has none")
+        raise UserError(
+            f"{study.path}: nothing {what}; leave out --redo to train the runs without one"
+        )
     for run in chosen:
         if claims.holder(runs / run.id) is not None:
-            raise UserError(f"{runs / run.id}: is at work; train it again when it has ended")
+            raise UserError(f"{runs / run.id}: is being trained; use --redo when it has ended")
     return replace(study, configs=chosen)
 
 

@@ -199,7 +199,7 @@ class Pool:
         self.display.note(f"{self.done}/{self.display.total} done: {entry.name} ({how})")
 
     def _line(self) -> str:
-        """Return runs done, the time left for all, and each run at work."""
+        """Return the status line: runs done, the time left for all, and each active run."""
         about = ""
         if self.forecast is not None and not self.asked:
             now = time.monotonic()
@@ -214,7 +214,7 @@ class Pool:
         return " | ".join(parts)
 
     def summarise(self) -> None:
-        """Print what a user must know at the end; why a run failed was printed when it did."""
+        """Print the result of all runs; the reason of a failure was printed when it came."""
         for run_id in self.failed:
             self.display.note(f"log: {self.manifest.runs / run_id / 'log.txt'}")
         if self.failed:
@@ -223,7 +223,9 @@ class Pool:
             self.display.note("interrupted; the same command resumes from the checkpoints")
         elif self.elsewhere:
             number = len(self.elsewhere)
-            self.display.note(f"{number} left to other processes or stopped from outside")
+            self.display.note(
+                f"{number} left: another process trains them, or a signal stopped them"
+            )
         self.display.note(f"{self.done}/{self.display.total} done")
 
     def _folder(self, entry: Entry) -> Path:
@@ -238,7 +240,7 @@ def environment() -> dict[str, str]:
 
 
 def _reason(folder: Path, code: int, before: tuple[int, ...]) -> str:
-    """Return why a run failed, in a line; keep and count what the run could not note itself."""
+    """Return one line on why a run failed; note and count what the run itself could not."""
     note = folder / "error.txt"
     if code >= 0:
         if noted := status.last_line(note):

@@ -59,7 +59,7 @@ def sbatch(arguments: Sequence[str]) -> "subprocess.CompletedProcess[str]":
     done = _call(["sbatch", *arguments])
     if done.returncode != 0:
         reason = re.sub(r"^sbatch: (error: )?", "", done.stderr.strip(), flags=re.MULTILINE)
-        raise UserError(f"sbatch: {'; '.join(reason.splitlines()) or 'failed without a word'}")
+        raise UserError(f"sbatch: {'; '.join(reason.splitlines()) or 'failed without a message'}")
     return done
 
 

@@ -90,8 +90,8 @@ def submit(study: "Study", runs: Path, options: manifest.Options, how: SubmitOpt
     for option in how.sbatch:
         if option.partition("=")[0] in _OURS:
             raise UserError(
-                f"{option}: is chosen here; --limit N bounds the tasks at a time, and the jobs' "
-                "output goes to logs/ in the runs folder"
+                f"{option}: is set by `pcbench submit`; leave it out. --limit N bounds the tasks "
+                "that run at a time; the jobs' output goes to logs/ in the runs folder"
             )
     wanted = replace(study, configs=tuple(study.of_seeds(options.seeds))).only(how.only)
     if not how.dry_run and shutil.which("sbatch") is None:
@@ -104,7 +104,7 @@ def submit(study: "Study", runs: Path, options: manifest.Options, how: SubmitOpt
         check_writable(runs, "--runs")
     queue = slurm_queue.queue()
     if queue is None and not how.dry_run:
-        print("squeue does not answer: what is in the queue cannot be left out")
+        print("squeue does not answer: runs that are queued already may be submitted again")
     todo, left_out = plan(wanted, runs, options, queue)
     others = ", ".join(f"{number} {why}" for why, number in left_out.items())
     print(
@@ -194,7 +194,7 @@ def _words(frozen: manifest.Manifest, end: str, log: str) -> list[str]:
 
 
 def _script(*arguments: str) -> list[str]:
-    """Return the batch file, and what it cannot know: Slurm runs a copy of it elsewhere."""
+    """Return the batch file and its arguments: where it lies, as Slurm runs a copy elsewhere."""
     script = provenance.of_checkout("slurm/array.sbatch")
     return [str(script), str(provenance.checkout()), sys.executable, *arguments]
 
@@ -217,6 +217,6 @@ def _try_interpreter() -> None:
         python = f"{done.stdout.splitlines()[-1]}: " if done.stdout.strip() else ""
         reason = (done.stderr.strip().splitlines() or [f"exit status {done.returncode}"])[-1]
         raise UserError(
-            f"the jobs' interpreter: {python}{reason}; jobs would fail: `make install`, or name "
-            "another by PCBENCH_PYTHON in slurm/site.sh"
+            f"the jobs' interpreter: {python}{reason}; jobs would fail; run `make install`, or "
+            "name another interpreter with PCBENCH_PYTHON in slurm/site.sh"
         )

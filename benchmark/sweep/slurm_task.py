@@ -46,7 +46,7 @@ def task(
     if index is None:
         text = os.environ.get("SLURM_ARRAY_TASK_ID", "")
         if not text.isdigit():
-            raise UserError("task: --index is missing, and this is no array task of Slurm")
+            raise UserError("task: --index is missing, and this is not an array task of Slurm")
         index = int(text)
     entries = frozen.task(offset + index, pack)
     display = Display(sys.stderr, len(entries))

@@ -57,10 +57,10 @@ def state(folder: Path) -> State:
 def pace(folder: Path) -> tuple[str, str, float | None]:
     """Return a run's phase, its steps in it, and the phase's seconds left, as far as it says so."""
     try:
-        said: dict[str, Any] = json.loads((folder / "progress.json").read_text())
-        left = said["seconds_left"]
-        steps = f"{said['step']:,}/{said['total']:,}"
-        return said["phase"], steps, None if left is None else float(left)
+        written: dict[str, Any] = json.loads((folder / "progress.json").read_text())
+        left = written["seconds_left"]
+        steps = f"{written['step']:,}/{written['total']:,}"
+        return written["phase"], steps, None if left is None else float(left)
     except _DAMAGED:
         return "", "", None
 
@@ -92,7 +92,7 @@ def edited(study: "Study", runs: Path) -> list[str]:
             others = [_settings(path) for path in alike if path.parent.name != run.id]
             earlier[run.config.file] += others.count(run.config.to_dict() | _PLACES)
     return [
-        f"{file}: edited since {number} runs began with it; they stay, its rows are trained anew"
+        f"{file}: edited since {number} runs began with it; they stay, and its rows train again"
         for file, number in earlier.items()
         if number
     ]
@@ -126,9 +126,9 @@ def table(study: "Study", runs: Path, results: Path | None = None) -> str:
     widths = [max(map(len, column)) for column in zip(*grid, strict=True)]
     padded = ([f"{c:<{w}}" for c, w in zip(row, widths, strict=True)] for row in grid)
     lines = ["  ".join(row).rstrip() for row in padded]
-    of = [None if frozen is None else frozen.options.seeds for _, frozen in submissions]
+    chosen_seeds = [None if frozen is None else frozen.options.seeds for _, frozen in submissions]
     # None: one submission was of the whole study, or its manifest is lost.
-    seeds = set() if None in of else {seed for chosen in of for seed in chosen or ()}
+    seeds = set() if None in chosen_seeds else {s for chosen in chosen_seeds for s in chosen or ()}
     chosen = [run for run in study.configs if run.config.seed in seeds]
     if seeds and len(chosen) < len(study.configs):
         cell = _cell(Counter(states[run.id].status for run in chosen))
@@ -139,7 +139,7 @@ def table(study: "Study", runs: Path, results: Path | None = None) -> str:
             lines.append(f"{now.status}: {run.id}{f': {now.detail}' if now.detail else ''}")
     lines += plan.remarks(study, standings, results)
     again = [run for run in study.configs if (runs / plan.AGAIN / run.id).is_dir()]
-    lines += [f"{len(again)} to be trained again, not yet all: --redo goes on"] if again else []
+    lines += [f"{len(again)} are being trained again; use --redo to finish them"] if again else []
     return "\n".join([*lines, *notes])
 
 
@@ -183,4 +183,6 @@ def _waiting(submissions: Submissions) -> tuple[dict[str, State], list[str]]:
                     now = State("submitted", f"job {job['job']}_{number}, {job['time']}")
                     entries = frozen.task(job["offset"] + number, job["pack"])
                     waiting |= {entry.id: now for entry in entries}
-    return waiting, ["squeue is not to be asked here: 'submitted' is what was once handed to it"]
+    return waiting, [
+        "squeue cannot be asked here: 'submitted' marks runs that were submitted earlier"
+    ]

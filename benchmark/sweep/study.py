@@ -83,7 +83,7 @@ class Study:
         return ids[complete(run_id, ids, str(self.path), "`pcbench sweep --list` prints them")]
 
     def only(self, names: Sequence[str]) -> "Study":
-        """Return the part of the study that rows, or the beginnings of ids, name; all for none."""
+        """Return the part of the study with these rows, or ids that begin so; all for none."""
         chosen: set[str] = set()
         for name in names:
             runs = [r for r in self.configs if r.label == name]
@@ -97,7 +97,7 @@ class Study:
 
 def _distinct(values: list[T]) -> list[T]:
     if not values:
-        raise ValueError("the study is empty; the list must have an entry")
+        raise ValueError("the list is empty; add an entry")
     if twice := [value for value in values if values.count(value) > 1]:
         raise ValueError(f"{twice[0]!r} occurs twice; name it once")
     return values
@@ -105,7 +105,7 @@ def _distinct(values: list[T]) -> list[T]:
 
 def _label(text: str) -> str:
     if not text.strip() or marked(text):
-        raise ValueError(f"{text!r} is empty or holds markup, which no report shows")
+        raise ValueError(f"{text!r} is empty or holds markup; a label must be plain text")
     return text
 
 
@@ -146,7 +146,7 @@ def load(
     seeds: Sequence[int] | None = None,
     settings: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> Study:
-    """Read a study, strictly.
+    """Return the study in a file, read strictly.
 
     Args:
         path: the TOML file, or its name, see `locate`; its stem is the study's name.
@@ -174,7 +174,9 @@ def load(
     rows = [row for row in checked if row is not None]
     for label, count in Counter(row.label for row in rows).items():
         if count > 1:
-            mistakes.lines.append(f"{where}: label '{label}' occurs twice; give a row another one")
+            mistakes.lines.append(
+                f"{where}: label '{label}' occurs twice; give one of the rows another"
+            )
     if head is None or mistakes.lines:
         raise mistakes.error()
 
@@ -194,7 +196,7 @@ def load(
             continue
         if config.id in runs:
             names = f"'{runs[config.id].label}' and '{row.label}'"
-            mistakes.lines.append(f"{where}: rows {names} are one run; remove or change one")
+            mistakes.lines.append(f"{where}: rows {names} are the same run; remove or change one")
         runs[config.id] = Labelled(row.label, config)
     if mistakes.lines:
         raise mistakes.error()

@@ -1,4 +1,4 @@
-"""A study on one machine: all of its runs without a record, some at a time."""
+"""Run a study on one machine: all runs without a record, some at a time."""
 
 import shlex
 import subprocess
@@ -32,7 +32,7 @@ def sweep(
     launcher: Sequence[str] = LAUNCHER,
     again: bool = False,
 ) -> int:
-    """Run what has no record, ``jobs`` at a time, all rows of the first seed first.
+    """Train the runs without a record, ``jobs`` at a time, all rows of the first seed first.
 
     A record collected in the ``results`` of the options counts, unless they are ``fresh``. A
     manifest freezes the runs first, so a study edited meanwhile changes none.
@@ -57,7 +57,7 @@ def sweep(
         moved = plan.adopt(runs, [run.id for run in study.configs]) if code != INTERRUPTED else 0
     if moved:
         Display(out or sys.stderr, len(study.configs)).note(
-            f"{moved} trained again; what was there lies in {runs / plan.REPLACED}; "
+            f"{moved} trained again; their earlier results are in {runs / plan.REPLACED}; "
             f"`pcbench collect {shlex.quote(str(study.path))} --replace` takes the new records"
         )
     return code
@@ -88,7 +88,7 @@ def _train(
         pool.work()
     if given_up := len(unfinished) - len(todo):
         limit = failures.LIMIT
-        display.note(f"{given_up} left out: failed {limit} times; --retry-failed runs them")
+        display.note(f"{given_up} left out: failed {limit} times; use --retry-failed to run them")
     pool.summarise()
     if pool.asked:
         return INTERRUPTED
@@ -101,7 +101,7 @@ def tried(unfinished: Sequence["Labelled"], runs: Path, retry_failed: bool) -> l
 
 
 def prepare(todo: Sequence["Labelled"], root: Path) -> None:
-    """Read the data of the runs once, before each of them would fail by itself in its own log.
+    """Read the data of all runs once, so that a mistake shows here and not in each run's log.
 
     An exact language is generated where it is missing.
 

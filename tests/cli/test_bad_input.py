@@ -49,7 +49,7 @@ def one_line(done: "subprocess.CompletedProcess[str]", *words: str) -> None:
         (STUDY.replace("_small", "_smal").encode(), "did you mean 'exact_small'?"),
         (STUDY.replace("[0]", "['a']").encode(), "study.seeds 1: 'a' should be a valid integer"),
         (f"{STUDY}cycels = 3\n".encode(), "cycels: unknown key"),
-        (f"{STUDY}[[baseline]]\nname = 'none'\nlabel = 'b'\n".encode(), "are one run"),
+        (f"{STUDY}[[baseline]]\nname = 'none'\nlabel = 'b'\n".encode(), "are the same run"),
     ],
 )
 def test_a_bad_study(tmp_path: Path, text: bytes, message: str) -> None:
@@ -64,8 +64,15 @@ def test_a_study_that_is_a_folder(tmp_path: Path) -> None:
 def test_nonsense_in_flags(tmp_path: Path) -> None:
     run = ["run", "--data", "exact_small", "--baseline", "cyclical"]
     one_line(pcbench(*run, "--set", "cycles=1\nratio=1", folder=tmp_path), "valid integer")
-    one_line(pcbench(*run, "--threads", "0", folder=tmp_path), "--threads: 0 is not at least 1")
-    one_line(pcbench("sweep", "x", "--seeds", "0,", folder=tmp_path), "--seeds", "list of integers")
+    one_line(
+        pcbench(*run, "--threads", "0", folder=tmp_path),
+        "--threads: must be an integer of at least 1, not 0",
+    )
+    one_line(
+        pcbench("sweep", "x", "--seeds", "0,", folder=tmp_path),
+        "--seeds",
+        "must be integers separated by commas",
+    )
 
 
 @pytest.mark.slow

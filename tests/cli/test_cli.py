@@ -134,8 +134,8 @@ def test_a_data_folder_that_is_a_link_to_nothing_is_refused_where_data_are_used(
     for command in (["data", "prepare", "exact_small"], ["run", QUICK, "--id", run_id]):
         assert cli.main(command) == 2
         said = capsys.readouterr().err
-        assert said.startswith("pcbench: .data: links to nowhere, which is not there; make that fo")
-        assert said.endswith("or choose another by --data-dir\n")
+        assert said.startswith("pcbench: .data: links to nowhere, which does not exist; create tha")
+        assert said.endswith("or choose another with --data-dir\n")
     assert not (here / "nowhere").exists()
 
 
@@ -187,7 +187,7 @@ def test_a_run_at_work_elsewhere_is_left_alone(
     folder = here / "runs" / json.loads(capsys.readouterr().out)["id"]
     with claims.claim(folder):
         assert cli.main(flags) == 75
-        assert "is at this run; wait for it" in capsys.readouterr().err
+        assert "holds this run; wait for it" in capsys.readouterr().err
     assert list(folder.iterdir()) == []
 
 
@@ -221,7 +221,7 @@ def test_foreign_baselines_are_warned_of(here: Path, capsys: pytest.CaptureFixtu
     (here / "baselines" / "__init__.py").touch()
     assert cli.main(["baselines"]) == 0
     said = capsys.readouterr()
-    assert "warning: this folder's baselines/ is not the one in use" in said.err
+    assert "warning: this folder's baselines/ is not in use" in said.err
     assert "cyclical " in said.out
 
 

@@ -53,7 +53,7 @@ def test_without_sacrebleu_nothing_begins_that_would_end_in_it(runs: Path) -> No
     assert done.returncode == 2
     assert done.stderr.startswith("pcbench: sacrebleu: cannot be imported (")
     assert done.stderr.endswith(
-        "; pip install sacrebleu, or leave BLEU out: evaluate.bleu = false\n"
+        "; run `pip install sacrebleu`, or leave BLEU out: evaluate.bleu = false\n"
     )
     assert done.stderr.count("\n") == 1
     assert not runs.exists()

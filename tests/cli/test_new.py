@@ -90,13 +90,16 @@ def test_in_another_folder_the_commands_lead_to_a_table(folder: Folder, capsys: 
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("", "'': a name begins with a letter"),
-        ("3a", "'3a': a name begins with a letter"),
-        ("a-b", "a name begins with a letter and has at most 40 letters, digits and underscores"),
-        ("../a", "'../a': a name begins"),
-        ("_hidden", "'_hidden': a name begins"),
-        ("ä", "a name begins"),
-        ("a" * 41, "a name begins"),
+        ("", "'': a name must begin with a letter"),
+        ("3a", "'3a': a name must begin with a letter"),
+        (
+            "a-b",
+            "a name must begin with a letter and have at most 40 letters, digits and underscores",
+        ),
+        ("../a", "'../a': a name must begin"),
+        ("_hidden", "'_hidden': a name must begin"),
+        ("ä", "a name must begin"),
+        ("a" * 41, "a name must begin"),
         ("class", "'class' would hide Python's class"),
         ("true", "'true' would hide Python's True"),
         ("value_error", "hide Python's ValueError"),

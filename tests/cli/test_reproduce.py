@@ -107,7 +107,7 @@ def test_a_run_done_again_here_is_bit_equal_and_touches_nothing_else(
     time = again.stat().st_mtime_ns
     code, second, said = pcbench(lines[0]["id"])
     assert (code, second) == (0, out)
-    assert "was finished before and is compared; remove it to train again" in said
+    assert "an earlier reproduction is compared; remove it to train again" in said
     assert again.stat().st_mtime_ns == time
 
 
@@ -267,7 +267,7 @@ def test_an_edited_record_is_told(
     (tmp_path / "results" / "s.jsonl").write_text(records.dumps(edited) + "\n")
     code, _, said = pcbench(edited["id"], "--from-record", file_of(made))
     assert code == 1
-    assert said == f"pcbench: results/s.jsonl: {edited['id']}: was changed since its run wrote it\n"
+    assert said == f"pcbench: results/s.jsonl: {edited['id']}: was changed after its run wrote it\n"
 
 
 def test_the_threads_of_the_record_are_used(

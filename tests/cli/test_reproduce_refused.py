@@ -34,7 +34,7 @@ def test_unknown_ids_and_absent_records_are_told(
     write(tmp_path / "results", lines)
     wrong = lines[0]["id"][:-1] + "_"
     assert f"no run '{wrong}'; did you mean '{lines[0]['id']}'?" in refused(pcbench(wrong))
-    assert "no run 'x'; 3 others are there" in refused(pcbench("x"))
+    assert "no run 'x'; none of the 3 ids there is like it" in refused(pcbench("x"))
     absent = {"schema": 1, "id": "a-b-0-12345678", "status": "running", "label": "b", "row": 1}
     absent |= {"config": {"data": "a", "seed": 0}}
     (tmp_path / "results" / "t.jsonl").write_text(json.dumps(absent) + "\n")
@@ -71,8 +71,8 @@ def test_a_record_of_another_protocol_names_its_commit(
     ("change", "reason"),
     [
         ({"train": {"epochs": 3}}, "its settings give another id here"),
-        ({"preset": "gone"}, "preset: 'gone': unknown; .*: the code changed since; "),
-        ({"baseline": "gone"}, "baseline 'gone': unknown; .*: the code changed since; "),
+        ({"preset": "gone"}, "preset: 'gone': unknown; .*: the code has changed; "),
+        ({"baseline": "gone"}, "baseline 'gone': unknown; .*: the code has changed; "),
     ],
 )
 def test_settings_that_mean_no_such_run_any_more_are_refused(
@@ -105,7 +105,7 @@ def test_an_outside_baseline_needs_its_file_and_a_stopped_run_goes_on(
     file.write_text(ONCE)
     done = run(tiny.config("once", file=str(file)), tmp_path, made[0] / "data", progress=False)
     write(tmp_path / "results", [done])
-    assert "name its file: --file .../once.py" in refused(pcbench(done["id"]))
+    assert "give its file: --file .../once.py" in refused(pcbench(done["id"]))
     assert "other.py: No such file" in refused(pcbench(done["id"], "--file", "other.py"))
     (tmp_path / "other.py").write_text(f"{ONCE}\n")
     said = refused(pcbench(done["id"], "--file", "other.py"))
@@ -140,9 +140,9 @@ def test_a_record_on_somebodys_text_needs_its_folder(
     write(tmp_path / "results", [done])
     assert done["config"]["data"] == "text:pets"
     said = refused(pcbench(done["id"]))
-    assert "is on somebody's own text; name its folder: --text .../pets" in said
+    assert "was made with a user's own text; give its folder: --text .../pets" in said
     said = refused(pcbench(done["id"], "--text", str(text("second/pets", "horse"))))
-    assert "second/pets: holds another text than the record was made with" in said
+    assert "second/pets: is not the text that the record was made with" in said
     first.rename(tmp_path / "moved")
     said = refused(pcbench(done["id"], "--text", "moved"))
     assert "--text moved: the folder must be called 'pets', as in the record" in said

@@ -59,7 +59,7 @@ def test_a_record_without_or_with_samples_is_valid_but_not_with_those_of_real_te
     with pytest.raises(UserError, match="here: samples: must be a"):
         records.validate({**record, "samples": []}, "here")
     data = {key: record["data"][key] for key in ("name", "sha256")}
-    with pytest.raises(UserError, match="here: samples: of an exact language only"):
+    with pytest.raises(UserError, match="here: samples: for an exact language only"):
         records.validate({**record, "data": data}, "here")
 
 
@@ -119,8 +119,12 @@ def test_runs_that_cannot_write_are_told_in_one_line(
     name = config().id
     refused(name[:-1] + "?", f"did you mean '{name}'?", done / "runs")
     refused(f"results/runs/{name}", f"did you mean '{name}'?", done / "runs")
-    refused("nothing", "2 others are there; --runs names the folder of runs", done / "runs")
-    refused(name, "0 others are there", tmp_path)
+    refused(
+        "nothing",
+        "none of the 2 ids there is like it; --runs chooses another folder of runs",
+        done / "runs",
+    )
+    refused(name, "none of the 0 ids there is like it", tmp_path)
     assert pcbench(f"{name}/")[0] == 0  # as a shell completes it
     shutil.copytree(done / "runs" / name, tmp_path / name)
     (tmp_path / name / "best.pt").write_bytes(b"half")

@@ -126,9 +126,9 @@ def test_words_that_cannot_be_those_of_the_tokens_are_named() -> None:
     """Perplexities per word rest on them."""
     one = line("none", 0, 0)
     one["data"] |= {"segmentation": "sentencepiece", "test_words": 90000}
-    assert wrong([one])[0][2] == "data: 90,000 words cannot be 82,430 tokens"
+    assert wrong([one])[0][2] == "data: 90,000 words cannot make only 82,430 tokens"
     one["data"] |= {"segmentation": "word", "test_words": 80000}
-    assert "80,000 words are 82,430 tokens" in wrong([one])[0][2]
+    assert "80,000 words but 82,430 tokens" in wrong([one])[0][2]
 
 
 @pytest.mark.parametrize(
@@ -146,7 +146,7 @@ def test_two_protocols_in_one_row_are_named(
     for one in lines:
         one["config"]["train"] = {"lr": 0.1}
     lines[2][path[0]][path[1]] = value
-    told = f"config: in one row with ptb-none-0-0123abcd, but {text}"
+    told = f"config: shares a row with ptb-none-0-0123abcd, but {text}"
     assert wrong(lines) == [("ptb-none-2-0123abcd", 3, told)]
     lines[2]["row"] = None  # shown nowhere
     assert wrong(lines) == []
@@ -173,7 +173,7 @@ def test_a_record_changed_by_hand_is_named() -> None:
     assert wrong([one]) == []
     one["metrics"]["test"]["bleu"] = 99.0
     assert wrong([one]) == [
-        ("ptb-none-0-0123abcd", 1, "record: changed since its run wrote it"),
+        ("ptb-none-0-0123abcd", 1, "record: was changed after its run wrote it"),
     ]  # fmt: skip
 
 

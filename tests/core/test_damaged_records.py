@@ -121,7 +121,7 @@ def test_figures_that_cannot_be(
     ("change", "reason"),
     [
         (at("schema", value=7), "unknown schema 7; this version reads schema 1"),
-        (at("id", value="ptb-a-0-0123abcd"), "ptb-a-0-0123abcd stands on line 1 already"),
+        (at("id", value="ptb-a-0-0123abcd"), "ptb-a-0-0123abcd is on line 1 already"),
         (
             at("id", value="../../elsewhere"),
             "id: must match pattern '^\\w[\\w=.,:+-]*$', not \"../../elsewhere\"",
@@ -169,7 +169,7 @@ def test_figures_that_cannot_be(
             lambda third: third["data"].update(lossless={"test": "yes"}),
             'lossless.test: must be a valid boolean, not "yes"',
         ),
-        (lambda third: third.update(samples={}), "samples: of an exact language only"),
+        (lambda third: third.update(samples={}), "samples: for an exact language only"),
     ],
 )
 def test_records_of_another_shape(
@@ -191,11 +191,15 @@ def test_records_of_another_shape(
         (
             '"params":{}',
             '"params":{"x":1e999}',
-            "holds a value that JSON lacks: Out of range float",
+            "holds a value that JSON cannot represent: Out of range float",
         ),
-        ('"params":{}', '"params":{"x":"\\ud800"}', "JSON lacks: 'utf-8' codec can't encode"),
+        (
+            '"params":{}',
+            '"params":{"x":"\\ud800"}',
+            "JSON cannot represent: 'utf-8' codec can't encode",
+        ),
         ('"kl":1.5', f'"kl":{"9" * 5000}', "damaged or cut off (Exceeds the limit (4300 digits)"),
-        ('"kl":1.5', '"kl":1.5,"kl":2.5', "'kl' stands twice"),
+        ('"kl":1.5', '"kl":1.5,"kl":2.5', "'kl' occurs twice"),
         ('"kl":1.5', '"kl":1.5,', "damaged or cut off"),
         ('"params":{}', '"params":' + "[" * 100_000, "damaged or cut off"),
     ],
@@ -218,7 +222,7 @@ def test_an_empty_line_and_a_repeated_one(place: Place, capsys: pytest.CaptureFi
     place.write([*place.texts[:2], "", *place.texts[2:]])
     refused(place, capsys, "the line is empty; restore the file")
     place.write([*place.texts[:2], place.texts[1]])
-    refused(place, capsys, "ptb-a-1-0123abcd stands on line 2 already")
+    refused(place, capsys, "ptb-a-1-0123abcd is on line 2 already")
 
 
 def test_bytes_that_are_no_text(place: Place, capsys: pytest.CaptureFixture[str]) -> None:

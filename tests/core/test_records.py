@@ -186,7 +186,7 @@ def test_collected_lines_name_file_and_line(tmp_path: Path) -> None:
     for bad, message in [
         (good[:-20], "damaged or cut off"),
         (good.replace("0.25", "NaN"), "NaN"),
-        (good, "stands on line 1 already"),
+        (good, "is on line 1 already; remove one"),
         ("[]", "must be a JSON object"),
         ('{"schema": 1, "id": "x", "status": "lost"}', "'missing', not .lost."),
         ('{"schema": 9, "id": "x", "status": "missing"}', "unknown schema 9"),

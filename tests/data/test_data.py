@@ -111,10 +111,10 @@ def test_the_data_of_recorded_runs_keep_their_identity(spec: str, sha256: str) -
         ("exact_smal", "exact_smal: unknown data set; did you mean 'exact_small'?"),
         ("pbt", "did you mean 'ptb'?"),
         ("ptb:sise=1", "sise: unknown key; did you mean 'size'?"),
-        ("ptb:min_count=2", "min_count: unknown key; there are size, vocabulary"),
+        ("ptb:min_count=2", "min_count: unknown key; choose one of size, vocabulary"),
         (
             "ptb:size=4000",
-            "its words are those of the papers; size goes with vocabulary=sentencepi",
+            "its words are those that the papers use; give a size only with vocab",
         ),
         ("ptb:vocabulary=sentencepiece", "add one such as size=4000"),
         ("yahoo:vocabulary=sentencepeace,size=9", "did you mean 'sentencepiece'?"),
@@ -128,7 +128,7 @@ def test_the_data_of_recorded_runs_keep_their_identity(spec: str, sha256: str) -
         ("exact:mix=nan", "mix: 'nan' should be a valid number"),
         ("exact:stop=0", "stop: 0 should be greater than or equal to 0.001"),
         ("exact:words=2", "successors: 4 exceeds words = 2"),
-        ("exact:mix=0.1,mix=0.2", "mix: set twice"),
+        ("exact:mix=0.1,mix=0.2", "mix: is set twice"),
     ],
 )
 def test_bad_specs_are_one_clear_line(spec, message):
@@ -221,7 +221,7 @@ def test_altered_prepared_data_are_refused(tmp_path, quick):
 
 
 def test_generated_data_take_no_source_folder(tmp_path):
-    with pytest.raises(UserError, match="leave out --from"):
+    with pytest.raises(UserError, match="for public corpora only; leave it out"):
         data.prepare(SMALL, tmp_path, source=tmp_path)
 
 

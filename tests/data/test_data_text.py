@@ -79,7 +79,7 @@ def test_a_vocabulary_is_limited_by_size(tmp_path: Path) -> None:
         assert describe_data(corpus)["lossless"]["train"] is False
     assert words["size=3"] == ["a", "b", "<unk>"]
     assert words["size=1"] == ["<unk>"]
-    with pytest.raises(UserError, match=r"^text:news,size=9: .* 5 words.* use size=5 or"):
+    with pytest.raises(UserError, match=r"^text:news,size=9: .* 5 different words.* use size=5 or"):
         data.prepare(f"{spec},size=9", tmp_path / "root")
     data.prepare(f"{spec},size=5", tmp_path / "root")
 
@@ -110,18 +110,24 @@ def test_the_text_is_the_identity_and_the_place_is_not(
 @pytest.mark.parametrize(
     ("changed", "message"),
     [
-        ({"train": b""}, "train.txt: holds no sentence; write one on each line"),
+        ({"train": b""}, "train.txt: holds no sentence; write one sentence on each line"),
         ({"test": b" \n\t\n"}, "test.txt: holds no sentence"),
         ({"valid": b"fine\nd\xe9j\xe0 vu\n"}, "valid.txt:2: is not UTF-8 (byte 0xe9); convert"),
         (
             {"train": "a\n".encode("utf-16")},
             "train.txt: is UTF-16; convert the file: iconv -f UTF-",
         ),
-        ({"train": "a\nb".encode("utf-16-le")}, "train.txt:1: holds a NUL byte, as UTF-16 with"),
+        ({"train": "a\nb".encode("utf-16-le")}, "train.txt:1: holds a NUL byte, as in UTF-16 w"),
         ({"test": b"a b\r\nc\rd\r\n"}, "test.txt:2: holds a carriage return within the line; end"),
         ({"test": "\ufeffa\nb\n\ufeffc".encode()}, "test.txt:3: holds a byte order mark, U+FEFF"),
-        ({"train": b"a\n" + b"b " * 10_000}, "train.txt:2: holds 10,000 words, 19,999 characters"),
-        ({"test": b"b" * 10_001}, "test.txt:1: holds 1 words, 10,001 characters; at most 1,000"),
+        (
+            {"train": b"a\n" + b"b " * 10_000},
+            "train.txt:2: the line has 10,000 words and 19,999 characters",
+        ),
+        (
+            {"test": b"b" * 10_001},
+            "test.txt:1: the line has 1 words and 10,001 characters; at most 1,000",
+        ),
         ({"valid": b"a\nb <s> c\n"}, "valid.txt:2: holds '<s>', which is reserved; remove it"),
     ],
     ids=str,
@@ -153,8 +159,8 @@ def test_splits_that_hold_the_same_sentences_are_told(
         told = capsys.readouterr()
         assert told.err.startswith(
             "pcbench: warning: text:news: train.txt and valid.txt are the same text\n"
-            "pcbench: warning: text:news: 2 sentences of valid, 100% of its words, stand in train "
-            "too: its numbers reward what was learnt by heart\n"
+            "pcbench: warning: text:news: 2 sentences of valid, 100% of its words, are also in "
+            "train: numbers on valid reward memorised sentences\n"
         )
     assert [line.split("in_train ")[1] for line in told.out.splitlines() if "in_train" in line] == [
         "2",
@@ -171,13 +177,13 @@ def test_bad_folders_are_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     for spec, message in {
         "text:news": "news: there is no valid.txt; a text needs train.txt, valid.txt, test.txt",
         "text:nows": "there is no such folder in the current folder",
-        "text:": "name a folder: text:DIR",
-        "text": "name a folder: text:DIR",
-        "text:a,b": "'b' is no setting; write key=value; a folder's path must hold neither ','",
+        "text:": "the folder is missing; write text:DIR",
+        "text": "the folder is missing; write text:DIR",
+        "text:a,b": "'b' is not a setting; write key=value; a folder's path must hold neither ','",
         "text:a=b": "a folder's path must hold neither ',' nor '='",
         "text:news,sise=3": "sise: unknown key; did you mean 'size'?",
         "text:news,size=many": "size: 'many' should be a valid integer",
-        "txt:news": "txt: unknown data set; there are exact, exact_hard, ",
+        "txt:news": "txt: unknown data set; choose one of exact, exact_hard, ",
     }.items():
         with pytest.raises(UserError) as caught:
             _ = data.find(spec).identity
@@ -188,7 +194,7 @@ def test_bad_folders_are_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 def test_a_source_is_refused_and_a_byte_order_mark_is_no_word(tmp_path: Path) -> None:
     write(tmp_path / "news", train="\ufeffthe end\n")
     spec = f"text:{tmp_path}/news"
-    with pytest.raises(UserError, match="leave out --from"):
+    with pytest.raises(UserError, match="for public corpora only; leave it out"):
         data.prepare(spec, tmp_path / "root", tmp_path)
     data.prepare(spec, tmp_path / "root")
     assert texts(data.load(spec, tmp_path / "root"), "train") == ["the end"]

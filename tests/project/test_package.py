@@ -34,6 +34,6 @@ def test_a_wheel_holds_all_of_the_code_and_says_what_needs_a_clone(tmp_path: Pat
     )  # fmt: skip
     assert (asked.returncode, asked.stderr) == (
         2,
-        "pcbench: paper/published.csv: is part of a clone only, and this code is a copy in "
-        f"{copy}; install a clone with `pip install -e .`\n",
+        "pcbench: paper/published.csv: exists only in a clone; this code is an installed copy in "
+        f"{copy}; clone the repository and run `pip install -e .` there\n",
     )

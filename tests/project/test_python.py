@@ -149,14 +149,17 @@ def test_a_run_tells_what_it_is(done: Path) -> None:
 
 
 CALLS: list[tuple[Callable[[LoadedRun], Any], str]] = [
-    (lambda found: found.encode("w01"), "texts: 'w01' is not a list"),
-    (lambda found: found.score([]), r"texts: \[\] is not a list of at least one"),
-    (lambda found: found.reconstruct(["w01", 5]), r"texts\[1\]: 5 is not a text"),  # type: ignore[list-item]
-    (lambda found: found.score(["w01", "w99"]), r"texts\[1\]: word 'w99' .* use its 12 words"),
-    (lambda found: found.score(["w01"], iw_samples=0), "iw_samples: 0 is not an integer of at"),
-    (lambda found: found.sample(0), "n: 0 is not an integer of at least 1"),
-    (lambda found: found.sample(1, max_length=0), "max_length: 0 is not"),
-    (lambda found: found.interpolate("w01", "w02", 1), "steps: 1 is not an integer of at least 2"),
+    (
+        lambda found: found.encode("w01"),
+        "texts: must be a list of at least one sentence, not 'w01'",
+    ),
+    (lambda found: found.score([]), r"texts: must be a list of at least one sentence, not \[\]"),
+    (lambda found: found.reconstruct(["w01", 5]), r"texts\[1\]: must be a string, not 5"),  # type: ignore[list-item]
+    (lambda found: found.score(["w01", "w99"]), r"texts\[1\]: word 'w99' .* use only its 12 words"),
+    (lambda found: found.score(["w01"], iw_samples=0), "iw_samples: must be an integer of at"),
+    (lambda found: found.sample(0), "n: must be an integer of at least 1, not 0"),
+    (lambda found: found.sample(1, max_length=0), "max_length: must be"),
+    (lambda found: found.interpolate("w01", "w02", 1), "steps: must be an integer of at least 2"),
 ]
 
 
@@ -185,13 +188,16 @@ def test_an_id_may_be_cut_off_where_one_run_begins_so() -> None:
 
     assert complete("a-b") == "a-beta-0-56"
     assert complete("a-none-0-1") == "a-none-0-1"  # an id, though another begins with it
-    with pytest.raises(UserError, match=r"^here: 3 runs begin with 'a-n', give more of the id: "
-                                        "a-none-0-1, a-none-0-12, a-none-1-34$"):  # fmt: skip
+    with pytest.raises(UserError, match=r"^here: 3 runs have an id that begins with 'a-n'; "
+                                        "give more of it: a-none-0-1, a-none-0-12, "
+                                        "a-none-1-34$"):  # fmt: skip
         complete("a-n")
     with pytest.raises(UserError, match=r"no run 'a-none-2-34'; did you mean 'a-none-1-34'\?"):
         complete("a-none-2-34")
     for nothing in ("", "zzz"):
-        with pytest.raises(UserError, match=f"no run '{nothing}'; 4 others are there; look else"):
+        with pytest.raises(
+            UserError, match=f"no run '{nothing}'; none of the 4 ids there is like it; look else"
+        ):
             complete(nothing)
     with pytest.raises(UserError, match=r", and 5 more$"):
         id_prefixes.complete("r", [f"r{i:02d}" for i in range(15)], "here", "")
@@ -211,7 +217,10 @@ def test_commands_take_the_beginning_of_an_id_or_a_folder(
         assert said.err == (f"pcbench: {name}\n" if command == ["evaluate"] else "")
         assert json.loads(said.out).get("id", name) == name
         assert cli.main([*command, "exact_"]) == 2
-        assert "2 runs begin with 'exact_', give more of the id: exact" in capsys.readouterr().err
+        assert (
+            "2 runs have an id that begins with 'exact_'; give more of it: exact"
+            in capsys.readouterr().err
+        )
     monkeypatch.chdir(done / "results" / "runs" / name)
     assert load_run(".", data_root=done / ".data").config.id == name
 

@@ -99,7 +99,7 @@ def test_a_commit_of_no_history(repository: Repository) -> None:
     said = problems(repository.file, repository.root)
     assert len(said) == 2
     for line, text in zip(repository.lines, said, strict=True):
-        assert f"{line['id']}: commit {old[:12]} is in no history of this branch" in text
+        assert f"{line['id']}: commit {old[:12]} is not in the history of this branch" in text
         assert "rebased, squashed" in text
         assert "merge the branch that holds it, or take its line out" in text
 
@@ -114,7 +114,7 @@ def test_collecting_says_what_cannot_be_contributed(repository: Repository, tmp_
     repository.change(at("provenance", "dirty", value=True), wrote=True)
     loaded = study.load(repository.root / "paper" / "mine.toml")
     (note,) = collect(loaded, tmp_path / "runs", repository.file.parent).notes
-    assert "mine.jsonl: 1 records of code that was not committed: not to contribute; " in note
+    assert "mine.jsonl: 1 records of code that was not committed cannot be contributed: " in note
     repository.change(at("provenance", "commit", value=None), wrote=True)
     _, note = collect(loaded, tmp_path / "runs", repository.file.parent).notes
-    assert note.endswith("mine.jsonl: 1 records that name no commit: not to contribute")
+    assert note.endswith("mine.jsonl: 1 records that name no commit cannot be contributed")

@@ -162,7 +162,7 @@ def at(*path: str, value: Any) -> Change:
 def test_a_record_edited_by_hand(repository: Repository, change: Change) -> None:
     name = repository.change(change)
     repository.one(
-        f"results/mine.jsonl: {name}: record: changed since its run wrote it; take its line"
+        f"results/mine.jsonl: {name}: record: was changed after its run wrote it; take its line"
     )
 
 
@@ -238,7 +238,7 @@ def test_real_text_among_the_samples(repository: Repository) -> None:
         del record["data"]["entropy"]
 
     repository.change(change, wrote=True)
-    repository.one("mine.jsonl:1: samples: of an exact language only")
+    repository.one("mine.jsonl:1: samples: for an exact language only")
 
 
 # What a run notes of its code ---------------------------------------------------------------------

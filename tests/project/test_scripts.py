@@ -133,10 +133,10 @@ def test_a_clone_for_other_ends_of_lines_is_the_same(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["nowhere.json", "--index", "0"], "nowhere.json: no manifest of this program"),
-        (["foreign.json", "--index", "0"], "foreign.json: no manifest of this program"),
-        (["nowhere.json", "--pack", "0"], "--pack: 0 is not at least 1"),
-        (["nowhere.json", "--report"], "nowhere.json: no manifest of this program"),
+        (["nowhere.json", "--index", "0"], "nowhere.json: is not a manifest"),
+        (["foreign.json", "--index", "0"], "foreign.json: is not a manifest"),
+        (["nowhere.json", "--pack", "0"], "--pack: must be an integer of at least 1, not 0"),
+        (["nowhere.json", "--report"], "nowhere.json: is not a manifest"),
     ],
 )
 def test_a_task_without_its_manifest(

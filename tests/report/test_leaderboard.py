@@ -128,7 +128,7 @@ def test_the_difference_to_the_language_model_is_paired_by_seed() -> None:
     (corpus,) = collected.corpora({"a": [one for one in lines if one["config"]["seed"] == 0]})
     cells = {entry.label: entry.cells["minus_lm"].text for entry in corpus.entries}
     assert cells == {"lstm_lm": "–", "none": "−1.00", "cyclical": "−2.00"}
-    assert corpus.ranked == "No ranks: one seed a row ranks no method."
+    assert corpus.ranked == "No ranks: one seed per row ranks no method."
     assert {entry.rank for entry in corpus.entries} == {None}
 
 
@@ -281,7 +281,7 @@ def test_all_writes_page_text_and_readme_and_check_finds_what_differs(
     assert capsys.readouterr().out.splitlines() == [
         "docs/leaderboard.md: is missing",
         "docs/leaderboard.html: is missing",
-        "README.md: is not what results says",
+        "README.md: does not match results",
         "run: pcbench report --all",
     ]
     assert files(here) == before
@@ -307,7 +307,7 @@ def test_all_writes_page_text_and_readme_and_check_finds_what_differs(
         (here / name).write_bytes(after[name].replace(b"cyclical", b"cyclicaI"))
         capsys.readouterr()
         assert cli.main(["report", "--all", "--check"]) == 1
-        assert capsys.readouterr().out.startswith(f"{name}: is not what results says\n")
+        assert capsys.readouterr().out.startswith(f"{name}: does not match results\n")
         (here / name).write_bytes(after[name])
 
 

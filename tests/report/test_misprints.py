@@ -105,7 +105,7 @@ def test_a_damaged_file_is_refused(tmp_path: Path, old: str, new: str, reason: s
 def test_a_value_that_stands_twice_is_refused(tmp_path: Path) -> None:
     lines = FILE.read_text().splitlines()
     (tmp_path / "p.csv").write_text("\n".join([*lines, lines[1]]) + "\n")
-    with pytest.raises(UserError, match="kl stands on line 2 already"):
+    with pytest.raises(UserError, match="kl is on line 2 already"):
         literature.read(tmp_path / "p.csv")
 
 

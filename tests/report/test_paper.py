@@ -200,8 +200,8 @@ def beside_the_studies(folder: Path) -> Path:
     ("text", "said"),
     [
         (r"\pcb{quickstart:nnoe:kl}", "quickstart:nnoe:kl: names no number"),
-        (r"\checked{quickstart:cyclical:kl:min > 100}", "paper.tex:2: not true of the records: "
-         "quickstart:cyclical:kl:min > 100"),
+        (r"\checked{quickstart:cyclical:kl:min > 100}", "paper.tex:2: the records contradict "
+         "this statement: quickstart:cyclical:kl:min > 100"),
         (r"\checked{quickstart:[none|cyclical]:collapsed = 5}", "cyclical:collapsed = 5"),
         (r"\checked{quickstart:cyclical:kl}", "write KEY < NUMBER"),
     ],

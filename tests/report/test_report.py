@@ -157,7 +157,10 @@ def test_a_single_run_shows_its_own_errors_and_a_loose_bound_is_marked() -> None
     assert cells(text, "none")["excess"] == "≤ 2.00 (SE 0.12)"
     assert cells(text, "none")["recovered"] == "0.50 (SE 0.06)"
     assert cells(text, "b")["recovered"] == "0.50 to 1.50"
-    assert "N = 3,761 test sentences of 21.92 tokens on average; MI can show at most ln N = 8.23" in text
+    assert (
+        "N = 3,761 test sentences of 21.92 tokens on average; MI can show at most ln N = 8.23"
+        in text
+    )
 
 
 def test_runs_the_study_no_longer_names_are_not_shown() -> None:
@@ -189,7 +192,7 @@ def test_a_page_gets_the_short_table_between_its_markers(tmp_path: Path) -> None
     found = report.read("s", tmp_path)
     to = report.Places(tmp_path)
     found.write(to)
-    assert found.differing(to, page) == [f"{page}: its table is not what {found.path} says"]
+    assert found.differing(to, page) == [f"{page}: its table does not match {found.path}"]
     found.fill(page)
     found.fill(page)
     assert found.differing(to, page) == []

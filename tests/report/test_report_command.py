@@ -148,7 +148,7 @@ def test_a_check_writes_nothing_and_names_what_differs(
         assert cli.main(["report", "mine", "--check", *flags]) == 1
         first, mend = capsys.readouterr().out.splitlines()
         assert first.startswith(f"{name}: ")
-        assert first.endswith("not what results/mine.jsonl says")
+        assert first.endswith("does not match results/mine.jsonl")
         assert b"n0ne" in (here / name).read_bytes()
         (here / name).write_bytes(before)
     (here / name).write_bytes(before.replace(b"none", b"n0ne"))

@@ -48,7 +48,7 @@ from benchmark.run.config import RunConfig, resolve
         ({"sections": {"evaluate": {"iw_samples": 0}}}, "evaluate.iw_samples: 0 should be greater"),
         ({"data": "exact_smal"}, "here: data: exact_smal: unknown data set; did you mean"),
         ({"data": "exact_small:mx=1"}, "mx: unknown key; did you mean 'mix'?"),
-        ({"data": "ptb:mix=1"}, "mix: unknown key; there are "),
+        ({"data": "ptb:mix=1"}, "mix: unknown key; choose one of "),
         ({"baseline": "cyclicl"}, "here: baseline 'cyclicl': unknown; did you mean 'cyclical'?"),
         ({"preset": "fu2019"}, "here: preset: 'fu2019': unknown; did you mean 'fu2019_ptb'?"),
         ({"precision": "fp16"}, "here: precision: 'fp16'; did you mean 'bf16'?"),

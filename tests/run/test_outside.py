@@ -77,8 +77,8 @@ def test_a_study_in_another_folder_from_its_file_to_the_table_and_on(
     code, _, said = pcbench("sweep", name)
     assert code == 0
     assert said.startswith(
-        "pcbench: ../studies/mine.py: edited since 1 runs began with it; they stay, its rows are "
-        "trained anew\n"
+        "pcbench: ../studies/mine.py: edited since 1 runs began with it; they stay, and its rows "
+        "train again\n"
     )
     _, out, said = pcbench("collect", name)
     assert out.endswith(": 1 done (1 new)\n")
@@ -145,13 +145,16 @@ def test_the_code_that_runs_is_that_of_the_id(tmp_path: Path) -> None:
             MINE + MINE.replace("Share", "Other"),
             "mine.py: defines 2 Baseline classes (Share, Other",
         ),
-        ("x = 1\n", "mine.py: defines 0 Baseline classes; one file, one method"),
+        ("x = 1\n", "mine.py: defines 0 Baseline classes; a file must define one"),
         ("", "mine.py: defines 0 Baseline classes"),
         (MINE.replace("total):", "total)"), "mine.py:11: syntax error: "),
         ("import neighbour\n", "mine.py: cannot be imported: ModuleNotFoundError"),
         ("raise ValueError('two\\nlines')\n", "mine.py: cannot be imported: ValueError: two lines"),
         (MINE.replace("share: float = 0.5", "share: float"), "Share.share has no default"),
-        (MINE.replace("@dataclass(frozen=True)\n", ""), "lacks @dataclass(frozen=True)"),
+        (
+            MINE.replace("@dataclass(frozen=True)\n", ""),
+            "lacks the decorator @dataclass(frozen=True)",
+        ),
         (MINE.replace("share:", "part:"), "baseline.share.share: unknown key"),
         (None, "mine.py: no such baseline file"),
     ],

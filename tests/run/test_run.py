@@ -184,7 +184,7 @@ def test_the_best_weights_are_measured_and_kept_not_the_last(place: Place) -> No
 
 
 def test_what_cannot_be_loaded_is_told(place: Place) -> None:
-    with pytest.raises(UserError, match=r"no run 'absent'; 0 others are there"):
+    with pytest.raises(UserError, match=r"no run 'absent'; none of the 0 ids there is like it"):
         load_run("absent", place.runs, place.data)
     config = tiny.config(BASELINE, train={"epochs": 1})
     place.run(config, keep="none")

@@ -162,7 +162,7 @@ def test_more_sentences_than_there_are_is_told() -> None:
     vae, corpus = model(), tiny.corpus()
     assert len(samples.draw(vae, corpus, {"reconstructions": 48})["reconstructions"]) == 48
     for kind, number in (("reconstructions", 49), ("interpolations", 48)):
-        with pytest.raises(UserError, match="49 sentences are asked for; it has 48"):
+        with pytest.raises(UserError, match="49 sentences were requested; it has 48"):
             samples.draw(vae, corpus, {kind: number})
 
 

@@ -265,7 +265,7 @@ def test_a_method_whose_loss_is_not_finite_is_stopped_before_the_step(
     run = tiny.training(own(tmp_path, "    " + body.format(at="step == 3")))
     with pytest.raises(UserError, match=rf"mine\.py: {hook} returned (nan|inf) at step ") as caught:
         tiny.advance(run)
-    assert str(caught.value).endswith(f"are finite; mend {hook}")
+    assert str(caught.value).endswith(f"are finite; correct {hook}")
     assert run.step == (0 if hook == "penalty" else 3)
     assert all(bool(value.isfinite().all()) for value in run.model.parameters())
 

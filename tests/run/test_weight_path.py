@@ -231,9 +231,9 @@ def test_a_method_that_stops_logging_its_weight_has_the_schedules_again(tmp_path
 @pytest.mark.parametrize(
     ("given", "said"),
     [
-        ("kl=1.0", r"run\.log\(kl=\.\.\.\): the curve has its own kl; choose another name"),
-        ("step=1", r"run\.log\(step=\.\.\.\): the curve has its own step; choose another name"),
-        ("z_use=1.0", r"the curve has its own z_use"),
+        ("kl=1.0", r"run\.log\(kl=\.\.\.\): the curve already has a kl; choose another name"),
+        ("step=1", r"run\.log\(step=\.\.\.\): the curve already has a step; choose another name"),
+        ("z_use=1.0", r"the curve already has a z_use"),
         ("much=float('nan')", r"run\.log\(much=\.\.\.\) at step 3: nan is not a finite number"),
         ("much=float('inf')", r"inf is not a finite number"),
         ("much=1e150", r"1e\+150 is not a finite number"),

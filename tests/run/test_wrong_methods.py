@@ -85,26 +85,29 @@ def pcbench(
 WRONG = {
     "penalty_bz": (
         "def penalty(self, kl):\n    return kl.clamp(min=0.5)",
-        "penalty returned (4, 3); wanted (4,)",
+        "penalty returned (4, 3); expected (4,)",
     ),
-    "penalty_sum": ("def penalty(self, kl):\n    return kl.sum()", "penalty returned (); wanted"),
-    "penalty_mean": ("def penalty(self, kl):\n    return kl.mean()", "penalty returned (); wanted"),
+    "penalty_sum": ("def penalty(self, kl):\n    return kl.sum()", "penalty returned (); expected"),
+    "penalty_mean": (
+        "def penalty(self, kl):\n    return kl.mean()",
+        "penalty returned (); expected",
+    ),
     "penalty_over_sentences": (
         "def penalty(self, kl):\n    return kl.sum(0)",
-        "penalty returned (3,); wanted (4,)",
+        "penalty returned (3,); expected (4,)",
     ),
-    "penalty_none": ("def penalty(self, kl):\n    kl.sum(-1)", "penalty returned None; wanted"),
+    "penalty_none": ("def penalty(self, kl):\n    kl.sum(-1)", "penalty returned None; expected"),
     "penalty_integers": (
         "def penalty(self, kl):\n    return kl.sum(-1).long()",
-        "penalty returned (4,) of torch.int64; wanted finite floating numbers",
+        "penalty returned (4,) of torch.int64; expected finite floating numbers",
     ),
     "penalty_with_the_sum": (
         "def penalty(self, kl):\n    return kl.sum(-1) + kl.sum()",
-        "a sentence where the batch stands twice",
+        "for the same batch repeated; sum over",
     ),
     "objective_of_the_sum": (
         "def objective(self, run, out):\n    return (out.rec + out.kl.sum(-1)).sum()",
-        "where it stands twice; take the mean over sentences",
+        "for the same batch repeated; take the mean over sentences",
     ),
     "no_batch_of_one": (
         "def penalty(self, kl):\n    return kl.sum(-1) / (len(kl) - 1)",
@@ -112,11 +115,11 @@ WRONG = {
     ),
     "penalty_nan": (
         "def penalty(self, kl):\n    return (-kl.sum(-1)).sqrt()",
-        "penalty returned (4,) of torch.float32; wanted finite floating numbers",
+        "penalty returned (4,) of torch.float32; expected finite floating numbers",
     ),
     "penalty_infinite_of_a_small_kl": (
         "def penalty(self, kl):\n    return kl.sum(-1).where(kl.mean() > 0.1, torch.inf)",
-        "penalty returned inf at step 0, where the reconstruction, ",
+        "penalty returned inf at step 0, although the reconstruction, ",
     ),
     "penalty_detached": (
         "def penalty(self, kl):\n    return kl.detach().sum(-1)",
@@ -128,7 +131,7 @@ WRONG = {
     ),
     "penalty_of_the_sum": (
         "def penalty(self, kl):\n    return kl.sum().expand(len(kl))",
-        "a sentence where the batch stands twice, ",
+        "for the same batch repeated; sum over",
     ),
     "penalty_raises": (
         "def penalty(self, kl):\n    return kl.sum(-1).clmp(min=1)",
@@ -136,7 +139,7 @@ WRONG = {
     ),
     "penalty_signature": (
         "def penalty(kl):\n    return kl.sum(-1)",
-        "penalty(): too many positional arguments; wanted penalty(self, kl)",
+        "penalty(): too many positional arguments; expected penalty(self, kl)",
     ),
     "weight_tensor": (
         "def weight(self, step, total):\n    return torch.tensor(step / total)",
@@ -156,31 +159,31 @@ WRONG = {
     ),
     "weight_nan_later": (
         "def weight(self, step, total):\n    return float('nan') if 2 * step > total else 1.0",
-        "weight(15, 28) returned nan; wanted a finite number of at least 0",
+        "weight(15, 28) returned nan; expected a finite number of at least 0",
     ),
     "weight_negative": (
         "def weight(self, step, total):\n    return step / total - 0.1",
-        "weight(0, 28) returned -0.1; wanted a finite number of at least 0",
+        "weight(0, 28) returned -0.1; expected a finite number of at least 0",
     ),
     "weight_no_function_of_the_step": (
         "def weight(self, step, total, seen=[0]):\n    seen[0] += 1\n    return 1 / seen[0]",
-        "it must depend on the step alone; what must survive a step lives in run.memory",
+        "it must depend on the step alone; keep other state in run.memory",
     ),
     "weight_signature": (
         "def weight(self, step):\n    return 1.0",
-        "weight(step): too many positional arguments; wanted weight(self, step, total)",
+        "weight(step): too many positional arguments; expected weight(self, step, total)",
     ),
     "weight_as_a_field": (
         "weight: float = 0.5",
-        "weight is no method; wanted weight(self, step, t",
+        "weight is not a method; expected weight(self, step, t",
     ),
     "objective_of_the_batch": (
         "def objective(self, run, out):\n    return out.rec",
-        "objective returned (4,); wanted a scalar tensor",
+        "objective returned (4,); expected a scalar tensor",
     ),
     "objective_float": (
         "def objective(self, run, out):\n    return float(out.rec.mean().detach())",
-        "wanted a scalar tensor, ()",
+        "expected a scalar tensor, ()",
     ),
     "objective_tuple": (
         "def objective(self, run, out):\n"
@@ -193,7 +196,7 @@ WRONG = {
     ),
     "objective_nan": (
         "def objective(self, run, out):\n    return out.rec.mean() * float('nan')",
-        "objective returned nan at step 0, where the reconstruction, ",
+        "objective returned nan at step 0, although the reconstruction, ",
     ),
     "objective_raises": (
         "def objective(self, run, out):\n    return run.memory['mean'] * out.rec.mean()",
@@ -201,23 +204,23 @@ WRONG = {
     ),
     "inputs_none": (
         "def inputs(self, tokens, generator):\n    pass",
-        "inputs returned None; wanted",
+        "inputs returned None; expected",
     ),
     "inputs_shifted": (
         "def inputs(self, tokens, generator):\n    return tokens[:, 1:]",
-        "inputs returned (4, 4); wanted word ids, (4, 5) as given",
+        "inputs returned (4, 4); expected word ids, (4, 5) as given",
     ),
     "inputs_floating": (
         "def inputs(self, tokens, generator):\n    return tokens * 1.0",
-        "inputs returned (4, 5) of torch.float32; wanted word ids, torch.int64",
+        "inputs returned (4, 5) of torch.float32; expected word ids, torch.int64",
     ),
     "inputs_outside": (
         "def inputs(self, tokens, generator):\n    return torch.full_like(tokens, 15)",
-        "inputs returned the word ids 15 to 15; the vocabulary has 0 to 14",
+        "inputs returned the word ids 15 to 15; the vocabulary has the ids 0 to 14",
     ),
     "inputs_in_place": (
         "def inputs(self, tokens, generator):\n    tokens[:, 1] = 0\n    return tokens",
-        "inputs changes its tokens in place; change tokens.clone()",
+        "inputs changes its tokens in place; change a copy, tokens.clone()",
     ),
     "inputs_random": (
         "def inputs(self, tokens, generator):\n"
@@ -234,7 +237,7 @@ WRONG = {
         "def weight(self, step, total):\n    return np.random.uniform()",
         "weight uses the global generator of numpy",
     ),
-    "build_none": ("def build(self, model):\n    pass", "build returned None; return the model"),
+    "build_none": ("def build(self, model):\n    pass", "build returned None; it must return"),
     "build_other": (
         "def build(self, model):\n    return model.encoder",
         "build returned Encoder(",
@@ -258,7 +261,7 @@ WRONG = {
     ),
     "misspelt_hook": (
         "def wieght(self, step, total):\n    return 0.5",
-        "wieght is no hook; did you mean 'weight'? (a helper is _wieght)",
+        "wieght is not a hook; did you mean 'weight'? (a helper is _wieght)",
     ),
     "no_annotation": (
         "warmup = 0.5",
@@ -266,7 +269,7 @@ WRONG = {
     ),
     "constant_as_a_field": (
         "latent: bool = False",
-        "latent is no hyper-parameter; write latent: ClassVar[bool] = ...",
+        "latent is not a hyper-parameter; write latent: ClassVar[bool] = ...",
     ),
     "property_as_a_method": (
         "def phases(self):\n    return (0.5,)",
@@ -274,7 +277,7 @@ WRONG = {
     ),
     "phases_descend": (
         "@property\ndef phases(self):\n    return (0.5, 0.25)",
-        "phases is (0.5, 0.25); wanted ascending fractions",
+        "phases is (0.5, 0.25); expected ascending fractions",
     ),
     "selection": (
         "def selection_in(self, phase):\n    return 0.0",
@@ -284,8 +287,7 @@ WRONG = {
         "def objective(self, run, out):\n"
         "    loss = super().objective(run, out)\n"
         "    object.__setattr__(self, 'mean', float(loss.detach()))\n    return loss",
-        "objective changes mean of the method, which no checkpoint holds; what must survive a step "
-        "lives in run.memory",
+        "objective changes mean of the method, which no checkpoint holds; keep state in run.memory",
     ),
     "state_in_a_field": (
         "seen: list = field(default_factory=list)\n"

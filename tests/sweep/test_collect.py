@@ -25,7 +25,10 @@ def test_records_of_two_people(place: Place, capsys: pytest.CaptureFixture[str])
     assert cli.main(command) == 0
     said = capsys.readouterr()
     assert f"{mine.relative_to(place.root)}: 2 done, 2 missing (1 new)" in said.out
-    assert "which is kept (--replace takes it): metrics.test.bleu: 2.5 against 9.0" in said.err
+    assert (
+        "which is kept (--replace takes the new one): metrics.test.bleu: 2.5 against 9.0"
+        in said.err
+    )
     assert {line.get("label") for line in place.collected()} == {"none", "cyclical"}
     assert cli.main([*command, "--replace"]) == 0
     assert "(1 replaced)" in capsys.readouterr().out
@@ -41,7 +44,7 @@ def test_equal_figures_of_a_later_run_are_taken(
     records.write_exclusive(place.runs / place.ids[0], clean)
     command = ["collect", "mine.toml", "--runs", "runs"]
     assert cli.main(command) == 0
-    assert "not to contribute" in capsys.readouterr().err
+    assert "cannot be contributed" in capsys.readouterr().err
     assert cli.main([*command, "--replace", "--only", "cyclical"]) == 0
     assert "replaced" not in capsys.readouterr().out
     assert cli.main([*command, "--replace"]) == 0
@@ -59,7 +62,7 @@ def test_an_earlier_method_replaces_nothing(
     old["metrics"]["test"]["bleu"] = 9.0
     records.write_exclusive(place.runs / place.ids[0], old)
     assert cli.main(["collect", "mine.toml", "--runs", "runs", "--replace"]) == 0
-    assert "which is kept (it is of an earlier method)" in capsys.readouterr().err
+    assert "which is kept (the new one is of an earlier method)" in capsys.readouterr().err
     assert "changed" not in pending(place, capsys)[1]  # the collected one counts
 
 
@@ -108,7 +111,7 @@ def test_an_older_evaluation_replaces_nothing(
     records.write_exclusive(place.runs / place.ids[0], old)
     assert cli.main(["collect", "mine.toml", "--runs", "runs", "--replace"]) == 0
     said = capsys.readouterr()
-    assert "which is kept (it is of an older evaluation)" in said.err
+    assert "which is kept (the new one is of an older evaluation)" in said.err
     assert "replaced" not in said.out
 
 
@@ -158,7 +161,9 @@ def test_collect_never_loses_a_record(place: Place) -> None:
     records.write_exclusive(elsewhere / place.ids[0], record(place.ids[0], kl=2.0))
     done = collect.collect(place.study, elsewhere, place.results)
     assert done.path.read_bytes() == before
-    kept = "which is kept (--replace takes it): metrics.test.kl: 1.5 against 2.0 and 1 more"
+    kept = (
+        "which is kept (--replace takes the new one): metrics.test.kl: 1.5 against 2.0 and 1 more"
+    )
     assert done.notes[0].endswith(kept)
     done = collect.collect(place.study, elsewhere, place.results, taking=collect.Taking(True))
     assert done.notes == [f"{done.path}: replaced: {place.ids[0]}"]

@@ -105,18 +105,20 @@ def test_each_run_belongs_to_one_task(tmp_path: Path, pack: int) -> None:
     assert [entry for part in parts for entry in part] == list(frozen.entries)
     assert max(len(part) for part in parts) <= pack
     for index in (-1, tasks):
-        with pytest.raises(UserError, match=f"index {index}: out of range; 6 runs, {pack} a task"):
+        with pytest.raises(
+            UserError, match=f"index {index}: out of range; 6 runs, {pack} to a task"
+        ):
             frozen.task(index, pack)
 
 
 def test_what_is_no_manifest_is_refused(tmp_path: Path) -> None:
     frozen = write(tmp_path)
-    with pytest.raises(UserError, match=r"nowhere\.json: no manifest of this program \(No such"):
+    with pytest.raises(UserError, match=r"nowhere\.json: is not a manifest \(No such"):
         manifest.read(tmp_path / "nowhere.json")
-    with pytest.raises(UserError, match="no manifest of this program"):
+    with pytest.raises(UserError, match="is not a manifest"):
         manifest.read(tmp_path / "mine.toml")
     (tmp_path / "foreign.json").write_text('{"entries": []}')
-    with pytest.raises(UserError, match="no manifest of this program"):
+    with pytest.raises(UserError, match="is not a manifest"):
         manifest.read(tmp_path / "foreign.json")
     with pytest.raises(UserError, match=r"no run 'exact_small-mine'; "):
         frozen.find("exact_small-mine")

@@ -57,7 +57,7 @@ def test_a_collected_record_counts_as_done(
     collected(place, *(made(place, run_id) for run_id in place.ids[:3]))
     ids, said = pending(place, capsys)
     assert ids == place.ids[3:]
-    assert "3 of 4 runs count as done by results/mine.jsonl; --fresh trains them" in said
+    assert "3 of 4 runs count as done, by results/mine.jsonl; use --fresh to train them" in said
     assert pending(place, capsys, "--fresh")[0] == place.ids
     assert pending(place, capsys, "--results", "elsewhere")[0] == place.ids
     assert place.sweep(results=str(place.results))[0] == 0
@@ -81,7 +81,7 @@ def test_only_a_row_or_a_run(place: Place, capsys: pytest.CaptureFixture[str]) -
 
 def test_set_leaves_the_evaluation_alone(place: Place, capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["sweep", "mine.toml", "--set", "evaluate.iw_samples=3"]) == 2
-    assert "is no part of a run's id" in capsys.readouterr().err
+    assert "is not part of a run's id" in capsys.readouterr().err
 
 
 def test_set_makes_other_runs_of_every_row(
@@ -93,7 +93,7 @@ def test_set_makes_other_runs_of_every_row(
     assert cli.main(["sweep", "mine.toml", "--set", "cycles=2"]) == 2
     assert "--set cycles: in a study each row has its own" in capsys.readouterr().err
     assert cli.main(["collect", "mine.toml", "--set", "train.epochs=2"]) == 2
-    assert "--set makes another study; --results names a folder" in capsys.readouterr().err
+    assert "--set makes another study; give a folder for it with" in capsys.readouterr().err
 
 
 def test_an_edited_method_is_named(

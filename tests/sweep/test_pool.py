@@ -238,10 +238,10 @@ def test_a_task_takes_its_index_from_slurm(place: Place, monkeypatch: pytest.Mon
     path = place.pool().manifest.path
     launcher = (sys.executable, str(place.root / "stand_in.py"))
     monkeypatch.delenv("SLURM_ARRAY_TASK_ID", raising=False)
-    with pytest.raises(UserError, match="--index is missing, and this is no array task"):
+    with pytest.raises(UserError, match="--index is missing, and this is not an array task"):
         tasks.task(path, None, launcher=launcher)
     monkeypatch.setenv("SLURM_ARRAY_TASK_ID", "1")
-    with pytest.raises(UserError, match="index 4: out of range; 4 runs, 1 a task"):
+    with pytest.raises(UserError, match="index 4: out of range; 4 runs, 1 to a task"):
         tasks.task(path, None, offset=3, launcher=launcher)
     assert tasks.task(path, None, offset=2, launcher=launcher) == 0
     assert [line["label"] for line in place.told()] == ["row_3"]

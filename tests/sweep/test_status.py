@@ -87,7 +87,7 @@ def test_what_was_handed_over_is_told_where_slurm_cannot_be_asked(place: Place) 
     assert lines[2] == "cyclical  3 missing    1 submitted, 1 failed, 1 missing"
     submitted = place.id("ptb", "cyclical", 2)
     assert f"submitted: {submitted}: job 41_1, 2026-01-02T03:04:05+00:00" in lines
-    assert lines[-1].startswith("squeue is not to be asked here")
+    assert lines[-1].startswith("squeue cannot be asked here")
     frozen.path.with_suffix(".jobs.json").write_text("[{")  # copied by half
     assert "submitted" not in place.table()[1]
 

@@ -72,14 +72,14 @@ def test_a_baseline_of_ones_own_lies_beside_the_study(tmp_path: Path) -> None:
         (HEAD + ROW + "label = 3\n", "baseline 1.label: 3 should be a valid string"),
         (
             HEAD + ROW + 'label = "a<b>c"\n',
-            "baseline 1.label: 'a<b>c' is empty or holds markup, which no report shows",
+            "baseline 1.label: 'a<b>c' is empty or holds markup; a label must be plain text",
         ),
         (HEAD + '[baseline]\nname = "none"\n', r"add tables \[\[baseline\]\]"),
-        (HEAD + ROW + ROW, "label 'none' occurs twice; give a row another"),
-        (HEAD + ROW + ROW + 'label = "b"\n', "rows 'none' and 'b' are one run"),
+        (HEAD + ROW + ROW, "label 'none' occurs twice; give one of the rows another"),
+        (HEAD + ROW + ROW + 'label = "b"\n', "rows 'none' and 'b' are the same run"),
         (HEAD, "the study is empty"),
         (ROW, "study.data: missing"),
-        (HEAD.replace("[0, 1]", "[]") + ROW, "the study is empty"),
+        (HEAD.replace("[0, 1]", "[]") + ROW, "study.seeds: the list is empty"),
         (HEAD.replace("[0, 1]", "[0, 0]") + ROW, "study.seeds: 0 occurs twice; name it once"),
         (HEAD.replace("[0, 1]", "[true]") + ROW, "study.seeds 1: True should be a valid integer"),
         (HEAD.replace("[0, 1]", "[-1]") + ROW, "seed"),
@@ -129,7 +129,7 @@ def test_all_mistakes_are_told_at_once(tmp_path: Path) -> None:
         "mine.toml: baseline.cyclical.ratio: 'a' should be a valid number",
         "mine.toml: baseline.cyclical.cycels: unknown key; did you mean 'cycles'?",
         "mine.toml: baseline 'cyclicl': unknown; did you mean 'cyclical'?",
-        "mine.toml: baseline 3.label: '' is empty or holds markup, which no report shows",
+        "mine.toml: baseline 3.label: '' is empty or holds markup; a label must be plain text",
     ]
 
 

@@ -73,7 +73,7 @@ def test_options_of_sbatch_pass_unchanged(place: Place, capsys: pytest.CaptureFi
     assert not any(word.startswith("--cpus-per-task") for word in array)  # the user chose
     for wrong in ("--array=0-3", "-a", "--output=x", "--wrap=true"):
         assert cli.main(["submit", "mine.toml", "--dry-run", wrong]) == 2
-        assert f"{wrong}: is chosen here" in capsys.readouterr().err
+        assert f"{wrong}: is set by `pcbench submit`; leave it out" in capsys.readouterr().err
 
 
 def test_the_report_job_may_have_options_of_its_own(
@@ -250,8 +250,8 @@ def test_the_interpreter_of_the_jobs_is_tried_first(
 @pytest.mark.parametrize(
     ("options", "word"),
     [
-        (["--pack", "0"], "--pack: 0 is not at least 1"),
-        (["--limit", "0"], "--limit: 0 is not at least 1"),
+        (["--pack", "0"], "--pack: must be an integer of at least 1, not 0"),
+        (["--limit", "0"], "--limit: must be an integer of at least 1, not 0"),
         (["--seeds", "9"], "has no seed 9; it has 0, 1, 2"),
     ],
 )
@@ -267,7 +267,7 @@ def test_bad_wishes_are_refused(
 
 def test_the_study_comes_first(place: Place, capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["submit", "--partition", "gpu", "mine.toml"]) == 2
-    assert "'gpu' is no study file; STUDY comes first" in capsys.readouterr().err
+    assert "'gpu' is not a study file; STUDY comes first" in capsys.readouterr().err
 
 
 def test_chosen_seeds_leave_the_study_whole(

@@ -109,7 +109,7 @@ def draw(frame: pd.DataFrame) -> Figure:
 
 
 def _seeds(frame: pd.DataFrame, label: str) -> str:
-    """Return over how many seeds a row's means are, "(3)", or "(2-3)" where panels differ."""
+    """Return the number of seeds of a row's means, "(3)", or "(2-3)" where panels differ."""
     counts = frame[(frame["label"] == label) & frame["seed"].isna()]["n"].dropna()
     ends = dict.fromkeys([int(counts.min()), int(counts.max())])
     return f"({'–'.join(map(str, ends))})"
@@ -138,7 +138,7 @@ def _scale(panel: Axes, part: pd.DataFrame, difference: bool) -> None:
 
 
 def _beyond(panel: Axes, text: str, right: bool, y: float, **more: object) -> None:
-    """Tell at the edge of a panel what lies beyond it."""
+    """Write at the edge of a panel what lies beyond it."""
     text, side = (f"{text} →", "right") if right else (f"← {text}", "left")
     panel.annotate(text, (int(right), y), ha=side, **more)  # type: ignore[arg-type]
 

@@ -76,13 +76,13 @@ def rows(groups: Sequence[Group]) -> pd.DataFrame:
                           "baseline": baseline}  # fmt: skip
             values = _values(group, str(label), of[of["status"] == "done"])
             table += [row | {"measure": one, "bound": ""} | values.get(one, {}) for one in PANELS]
-    found = runs.frame(table, COLUMNS).sort_values("information", kind="stable")
-    parts = [found[found["measure"] == measure] for measure in PANELS]
-    return pd.concat([part for part in parts if part["value"].notna().any()] or [found[:0]])
+    cells = runs.frame(table, COLUMNS).sort_values("information", kind="stable")
+    parts = [cells[cells["measure"] == measure] for measure in PANELS]
+    return pd.concat([part for part in parts if part["value"].notna().any()] or [cells[:0]])
 
 
 def _values(group: Group, label: str, done: pd.DataFrame) -> dict[str, dict[str, Any]]:
-    """Return what the tables have of a row by measure, without what is a dash there."""
+    """Return a row's values by measure, as in the tables, without dashes."""
     values: dict[str, dict[str, Any]] = {}
     counts = states(done) if len(done) else None
     if counts:

@@ -1,4 +1,4 @@
-"""Names beside points, so placed that no two overlap and none hides a point."""
+"""Place names beside points so that no two overlap and none hides a point."""
 
 from __future__ import annotations
 
@@ -72,15 +72,15 @@ def place(
     for block in blocks:
         for clear, crossing, longest in wishes:
             known = None if crossing else leaders
-            found = next(_free(panel, block, taken, clear, known, longest, unit), None)
-            if found is not None:
+            box = next(_free(panel, block, taken, clear, known, longest, unit), None)
+            if box is not None:
                 break
         else:
             without += [label.text for label in block.labels]
             continue
-        taken.append(found)
-        leaders.append((_nearest(found, block.anchor), block.anchor))
-        _write(panel, block, found, unit)
+        taken.append(box)
+        leaders.append((_nearest(box, block.anchor), block.anchor))
+        _write(panel, block, box, unit)
     return without
 
 
@@ -156,7 +156,7 @@ def _nearest(box: Array, point: Array) -> Array:
 
 
 def _cross(a: Array, b: Array, c: Array, d: Array) -> bool:
-    """Tell whether the lines from a to b and from c to d cross."""
+    """Return whether the lines from a to b and from c to d cross."""
 
     def side(one: Array, two: Array, three: Array) -> float:
         first, second = two - one, three - one

@@ -130,7 +130,7 @@ def look(label: str, method: str = "") -> Look:
 
 
 def name_of(label: str, method: str) -> str:
-    """Return by which name the table, or else the code, knows the row's look."""
+    """Return the name by which the table, or else the code, knows the row's look."""
     for known in (label, label.partition(",")[0]):
         if known in _KNOWN and method in ("", known, _ROWS.get(known)):
             return known

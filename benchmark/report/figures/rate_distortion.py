@@ -134,7 +134,7 @@ class _Shown(NamedTuple):
 def _shown(points: pd.DataFrame) -> list[_Shown]:
     """Return what is drawn, in the study's order."""
     points = points.reindex(columns=[*COLUMNS, *runs.SWEEP])
-    found: list[_Shown] = []
+    entries: list[_Shown] = []
     drawn: set[str] = set()
     for row in style.rows_of(points):
         seeds = points[points["label"] == row.label]
@@ -147,8 +147,8 @@ def _shown(points: pd.DataFrame) -> list[_Shown]:
             drawn.add(name)
             seeds = points[points["sweep"] == name]
         means = seeds.groupby("label")[["kl", "rec", "neg_elbo", "setting"]].mean()
-        found.append(_Shown(row._replace(label=name), parameter, seeds, means.sort_values("kl")))
-    return found
+        entries.append(_Shown(row._replace(label=name), parameter, seeds, means.sort_values("kl")))
+    return entries
 
 
 def _runs(panel: Axes, shown: Sequence[_Shown], y: str) -> None:
@@ -207,11 +207,11 @@ def _limits(frame: pd.DataFrame) -> tuple[Span, Span, list[tuple[style.Row, str]
     across, up = (-0.04 * right, 1.06 * right), style.limits([*kept["rec"], *totals], LEAST)
     outside = points[~points["kl"].between(*across) | ~points["rec"].between(*up)]
     means = outside.groupby("label")[["kl", "rec"]].mean()
-    told = []
+    clipped = []
     for row in style.rows_of(outside):
         rate, distortion = means.loc[row.label]
-        told.append((row, f"KL {rate:.1f}, rec {distortion:.1f}"))
-    return across, up, told
+        clipped.append((row, f"KL {rate:.1f}, rec {distortion:.1f}"))
+    return across, up, clipped
 
 
 def _diagonals(panel: Axes, points: pd.DataFrame, across: Span, up: Span) -> None:

@@ -30,7 +30,7 @@ def runs(group: Group) -> pd.DataFrame:
 
 
 def having(known: pd.DataFrame, field: str) -> pd.DataFrame:
-    """Return the runs whose record has something under a name."""
+    """Return the runs whose record has a value under a name."""
     return known[known["record"].map(lambda record: bool(record.get(field))).astype(bool)]
 
 

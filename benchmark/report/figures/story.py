@@ -51,12 +51,12 @@ def rows(groups: Sequence[Group]) -> pd.DataFrame:
     """
     if len(groups) != 1:
         return runs.frame([], COLUMNS)
-    found = learning.rows(groups[0])
-    family = {row.label: row.family for row in style.rows_of(found)}
-    schedule = found["label"].map(family).eq("schedules")
-    if "none" not in set(found["role"]) or not schedule.any():
+    curves = learning.rows(groups[0])
+    family = {row.label: row.family for row in style.rows_of(curves)}
+    schedule = curves["label"].map(family).eq("schedules")
+    if "none" not in set(curves["role"]) or not schedule.any():
         return runs.frame([], COLUMNS)
-    shown = found[schedule | found["role"].isin((*REFERENCES, "truth"))]
+    shown = curves[schedule | curves["role"].isin((*REFERENCES, "truth"))]
     return shown[list(COLUMNS)].reset_index(drop=True)
 
 

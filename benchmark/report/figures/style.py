@@ -1,4 +1,4 @@
-"""One look for all figures: legible in print at column width, told apart without colour.
+"""One look for all figures: legible in print at column width, distinct without colour.
 
 Colours, markers and lines are those of `looks`. Nothing here depends on a user's matplotlib
 settings, on a window or on the date.
@@ -128,7 +128,7 @@ def image(figure: Figure, kind: str) -> bytes:
 
 
 def _short(svg: bytes) -> bytes:
-    """Return an SVG on one line, without comments, its maker, and digits that nobody sees."""
+    """Return an SVG on one line, without comments, its maker, and invisible digits."""
     unseen = r"(?s)<metadata>.*?</metadata>|<!--.*?-->|<!DOCTYPE.*?>|<\?xml.*?\?>"
     text = re.sub(unseen, "", svg.decode())
     paths = r'(?<= d=")[^"]*|(?<=translate\()[^)]*|(?<= [xy]=")[^"]*'  # in points; not scale()

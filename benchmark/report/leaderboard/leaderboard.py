@@ -68,13 +68,13 @@ class Leaderboard:
         return list(contents)
 
     def differing(self, out: Path, readme: Path | None = None) -> list[str]:
-        """Return which files are not what the records say, "docs/leaderboard.md: is missing"."""
+        """Return the files that do not match the records, as "docs/leaderboard.md: is missing"."""
         problems = []
         for path, content in self.texts(out, readme).items():
             if not path.exists():
                 problems.append(f"{path}: is missing")
             elif path.read_bytes() != content.encode():
-                problems.append(f"{path}: is not what {self.results} says")
+                problems.append(f"{path}: does not match {self.results}")
         return problems
 
     def filled(self, readme: Path) -> str:
@@ -88,15 +88,15 @@ class Leaderboard:
         except (OSError, ValueError) as error:
             raise UserError(f"{readme}: cannot be read ({error})") from None
 
-        def fill(found: re.Match[str]) -> str:
-            what = found["what"]
-            if found["close"] is None:
+        def fill(match: re.Match[str]) -> str:
+            what = match["what"]
+            if match["close"] is None:
                 raise UserError(
                     f"{readme}: lacks the line <!-- /leaderboard:{what} -->; add it where the "
                     "table ends"
                 )
             table = text.block(self._chosen(what, readme))
-            return f"{found['open']}\n{table}\n{found['close']}"
+            return f"{match['open']}\n{table}\n{match['close']}"
 
         return _BLOCK.sub(fill, before)
 
@@ -106,17 +106,17 @@ class Leaderboard:
         marker = f"{readme}: <!-- leaderboard:{what} -->"
         if study not in self.studies:
             raise UserError(f"{marker}: no such study; {suggest(study, [*self.studies])}")
-        found = collected.corpora({study: self.studies[study]})
-        titles = [corpus.key.data for corpus in found]
+        corpora = collected.corpora({study: self.studies[study]})
+        titles = [corpus.key.data for corpus in corpora]
         if data:
-            found = [corpus for corpus in found if corpus.key.data == data]
+            corpora = [corpus for corpus in corpora if corpus.key.data == data]
         if not titles:
             raise UserError(f"{marker}: the study has no record yet")
-        if len(found) != 1:
+        if len(corpora) != 1:
             listed = ", ".join(dict.fromkeys(titles))
-            reason = "has no record on it" if not found else "has several tables"
+            reason = "has no record on it" if not corpora else "has several tables"
             raise UserError(f"{marker}: {study} {reason}; name one after the study: {listed}")
-        return found[0]
+        return corpora[0]
 
 
 def read(results: Path) -> Leaderboard:

@@ -1,4 +1,4 @@
-"""Ranks by likelihood, given only where the data tells rows apart."""
+"""Ranks by likelihood, given only where the data distinguishes rows."""
 
 import itertools
 from collections.abc import Mapping
@@ -23,7 +23,7 @@ class Ranking:
 
 
 def ranking(rows: Mapping[str, Seeds]) -> Ranking:
-    """Rank rows, the lowest number first.
+    """Return the ranks of rows, the lowest number first.
 
     The rows are ordered by their mean. A rank begins where every row above is better than every
     row below: the paired t test over the seeds that both have, adjusted by Holm for all pairs of

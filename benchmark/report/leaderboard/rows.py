@@ -241,7 +241,7 @@ def _notes(key: Key) -> Iterator[str]:
 
 
 def _ranked(found: Ranking, most: int, unit: str, bounded: int, few: int) -> str:
-    """Say what the ranks mean, or why there are none.
+    """Return what the ranks mean, or why there are none.
 
     Args:
         found: the ranks.

@@ -34,7 +34,7 @@ KINDS = ("sum", "mi", "ppl", "column", "repeat", "twice")  # of misprints
 
 
 def _must(test: Callable[[str], object], problem: str) -> AfterValidator:
-    """Return a check of a cell; ``{}`` in the problem is its text."""
+    """Return a function that checks a cell; its text replaces ``{}`` in ``problem``."""
 
     def check(text: str) -> str:
         if not test(text):
@@ -155,7 +155,7 @@ def read(path: Path = FILE) -> list[Value]:
                 )
             first = seen.setdefault((*value.row, value.metric), lines.line_num)
             if first != lines.line_num:
-                raise UserError(f"{where}: {value.place}: {value.metric} stands on line {first} "
+                raise UserError(f"{where}: {value.place}: {value.metric} is on line {first} "
                                 "already")  # fmt: skip
             values.append(value)
     except csv.Error as error:

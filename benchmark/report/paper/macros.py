@@ -120,7 +120,7 @@ def macros(paper: Path, results: Path) -> str:
         elif command == "checked":
             for one in statements(text):
                 if not holds(one, known):
-                    raise UserError(f"{place}: not true of the records: {one}")
+                    raise UserError(f"{place}: the records contradict this statement: {one}")
         elif not known.absent(text):
             printed[f"{command}:{text}"] = EXCERPTS[command](paper.parent / "tables", text)
     parts += [rf"\expandafter\def\csname pcb:={key}\endcsname{{{known.find(key).text}}}"

@@ -13,11 +13,11 @@ from benchmark.report.paper.quantities import Quantities
 def macros() -> Iterator[tuple[str, str]]:
     """Yield name and text of each macro: what a method is, its defaults, its source's settings."""
     for name in registry.names():
-        told = registry.documented(name)
-        yield f"{name}:what", _prose(told[""])
+        sections = registry.documented(name)
+        yield f"{name}:what", _prose(sections[""])
         yield f"{name}:defaults", _settings(_defaults(name)) or "none"
-        yield f"{name}:theirs", _prose(told["Settings in the source"])
-        yield f"{name}:ours", _prose(told["Differences here"])
+        yield f"{name}:theirs", _prose(sections["Settings in the source"])
+        yield f"{name}:ours", _prose(sections["Differences here"])
 
 
 def settings(known: Quantities) -> str:
@@ -25,14 +25,15 @@ def settings(known: Quantities) -> str:
     rows = [["study", "method", "settings"]]
     for study in filter(known.done, known.studies):
         table = known.stated(study)
-        found: dict[str, dict[str, list[Any]]] = {}
+        settings_of: dict[str, dict[str, list[Any]]] = {}
         for row in table["baseline"]:
             given = {key: value for key, value in row.items() if key not in registry.RESERVED}
             for key, value in (given | row.get("train", {})).items():
-                values = found.setdefault(row["name"], {}).setdefault(key, [])
+                values = settings_of.setdefault(row["name"], {}).setdefault(key, [])
                 values += [value] if value not in values else []
         rows += [
-            [_code(study), _code(method), _settings(values)] for method, values in found.items()
+            [_code(study), _code(method), _settings(values)]
+            for method, values in settings_of.items()
         ]
     wide = r">{\raggedright\arraybackslash}p{0.5\linewidth}"
     return tabular(f"ll{wide}", [rows[0], *(_repeated(rows[1:]))])

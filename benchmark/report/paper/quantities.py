@@ -202,7 +202,7 @@ class Quantities:
             return whole(summary.n) if rank == ["n"] else rounded(numbers[rank[0]], digits)
         bounds = {sign * bound(of[label], metric) for sign, label in terms} - {0}
         if len(bounds) > 1:
-            raise LookupError("the difference of two bounds is none")
+            raise LookupError("two bounds have no difference")
         mean = f"{round(summary.mean, digits) + 0.0:{'+' if others else ''}.{digits}f}"
         spread = "" if half is None else rf" \pm {half:.{digits}f}"
         sign_text = {-1: r"\le ", 1: r"\ge "}[bounds.pop()] if bounds else ""
