@@ -196,8 +196,7 @@ def notes(lines: Sequence[Record]) -> list[str]:
 def caveats(lines: Sequence[Record]) -> list[str]:
     """Return what limits a comparison: preset, records, settings and devices."""
     done = [line for line in lines if is_done(line)]
-    presets = dict.fromkeys(line["config"].get("preset") for line in done)
-    texts = [CAVEATS[name] for name in presets if name in CAVEATS]
+    texts = preset_caveats(done)
     if older := [line for line in done if line.get("evaluation", 1) < 2]:
         drawn = all("entropy" in line["data"] for line in older)  # sentences without an order
         low = "" if drawn else ", often one of the same article, so that it is too low"
@@ -218,6 +217,12 @@ def caveats(lines: Sequence[Record]) -> list[str]:
     return texts
 
 
+def preset_caveats(lines: Sequence[Record]) -> list[str]:
+    """Return how the presets of these runs were chosen, where that forbids a conclusion."""
+    presets = dict.fromkeys(line["config"].get("preset") for line in lines)
+    return [CAVEATS[name] for name in presets if name in CAVEATS]
+
+
 def _split(done: Sequence[Record]) -> Iterator[str]:
     """Return a note on the size of the test split, the largest visible MI, and IW samples."""
     for line in done:
@@ -231,8 +236,8 @@ def _split(done: Sequence[Record]) -> Iterator[str]:
             lengths = [one["data"]["test_tokens"] / size for one in done]
             length = f"{min(lengths):.1f} to {max(lengths):.1f}"
         samples = line["config"].get("evaluate", {}).get("iw_samples")
-        text = f"N = {size:,} test sentences of {length} {unit} on average; MI can show at most ln N = "
-        text += f"{math.log(size):.2f} nats."
+        text = f"N = {size:,} test sentences of {length} {unit} on average; MI can show at most "
+        text += f"ln N = {math.log(size):.2f} nats."
         yield text + (f" IW-NLL by {samples} importance samples." if samples else "")
         return
 

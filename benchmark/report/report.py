@@ -15,7 +15,7 @@ from benchmark.core.records import read_jsonl
 from benchmark.core.schema import Record
 from benchmark.report import checkpoints, formats, tables, terminal
 from benchmark.report.formats import Table
-from benchmark.report.grouping import Group, caveats, groups
+from benchmark.report.grouping import Group, caveats, groups, preset_caveats
 from benchmark.report.verdict import reading, verdict
 
 if TYPE_CHECKING:
@@ -144,7 +144,8 @@ class Report:
         if to.page is not None and (to.page != usual.page or to.figures is None):
             words += ["--page", str(to.page)]
         origin = self.file, str(results), shlex.join(words)
-        said = verdict(self.groups), reading(self.groups)
+        limits = [*preset_caveats(self.lines), reading(self.groups)]
+        said = verdict(self.groups), " ".join(limits)
         return page(self.name, self.built, self.lines, images, self.findings, *origin, *said)
 
     def differing(self, to: Places, readme: Path | None = None) -> list[str]:

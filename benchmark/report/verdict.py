@@ -32,8 +32,8 @@ _MEASURES = {"ELBO": ("elbo", 1), "likelihood": ("iw_nll", -1)}  # and which sig
 READING = (
     f"Costs and gains: paired t tests over seeds, p < {differences.LEVEL} after Holm's adjustment "
     f"for all rows of the table. About equal: within {differences.MARGIN} nats by two one-sided t "
-    "tests, adjusted likewise. Could detect: the smallest true difference that such a test finds in "
-    f"{differences.CASES}, at the spread seen here; a smaller one may exist."
+    "tests, adjusted likewise. Could detect: the smallest true difference that such a test finds "
+    f"in {differences.CASES}, at the spread seen here; a smaller one may exist."
 )
 
 

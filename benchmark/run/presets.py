@@ -48,7 +48,7 @@ CAVEATS = {
     "exact_small": (
         "The preset exact_small was chosen so that the schedules differ within seconds, partly on "
         "test results of `none` and `cyclical` with seeds 0 and 1: differences between schedules "
-        "demonstrate here, they are no evidence for one."
+        "are a demonstration here, and no evidence for one of them."
     ),
 }
 

@@ -255,15 +255,16 @@ def _ranked(found: Ranking, most: int, unit: str, bounded: int, few: int) -> str
     if most < LEAST_T:
         reason = "one {0} per row ranks" if most == 1 else "two {0}s per row allow no test and rank"
         return f"No ranks: {reason.format(unit)} no method."
-    tested = f"paired t test over {unit}s, p < {LEVEL} after Holm’s adjustment for all pairs; a study’s page tests fewer pairs, so it may show more"
+    tested = f"paired t test over {unit}s, p < {LEVEL} after Holm’s adjustment for all pairs"
     verb = "differs" if found.pairs == 1 else "differ"
     told = f"{found.apart} of {many(found.pairs, 'pair')} of rows {verb} ({tested})"
     left = [f"{many(bounded, 'row')} known by an upper bound (≤)"] * bool(bounded)
     left += [f"{many(few, 'row')} of fewer than {LEAST_T} {unit}s"] * bool(few)
     told += f". Not ranked: {' and '.join(left)}" if left else ""
+    fewer = "A study’s page tests fewer pairs, so it may show a difference that is not shown here."
     if not found.ranks:
-        return f"No ranks, for no row’s IW-NLL is set apart from all others: {told}."
+        return f"No ranks, for no row’s IW-NLL is set apart from all others: {told}. {fewer}"
     return (
         f"{many(len(found.ranks), 'row')} ranked by IW-NLL. Rows of different ranks differ in "
-        f"every pair; those that the {unit}s cannot tell apart share a rank. {told}."
+        f"every pair; those that the {unit}s cannot tell apart share a rank. {told}. {fewer}"
     )
