@@ -145,7 +145,7 @@ def test_pieces_of_another_library_are_named() -> None:
     two |= {"id": "two"}
     two["metrics"]["test"]["bleu"] = 9.0
     found = consistency.check([one, two])
-    told = f"data: vocabulary_sha256 is b, of {one['id']} with the same data a"
+    told = f"data: vocabulary_sha256 is b, but a in {one['id']} with the same data"
     assert [(one.id, one.text) for one in found] == [("two", told)]
 
 
