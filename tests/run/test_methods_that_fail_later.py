@@ -38,7 +38,7 @@ from benchmark.run.training import Training
             "def objective(self, run, out):\n"
             "    loss = super().objective(run, out)\n"
             "    return loss * float('nan') if run.step == 3 else loss",
-            "m.py: objective returned nan at step 3, where the reconstruction, ",
+            "m.py: objective returned nan at step 3, although the reconstruction, ",
         ),
     ],
     ids=["before_step", "after_eval", "objective"],
