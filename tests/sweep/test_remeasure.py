@@ -54,7 +54,7 @@ def test_changed_settings_measure_kept_weights_again(
         assert new["provenance"]["measured"]["code_sha256"] == old["provenance"]["code_sha256"]
 
     assert cli.main(["collect", "mine.toml"]) == 0
-    assert "--replace takes it" in capsys.readouterr().err
+    assert "--replace takes the new one" in capsys.readouterr().err
     assert cli.main(["collect", "mine.toml", "--replace"]) == 0
     assert "(2 replaced)" in capsys.readouterr().out
     for line in records.read_jsonl(Path("results/mine.jsonl")):
