@@ -244,5 +244,7 @@ def test_a_checkpoint_of_another_kind_of_device_is_refused(size: int) -> None:
     if size == len(run.noise.get_state()):
         run.load_state(state)
         return
-    with pytest.raises(UserError, match=r"another kind of device than cpu.*resume with the --device used before"):
+    with pytest.raises(
+        UserError, match=r"another kind of device than cpu.*resume with the --device used before"
+    ):
         run.load_state(state)

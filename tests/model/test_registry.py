@@ -127,7 +127,10 @@ def test_a_raised_version_renames_its_own_runs_only(folder: Folder) -> None:
         ("x = 1\ny = (\n", "baselines/broken.py:2: syntax error: '(' was never closed"),
         ("import nothing_of_the_kind\n", "cannot be imported: ModuleNotFoundError"),
         (NEW.replace("@dataclass(frozen=True)", "@dataclass"), "non-frozen dataclass"),
-        (NEW.replace("@dataclass(frozen=True)\n", ""), "SquareRoot lacks the decorator @dataclass(frozen=True)"),
+        (
+            NEW.replace("@dataclass(frozen=True)\n", ""),
+            "SquareRoot lacks the decorator @dataclass(frozen=True)",
+        ),
         (NEW.partition("@dataclass(")[0], "defines 0 Baseline classes"),
         (NEW + "\n\n@dataclass(frozen=True)\nclass B(Baseline):\n    pass\n", "defines 2 Baseline"),
         (NEW.replace("top: float = 1.0", "top: float"), "top has no default"),

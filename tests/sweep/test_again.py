@@ -95,7 +95,10 @@ def test_two_do_not_train_again_at_once(place: Place) -> None:
     place.write(place.ids[1])
     with claims.claim(place.runs / plan.AGAIN), pytest.raises(claims.Claimed):
         again(place, "cyclical")
-    with claims.claim(place.runs / place.ids[1]), pytest.raises(UserError, match="is being trained; use --redo"):
+    with (
+        claims.claim(place.runs / place.ids[1]),
+        pytest.raises(UserError, match="is being trained; use --redo"),
+    ):
         again(place, "cyclical")
 
 
