@@ -4,10 +4,13 @@ They differ from PyTorch's under autocast only. In fp32, the reference, PyTorch'
 """
 
 from dataclasses import dataclass
-from typing import Any
+from functools import partial
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
+
+from benchmark.model.replay import Function, Replay
 
 State = tuple[Tensor, Tensor]
 
@@ -31,40 +34,59 @@ class LSTM(nn.LSTM):
     the rounded numbers in fp32.
     """
 
+    replays: ClassVar[bool] = True  # on a GPU: False for a test that compares
+
     def __init__(self, inputs: int, hidden: int) -> None:
         super().__init__(inputs, hidden, batch_first=True)
+        self._replays: dict[torch.dtype | None, Replay] = {}
 
     def forward(  # type: ignore[override]
         self, input: Tensor, hx: State | None = None
     ) -> tuple[Tensor, State]:
         """Return the states (B, T, H), and the last (h, c), each (1, B, H)."""
         kind = input.device.type
-        if not torch.is_autocast_enabled(kind) or (kind == "cpu" and has_bf16()):
+        dtype = torch.get_autocast_dtype(kind) if torch.is_autocast_enabled(kind) else None
+        if kind == "cpu" and (dtype is None or has_bf16()):
             states, last = super().forward(input, hx)
             return states, last
-        dtype = torch.get_autocast_dtype(kind)
-        return self.within(dtype, input, hx, torch.float32 if kind == "cpu" else dtype)
+        work: Function = partial(self.rounded, dtype, torch.float32 if kind == "cpu" else dtype)
+        if kind == "cuda" and self.training and self.replays:
+            work = self._replays.setdefault(dtype, Replay(work))
+        weights = [getattr(self, name) for name in self._flat_weights_names]
+        states, h, c = work(*weights, input, *(hx or ()))
+        return states, (h, c)
 
-    def within(
-        self, dtype: torch.dtype, input: Tensor, hx: State | None, compute: torch.dtype
-    ) -> tuple[Tensor, State]:
-        """Return the same as `forward`, rounded to ``dtype`` and multiplied in ``compute``."""
-        zeros = input.new_zeros(1, len(input), self.hidden_size)
-        state = [part.to(dtype).to(compute) for part in hx or (zeros, zeros)]
-        originals = [getattr(self, name) for name in self._flat_weights_names]
-        # cuDNN needs the weights next to each other in memory.
-        block = torch.cat([weight.flatten() for weight in originals]).to(dtype)
-        parts = torch.split(block, [weight.numel() for weight in originals])
-        weights = [
-            part.view_as(weight).to(compute) for part, weight in zip(parts, originals, strict=True)
-        ]
+    def rounded(
+        self, dtype: torch.dtype | None, compute: torch.dtype | None, *tensors: Tensor
+    ) -> tuple[Tensor, ...]:
+        """Return states (B, T, H), h and c, each (1, B, H).
+
+        Args:
+            dtype: what all numbers are rounded to; None: they stay as they are.
+            compute: what the rounded numbers are multiplied in.
+            tensors: the weights, the input (B, T, inputs), and, unless both are 0, the first h
+                and c, each (1, B, H).
+        """
+        count = len(self._flat_weights_names)
+        weights, input, hx = list(tensors[:count]), tensors[count], list(tensors[count + 1 :])
+        if not hx:
+            hx = [input.new_zeros(1, len(input), self.hidden_size) for _ in range(2)]
+        if dtype is not None:
+            # cuDNN needs the weights next to each other in memory.
+            block = torch.cat([weight.flatten() for weight in weights]).to(dtype)
+            parts = torch.split(block, [weight.numel() for weight in weights])
+            weights = [
+                part.view_as(weight).to(compute)
+                for part, weight in zip(parts, weights, strict=True)
+            ]
+            input, *hx = (part.to(dtype).to(compute) for part in (input, *hx))
         with torch.autocast(input.device.type, enabled=False):
             states, h, c = torch.lstm(
-                input.to(dtype).to(compute), state, weights,
+                input, hx, weights,
                 has_biases=self.bias, num_layers=1, dropout=0.0, train=self.training,
                 bidirectional=False, batch_first=True,
             )  # fmt: skip
-        return states, (h, c)
+        return states, h, c
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ from benchmark import data as corpora
 from benchmark.core.seeds import generator
 from benchmark.model.device import open_device
 from benchmark.model.loss import gaussian_kl
+from benchmark.model.lowprecision import LSTM
 from benchmark.run.config import RunConfig
 from benchmark.run.finished import load_run
 from benchmark.run.session import Interrupted, run
@@ -60,6 +61,25 @@ def test_a_run_repeats_itself_and_resumes_to_the_bit(
     found = train(tmp_path, "three", config, device)
     assert (found["metrics"], found["provenance"]["resumed"]) == (expected, 1)
     assert found["cost"]["device"] == ("cpu" if device == "cpu" else torch.cuda.get_device_name())
+
+
+@needs_card
+@precisions
+def test_replayed_lstms_change_no_bit(
+    precision: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    corpora.load(tiny.SPEC, tmp_path / "data")
+    config = tiny.config("cyclical", precision=precision)
+    record, shapes = torch.cuda.make_graphed_callables, []
+    monkeypatch.setattr(
+        torch.cuda,
+        "make_graphed_callables",
+        lambda work, given, **more: shapes.append(given[-1].shape) or record(work, given, **more),
+    )
+    replayed = train(tmp_path, "replayed", config, "cuda")["metrics"]
+    assert len(shapes) > 2
+    monkeypatch.setattr(LSTM, "replays", False)
+    assert train(tmp_path, "plain", config, "cuda")["metrics"] == replayed
 
 
 @precisions
