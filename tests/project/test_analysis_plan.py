@@ -52,7 +52,18 @@ def test_the_contrasts_are_between_core_rows_of_main() -> None:
     assert {label for pair in contrasts for label in pair} <= set(core)
 
 
-def test_main_has_no_record_before_its_optimiser_is_decided() -> None:
-    if "Decision: not made yet" in PLAN:
-        assert not (ROOT / "results" / "main.jsonl").exists()
-        assert "not run yet" in PLAN
+def test_the_optimiser_is_that_of_the_lower_validation_nll() -> None:
+    lines = map(json.loads, (ROOT / "results" / "optimiser.jsonl").read_text().splitlines())
+    chosen = {}
+    for line in lines:
+        found, config = line["metrics"], line["config"]
+        nll, epoch = found["valid"]["neg_elbo"], line["best_step"] * config["train"]["epochs"]
+        row = f"{nll:.2f} | {epoch // line['steps']} of {config['train']['epochs']}"
+        name = re.escape(line["label"])
+        assert re.search(rf"^\| {name}, `\w+` \| {row} \|$", PLAN, re.MULTILINE)
+        chosen[nll] = config["train"]["optimiser"], f"{found['test']['iw_nll']:.2f}"
+    optimiser, nll = chosen[min(chosen)]
+    assert len(chosen) == 2
+    assert f"Its test NLL is {nll} nats" in PLAN
+    main = study.load(ROOT / "paper" / "main.toml").configs
+    assert {run.config.train.optimiser for run in main} == {optimiser}
