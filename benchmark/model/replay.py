@@ -57,10 +57,11 @@ class Replay:
 
     def _record(self, tensors: tuple[Tensor, ...]) -> Function:
         """Return a function that replays the graphs of both passes."""
-        # A parameter stays where it is; the graph copies another input to memory of its own.
+        # A parameter stays where it is; the graph copies another input to memory of its own. Each is a
+        # leaf of its own, so that later backward passes owe nothing to the stream of the recording.
         samples = tuple(
-            tensor if isinstance(tensor, nn.Parameter)
-            else tensor.detach().clone().requires_grad_(tensor.requires_grad)
+            (tensor.detach() if isinstance(tensor, nn.Parameter) else tensor.detach().clone())
+            .requires_grad_(tensor.requires_grad)
             for tensor in tensors
         )  # fmt: skip
         self._bytes += 2 * sum(sample.numel() * sample.element_size() for sample in samples)

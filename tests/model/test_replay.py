@@ -20,7 +20,7 @@ def recorded(function: Function, samples: tuple[Tensor, ...], **options: Any) ->
         @staticmethod
         def forward(ctx: Any, *tensors: Tensor) -> tuple[Tensor, ...]:
             for sample, tensor in zip(samples, tensors, strict=True):
-                if sample is not tensor:
+                if sample.data_ptr() != tensor.data_ptr():
                     sample.copy_(tensor)
             with torch.enable_grad():
                 kept[:] = function(*samples)
@@ -34,6 +34,7 @@ def recorded(function: Function, samples: tuple[Tensor, ...], **options: Any) ->
             found = iter(torch.autograd.grad(kept, asked, slopes))
             return tuple(next(found) if s.requires_grad else None for s in samples)
 
+    assert all(sample.is_leaf and not isinstance(sample, nn.Parameter) for sample in samples)
     calls.append(tuple(samples[-1].shape))
     return lambda *tensors: Graph.apply(*tensors)  # type: ignore[no-any-return, no-untyped-call]
 
