@@ -57,8 +57,8 @@ class Replay:
 
     def _record(self, tensors: tuple[Tensor, ...]) -> Function:
         """Return a function that replays the graphs of both passes."""
-        # A parameter stays where it is; the graph copies another input to memory of its own. Each is a
-        # leaf of its own, so that later backward passes owe nothing to the stream of the recording.
+        # The graph reads a parameter where it is, and copies other inputs to memory of its own. All are
+        # new leaves, so that a later backward pass does not wait for the stream of the recording.
         samples = tuple(
             (tensor.detach() if isinstance(tensor, nn.Parameter) else tensor.detach().clone())
             .requires_grad_(tensor.requires_grad)
