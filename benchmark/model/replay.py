@@ -57,8 +57,8 @@ class Replay:
 
     def _record(self, tensors: tuple[Tensor, ...]) -> Function:
         """Return a function that replays the graphs of both passes."""
-        # The graph reads a parameter where it is, and copies other inputs to memory of its own. All are
-        # new leaves, so that a later backward pass does not wait for the stream of the recording.
+        # The graph reads a parameter where it is, and copies other inputs to memory of its own. All
+        # are new leaves, so that a later backward pass does not wait for the recording's stream.
         samples = tuple(
             (tensor.detach() if isinstance(tensor, nn.Parameter) else tensor.detach().clone())
             .requires_grad_(tensor.requires_grad)
@@ -66,7 +66,12 @@ class Replay:
         )  # fmt: skip
         self._bytes += 2 * sum(sample.numel() * sample.element_size() for sample in samples)
         self._pool = self._pool or torch.cuda.graph_pool_handle()
-        graphed = torch.cuda.make_graphed_callables(
-            self._function, samples, num_warmup_iters=1, pool=self._pool
-        )
+        warn = torch.autograd.graph.set_warn_on_accumulate_grad_stream_mismatch
+        warn(False)  # PyTorch warms up on one stream and records on another
+        try:
+            graphed = torch.cuda.make_graphed_callables(
+                self._function, samples, num_warmup_iters=1, pool=self._pool
+            )
+        finally:
+            warn(True)
         return cast(Function, graphed)
