@@ -51,15 +51,16 @@ def tables(title: str, group: "pd.DataFrame", arrays: "Arrays") -> list[Table]:
     """
     seeds = sorted(group.loc[group["status"] == "done", "seed"].unique())
     for baseline in REFERENCES:
-        rows = []
-        for label, _, one, other in pairs(group, baseline):
+        rows, couples = [], pairs(group, baseline)
+        for label, _, one, other in couples:
             cells = [_cell(one, other, seed, arrays) for seed in seeds]
             if any(cell.value is not None for cell in cells):
                 rows.append(Row(label, tuple(cells), ids=tuple(one["id"])))
         if rows:
-            what = f"{title}: these models, IW-NLL minus that of `{baseline}`"
+            first = couples[0][1]
+            what = f"{title}: these models, IW-NLL minus that of `{first}`"
             note = (
-                f"IW-NLL of a checkpoint minus that of the checkpoint of `{baseline}` with the "
+                f"IW-NLL of a checkpoint minus that of the checkpoint of `{first}` with the "
                 "same seed: mean over the test sentences and, in brackets, its 95 % bootstrap "
                 f"interval ({DRAWS:,} draws of sentences). It says how sure the difference of "
                 "these models is on other sentences, nothing of the methods: another seed makes "

@@ -185,8 +185,9 @@ def _paired(group: Group) -> list[Table]:
         part = group.differences[group.differences["reference"] == reference]
         lines = part[part["metric"] == METRICS[0]]
         if reference:
-            name, title = f"minus-{reference}", f"differences to `{reference}`"
-            what, labels = f"Row minus `{reference}`", lines["label"]
+            first = " / ".join(dict.fromkeys(lines["other"]))
+            name, title = f"minus-{reference}", f"differences to `{first}`"
+            what, labels = f"Row minus `{first}`", lines["label"]
         else:
             name, title = "pairs", "differences between rows"
             known = group.runs[group.runs["status"] == "done"]["label"].nunique()

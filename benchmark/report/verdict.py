@@ -108,6 +108,8 @@ def _sentences(group: Group, compared: Compared, each: bool) -> list[str]:
     if not len(done):
         return ["No run has a record."]
     rows = [row for row in _rows(done) if row.baseline != "autoencoder"]
+    if set(done["baseline"]) == {"lstm_lm"}:
+        return ["Only language models have records; they have no latent variable."]
     if not rows:
         return ["No row has a latent variable whose state is known."]
     if max(row.n for row in rows) < LEAST_T:

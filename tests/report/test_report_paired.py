@@ -120,6 +120,13 @@ def test_only_shared_seeds_are_paired_and_their_number_is_told() -> None:
     assert list(apart) == ["ptb"]
 
 
+def test_a_reference_has_the_name_of_its_row() -> None:
+    two = [*rows_of("none", 0, NONE), *rows_of("none", 1, GOOD)]
+    for one in two:
+        one["label"] = f"plain {one['row']}"
+    assert build(two)["ptb-minus-none"].title == "ptb: differences to `plain 0`"
+
+
 def test_sign_flips_stand_in_brackets_from_six_seeds_on() -> None:
     table = build(rows_of("none", 0, [101.0] * 6), rows_of("a", 1, [*GOOD, 100.2]))
     found = table["ptb-minus-none"]

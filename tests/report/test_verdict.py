@@ -190,3 +190,9 @@ def test_several_tables_have_a_list_each(data: str) -> None:
 
 def test_a_study_without_records_has_no_verdict() -> None:
     assert sentences([missing("none", 0)]) == ["No run has a record."]
+
+
+def test_language_models_alone_are_told_as_such() -> None:
+    model = {"mi": None, "kl": None, "z_use": None, "neg_elbo": 100.0, "iw_nll": 100.0}
+    told = sentences([*rows("lstm_lm", 0, 1, **model), missing("none", 1)])
+    assert told == ["Only language models have records; they have no latent variable."]
