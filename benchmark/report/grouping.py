@@ -7,7 +7,7 @@ evaluation.
 import math
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -206,7 +206,7 @@ def caveats(lines: Sequence[Record]) -> list[str]:
             "They hold no standard errors of MI and z_use, so the state of their latent is decided "
             "by the values alone."
         )
-    if differing := _settings(done):
+    if differing := other_settings(done):
         texts.append(
             f"Rows differ in settings too, not in the method alone: {'; '.join(differing)}."
         )
@@ -259,12 +259,13 @@ def _truth(done: Sequence[Record]) -> Iterator[str]:
             return
 
 
-def _settings(done: Sequence[Record]) -> list[str]:
+def other_settings(lines: Iterable[Record]) -> list[str]:
     """Return each row's settings of network and training that are not those of most rows.
 
     A setting that some record does not have, being older, is left out.
     """
-    rows = {line["label"]: {**line["config"]["model"], **line["config"]["train"]} for line in done}
+    configs = {line["label"]: line["config"] for line in lines}
+    rows = {label: {**config["model"], **config["train"]} for label, config in configs.items()}
     shared = [
         key for key in next(iter(rows.values()), {}) if all(key in row for row in rows.values())
     ]

@@ -11,10 +11,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from benchmark.core.measures import SIGNS
+from benchmark.core.records import is_done
 from benchmark.report import collapse, differences
 from benchmark.report.differences import joined, many, tally
 from benchmark.report.frame import bound
-from benchmark.report.grouping import Group
+from benchmark.report.grouping import Group, other_settings
 from benchmark.report.statistics import LEAST_T, Summary, number, shown, summarise
 from benchmark.report.tables import cell, states
 
@@ -73,10 +74,19 @@ def verdict(groups: Sequence[Group]) -> list[tuple[str, list[str]]]:
     """
     compared = [_contenders(group, "none") for group in groups]
     each = sum(map(len, compared)) <= EACH
-    return [
-        (group.title if len(groups) > 1 else "", _sentences(group, others, each))
-        for group, others in zip(groups, compared, strict=True)
-    ]
+    told = []
+    for group, others in zip(groups, compared, strict=True):
+        title = group.title if len(groups) > 1 else ""
+        told.append((title, [*_sentences(group, others, each), *_unlike(group)]))
+    return told
+
+
+def _unlike(group: Group) -> list[str]:
+    """Say which of the rows that are compared to a reference were trained with other settings."""
+    tested = group.differences[group.differences["p"].notna()]
+    named = {*tested.loc[tested["reference"] != "", ["label", "other"]].stack()}
+    texts = other_settings(one for one in group.lines if is_done(one) and one["label"] in named)
+    return [f"Not with the settings of the other rows: {'; '.join(texts)}."] if texts else []
 
 
 def reading(groups: Sequence[Group]) -> str:

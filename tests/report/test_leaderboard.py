@@ -83,6 +83,11 @@ def test_what_does_not_compare_stands_in_another_table(other: Line, title: str) 
     ]  # fmt: skip
 
 
+def test_language_models_alone_are_no_table() -> None:
+    models = study(rows=(), config={"train": {"epochs": 3}})
+    assert [corpus.title for corpus in collected.corpora({"a": study(), "b": models})] == ["ptb"]
+
+
 def test_studies_that_compare_share_a_table_and_shared_runs_stand_once() -> None:
     again = study(seeds=3, rows=("none", "monotonic"))
     for one in again:

@@ -192,6 +192,17 @@ def test_a_study_without_records_has_no_verdict() -> None:
     assert sentences([missing("none", 0)]) == ["No run has a record."]
 
 
+def test_rows_of_other_settings_are_named() -> None:
+    lines = [*study(), *rows("monotonic", 2, 5, **DEAD)]
+    plain = sentences(lines)
+    for one in lines:
+        one["config"]["train"] = {"epochs": 80 if one["label"] == "cyclical" else 40}
+    assert sentences(lines) == [
+        *plain, "Not with the settings of the other rows: cyclical: epochs 80 (others 40)."
+    ]  # fmt: skip
+    assert not any("settings" in one for one in sentences(lines[5:]))  # nothing is compared
+
+
 def test_language_models_alone_are_told_as_such() -> None:
     model = {"mi": None, "kl": None, "z_use": None, "neg_elbo": 100.0, "iw_nll": 100.0}
     told = sentences([*rows("lstm_lm", 0, 1, **model), missing("none", 1)])

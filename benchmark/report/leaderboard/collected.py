@@ -46,7 +46,10 @@ def read(results: Path) -> dict[str, list[Record]]:
 
 
 def corpora(studies: Studies) -> list[Corpus]:
-    """Return the corpora of some studies with their rows, real text first."""
+    """Return the corpora of some studies with their rows, real text first.
+
+    One of which only language models are recorded is left out: there is nothing to compare.
+    """
     found: dict[Key, dict[str, list[Record]]] = defaultdict(dict)
     for study, lines in studies.items():
         for group in groups(lines):
@@ -56,8 +59,12 @@ def corpora(studies: Studies) -> list[Corpus]:
                 apart[line["config"].get("preset"), version].append(line)
             for of in apart.values():
                 found[_key(of)][study] = of
-    keys = sorted(found, key=_place)
+    keys = sorted((key for key, of in found.items() if _has_latent(of)), key=_place)
     return [corpus(key, _title(key, keys), _rows(found[key])) for key in keys]
+
+
+def _has_latent(studies: Studies) -> bool:
+    return any(line["config"]["baseline"] != "lstm_lm" for of in studies.values() for line in of)
 
 
 def _place(key: Key) -> tuple[object, ...]:
