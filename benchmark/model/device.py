@@ -44,6 +44,8 @@ def open_device(name: str, precision: str = "fp32") -> torch.device:
         reason = str(error).splitlines()[0]
         raise UserError(f"--device {name}: cannot be used ({reason}); use --device cpu") from error
     if place.type == "cuda":
+        if place.index is not None:
+            torch.cuda.set_device(place)  # CUDA graphs are recorded on the current device
         # cuBLAS reads this when it starts: with memory of a fixed size it adds in the same order
         # each time.
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")

@@ -51,44 +51,50 @@ class LSTM(nn.LSTM):
         if kind == "cpu" and (dtype is None or has_bf16()):
             states, last = super().forward(input, hx)
             return states, last
-        work: Function = partial(self.rounded, dtype, torch.float32 if kind == "cpu" else dtype)
+        compute = torch.float32 if kind == "cpu" else dtype
+        work: Function = partial(rounded, self.hidden_size, dtype, compute, self.training)
         if kind == "cuda" and self.training and self.replays:
             work = self._replays.setdefault(dtype, Replay(work))
         weights = [getattr(self, name) for name in self._flat_weights_names]
         states, h, c = work(*weights, input, *(hx or ()))
         return states, (h, c)
 
-    def rounded(
-        self, dtype: torch.dtype | None, compute: torch.dtype | None, *tensors: Tensor
-    ) -> tuple[Tensor, ...]:
-        """Return states (B, T, H), h and c, each (1, B, H).
+    def __getstate__(self) -> dict[str, Any]:
+        """Return what a copy takes over; graphs belong to this layer's memory."""
+        return {**super().__getstate__(), "_replays": {}}  # type: ignore[no-untyped-call]
 
-        Args:
-            dtype: what all numbers are rounded to; None: they stay as they are.
-            compute: what the rounded numbers are multiplied in.
-            tensors: the weights, the input (B, T, inputs), and, unless both are 0, the first h
-                and c, each (1, B, H).
-        """
-        count = len(self._flat_weights_names)
-        weights, input, hx = list(tensors[:count]), tensors[count], list(tensors[count + 1 :])
-        if not hx:
-            hx = [input.new_zeros(1, len(input), self.hidden_size) for _ in range(2)]
-        if dtype is not None:
-            # cuDNN needs the weights next to each other in memory.
-            block = torch.cat([weight.flatten() for weight in weights]).to(dtype)
-            parts = torch.split(block, [weight.numel() for weight in weights])
-            weights = [
-                part.view_as(weight).to(compute)
-                for part, weight in zip(parts, weights, strict=True)
-            ]
-            input, *hx = (part.to(dtype).to(compute) for part in (input, *hx))
-        with torch.autocast(input.device.type, enabled=False):
-            states, h, c = torch.lstm(
-                input, hx, weights,
-                has_biases=self.bias, num_layers=1, dropout=0.0, train=self.training,
-                bidirectional=False, batch_first=True,
-            )  # fmt: skip
-        return states, h, c
+
+def rounded(
+    hidden: int, dtype: torch.dtype | None, compute: torch.dtype | None, train: bool,
+    *tensors: Tensor,
+) -> tuple[Tensor, ...]:  # fmt: skip
+    """Return an LSTM's states (B, T, H), and its last h and c, each (1, B, H).
+
+    Args:
+        hidden: H.
+        dtype: what all numbers are rounded to; None: they stay as they are.
+        compute: what the rounded numbers are multiplied in.
+        train: whether a backward pass may follow.
+        tensors: the four weights, the input (B, T, inputs), and, unless both are 0, the first h
+            and c, each (1, B, H).
+    """
+    *weights, input = tensors[:5]
+    hx = list(tensors[5:]) or [input.new_zeros(1, len(input), hidden) for _ in range(2)]
+    if dtype is not None:
+        # cuDNN needs the weights next to each other in memory.
+        block = torch.cat([weight.flatten() for weight in weights]).to(dtype)
+        parts = torch.split(block, [weight.numel() for weight in weights])
+        weights = [
+            part.view_as(weight).to(compute) for part, weight in zip(parts, weights, strict=True)
+        ]
+        input, *hx = (part.to(dtype).to(compute) for part in (input, *hx))
+    with torch.autocast(input.device.type, enabled=False):
+        states, h, c = torch.lstm(
+            input, hx, weights,
+            has_biases=True, num_layers=1, dropout=0.0, train=train, bidirectional=False,
+            batch_first=True,
+        )  # fmt: skip
+    return states, h, c
 
 
 @dataclass(frozen=True)

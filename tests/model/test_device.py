@@ -22,7 +22,7 @@ from benchmark.core.errors import UserError
 from benchmark.core.seeds import generator
 from benchmark.model import lowprecision, registry
 from benchmark.model import vae as models
-from benchmark.model.lowprecision import LSTM, _loss_without_looking
+from benchmark.model.lowprecision import LSTM, _loss_without_looking, rounded
 from benchmark.run import samples, training
 from benchmark.run.config import RunConfig
 from benchmark.run.encoding import Measured, encode
@@ -186,7 +186,7 @@ def test_an_lstm_rounds_as_autocast_does_on_a_cpu(first: bool) -> None:
             if inside:
                 weights = [getattr(layer, name) for name in layer._flat_weights_names]
                 low = torch.bfloat16
-                out, *last = layer.rounded(low, low, *weights, words, *(begin or ()))
+                out, *last = rounded(16, low, low, True, *weights, words, *(begin or ()))
             else:
                 out, last = layer(words, begin)
         (out.float().square().sum() + last[1].sum()).backward()
