@@ -35,8 +35,8 @@ class LSTM(nn.LSTM):
     the rounded numbers in fp32.
     """
 
-    # On a GPU, by CUDA graphs; PCBENCH_REPLAY=0 turns it off where they fail.
-    replays: ClassVar[bool] = os.environ.get("PCBENCH_REPLAY") != "0"
+    # Off by default: the present form of `Replay` has not been tested on a GPU.
+    replays: ClassVar[bool] = os.environ.get("PCBENCH_REPLAY") == "1"
 
     def __init__(self, inputs: int, hidden: int) -> None:
         super().__init__(inputs, hidden, batch_first=True)

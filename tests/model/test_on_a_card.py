@@ -76,6 +76,7 @@ def test_replayed_lstms_change_no_bit(
         "make_graphed_callables",
         lambda work, given, **more: shapes.append(given[-1].shape) or record(work, given, **more),
     )
+    monkeypatch.setattr(LSTM, "replays", True)
     replayed = train(tmp_path, "replayed", config, "cuda")["metrics"]
     assert len(shapes) > 2
     monkeypatch.setattr(LSTM, "replays", False)
