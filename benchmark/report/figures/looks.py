@@ -119,11 +119,12 @@ def look(label: str, method: str = "") -> Look:
     rest = label.removeprefix(name).strip(" _,:")
     if not rest:
         return Look(colour, marker, line)
+    key = crc32(rest.encode())
+    marker = marker or _MARKERS[key % len(_MARKERS)]  # the language model has none of its own
     if number := _NUMBER.search(label):
         share = math.log(max(FEW, float(number[1])) / FEW) / math.log(MANY / FEW)
         share = min(1.0, share)
         return Look(mixed(colour, 0.35 - 0.75 * share), marker, line, size=0.75 + 0.6 * share)
-    key = crc32(rest.encode())
     chosen = _FILLS[key % len(_FILLS)], _SHADES[key // 5 % len(_SHADES)]
     fill, shade = _CONDITIONS.get(rest, chosen)
     return Look(mixed(colour, shade), marker, line, fill)

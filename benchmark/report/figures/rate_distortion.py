@@ -77,7 +77,7 @@ def draw(frame: pd.DataFrame) -> Figure:
         for label, total in of.groupby("label", sort=False)["neg_elbo"].mean().items():
             row = style.Row(0, f"{label}: NLL {total:.2f}", role, role)
             totals.append((total, row.look))
-            handles.append(style.handle(row))
+            handles.append(style.handle(row, marker=""))
     handles.append(Line2D([], [], color=GREY, lw=0.8, label="equal ELBO (nats)"))
     handles += [style.handle(row, note, ls="") for row, note in outside]
     swept = "sweep" in frame
