@@ -1,6 +1,7 @@
 """An LSTM and an output layer for bf16, where PyTorch's own are not accurate or fast enough.
 
 They differ from PyTorch's under autocast only. In fp32, the reference, PyTorch's layers are used.
+On a GPU, the LSTM can replay its kernels, in each precision.
 """
 
 import os
@@ -48,13 +49,16 @@ class LSTM(nn.LSTM):
         """Return the states (B, T, H), and the last (h, c), each (1, B, H)."""
         kind = input.device.type
         dtype = torch.get_autocast_dtype(kind) if torch.is_autocast_enabled(kind) else None
-        if kind == "cpu" and (dtype is None or has_bf16()):
+        replayed = kind == "cuda" and self.training and self.replays
+        if not replayed and (dtype is None or (kind == "cpu" and has_bf16())):
             states, last = super().forward(input, hx)
             return states, last
         compute = torch.float32 if kind == "cpu" else dtype
         work: Function = partial(rounded, self.hidden_size, dtype, compute, self.training)
-        if kind == "cuda" and self.training and self.replays:
-            work = self._replays.setdefault(dtype, Replay(work))
+        if replayed:
+            if dtype not in self._replays:
+                self._replays[dtype] = Replay(work)
+            work = self._replays[dtype]
         weights = [getattr(self, name) for name in self._flat_weights_names]
         states, h, c = work(*weights, input, *(hx or ()))
         return states, (h, c)
