@@ -46,9 +46,10 @@ def report(arguments: Namespace) -> int:
     pcbench report --published
     pcbench report --all
     """
+    from benchmark.cli import uncommitted
     from benchmark.core.provenance import of_checkout
     from benchmark.report import report as reporting
-    from benchmark.report import terminal, uncommitted
+    from benchmark.report import terminal
     from benchmark.report.paper import literature
 
     if arguments.published:

@@ -1,7 +1,7 @@
 """Paired differences between the rows of one table.
 
 The same seed means the same batches in the same order, so rows are compared seed by seed, over the
-seeds that both have.
+seeds that both have. Contrasts that a study plans are a family of their own.
 """
 
 import itertools
@@ -32,6 +32,8 @@ _WITHIN = ("elbo", "kl", "mi", "iw_nll")  # metrics that have this margin
 SIGNIFICANT, BOUND, EQUIVALENT, OPEN, UNTESTED = FINDINGS = (
     "significant", "bound", "equivalent", "open", "untested",
 )  # fmt: skip
+PLANNED = "planned"  # in place of a reference: the contrasts of the study's file
+OUTCOMES = ("mi", "iw_nll")  # of planned contrasts
 MOST_PAIRS = 20  # that are compared where there is no reference
 _NAMED = 3  # significant comparisons that words name; of more they name the largest
 CASES = f"{100 * POWER:.0f} % of cases"
@@ -48,19 +50,21 @@ class Pair(NamedTuple):
     others: "pd.DataFrame"
 
 
-def differences(runs: "pd.DataFrame") -> "pd.DataFrame":
+def differences(runs: "pd.DataFrame", contrasts: Sequence[tuple[str, str]] = ()) -> "pd.DataFrame":
     """Return a line for each pair of rows and metric of `METRICS`, in the tables' order.
 
-    Each row is compared with those of `REFERENCES`. In a table without references, all
-    pairs of rows are compared if they are few (see `pairs`).
+    The planned contrasts come first, with the metrics of `OUTCOMES`. Then each row is compared with
+    those of `REFERENCES`. In a table without references, all pairs of rows are compared if they are
+    few (see `pairs`).
 
     Args:
         runs: of one table, of `benchmark.report.frame.frame`.
+        contrasts: planned pairs of labels, of which the second is subtracted.
 
     Returns:
         Columns:
-        reference: the baseline of the row that is subtracted, "none" or "lstm_lm"; "" in a pair of
-            other rows.
+        reference: `PLANNED`; the baseline of the row that is subtracted, "none" or "lstm_lm"; "" in
+            a pair of other rows.
         label, other: of the row, and of the row that is subtracted.
         ids, seeds: of the row's runs whose seed both rows have.
         metric, values: its difference of each of these seeds, in their order; () if a run lacks it.
@@ -85,6 +89,9 @@ def differences(runs: "pd.DataFrame") -> "pd.DataFrame":
         lines += _compared(reference, pairs(runs, reference))
     if not lines and len(couples := pairs(runs)) <= MOST_PAIRS:
         lines = _compared("", couples)
+    rows = _by_label(runs)
+    planned = [Pair(a, b, rows[a], rows[b]) for a, b in contrasts if {a, b} <= rows.keys()]
+    lines = _compared(PLANNED, planned, OUTCOMES) + lines
     numbers = dict.fromkeys(("mean", "p", "detectable", "p_equivalent"), float)
     table = pd.DataFrame(lines, columns=list(COLUMNS)).astype(numbers)
     findings = [finding(line) for line in table.to_dict("records")]
@@ -117,14 +124,19 @@ def pairs(runs: "pd.DataFrame", reference: str = "") -> list[Pair]:
     Where all pairs would be more than `MOST_PAIRS`, only those that differ in one thing are
     returned: in the method, or in the settings of network and training, not in both.
     """
-    done = runs[runs["status"] == "done"]
-    rows = {str(label): row.set_index("seed") for label, row in done.groupby("label", sort=False)}
+    rows = _by_label(runs)
     first = {label: row.iloc[0] for label, row in rows.items()}
     choose = itertools.permutations if reference else itertools.combinations
     couples = [(a, b) for a, b in choose(rows, 2) if reference in ("", first[b]["role"])]
     if not reference and len(couples) > MOST_PAIRS:
         couples = [(a, b) for a, b in couples if _differ_in_one_thing(first[a], first[b])]
     return [Pair(a, b, rows[a], rows[b]) for a, b in couples]
+
+
+def _by_label(runs: "pd.DataFrame") -> "dict[str, pd.DataFrame]":
+    """Return each row's runs that have a record, by seed."""
+    done = runs[runs["status"] == "done"]
+    return {str(label): row.set_index("seed") for label, row in done.groupby("label", sort=False)}
 
 
 def _differ_in_one_thing(one: "pd.Series[Any]", other: "pd.Series[Any]") -> bool:
@@ -138,8 +150,13 @@ def _differ_in_one_thing(one: "pd.Series[Any]", other: "pd.Series[Any]") -> bool
     return sum(any(a[key] != b[key] for key in a.keys() & b.keys()) for a, b in tables) == 1
 
 
-def _compared(reference: str, couples: Sequence[Pair]) -> list[dict[str, Any]]:
-    """Return the lines of one family of comparisons, whose p values are adjusted together."""
+def _compared(
+    reference: str, couples: Sequence[Pair], metrics: Sequence[str] = METRICS
+) -> list[dict[str, Any]]:
+    """Return the lines of one family of comparisons, whose p values are adjusted together.
+
+    A planned contrast has no test where a number is only a bound.
+    """
     lines = []
     for label, other, runs, others in couples:
         seeds = [seed for seed in runs.index if seed in others.index]
@@ -148,9 +165,12 @@ def _compared(reference: str, couples: Sequence[Pair]) -> list[dict[str, Any]]:
         one, two = runs.loc[seeds], others.loc[seeds]
         head = {"reference": reference, "label": label, "other": other, "ids": tuple(one["id"]),
                 "seeds": tuple(seeds)}  # fmt: skip
-        lines += [head | _difference(one, two, metric) for metric in METRICS]
-    for metric in METRICS:
+        lines += [head | _difference(one, two, metric) for metric in metrics]
+    for metric in metrics:
         family = [line for line in lines if line["metric"] == metric]
+        for line in family:
+            if reference == PLANNED and line["bound"]:
+                line["p"] = None
         tests = sum(line["p"] is not None for line in family)
         for line in family:
             summary: Summary | None = line["summary"]
@@ -225,6 +245,11 @@ def tally(
     return "; ".join(parts)
 
 
+def minus(line: Mapping[Any, Any]) -> str:
+    """Return the labels of a difference's rows, each between backticks."""
+    return f"`{line['label']}` − `{line['other']}`"
+
+
 def many(count: int, noun: str) -> str:
     """Return "1 row", or "1,300 rows"."""
     return f"{count:,} {noun}{'s' * (count != 1)}"
@@ -258,33 +283,3 @@ def bold(table: "pd.DataFrame") -> tuple[set[str], list[str]]:
         "Bold follows one primary outcome: an IW-NLL significantly below that of `none` (paired t "
         f"test over seeds, p < {LEVEL}{adjusted}). Here it marks {rows}."
     ]
-
-
-def explained(what: str, part: "pd.DataFrame") -> str:
-    """Return the note below a table of differences: what it shows, and its tests.
-
-    Args:
-        what: the rows, such as "Row minus `none`".
-        part: the table's lines of `differences`.
-    """
-    tested = bool(part["p"].notna().any())
-    text = f"{what}, paired by the n seeds that both have."
-    if tested:
-        text += " p: paired t test, adjusted by Holm for the rows of the column."
-    if part["bound"].any():
-        text += " ≥, ≤: the difference of a bound is a bound"
-        text += ", and p is of the bounds." if tested else "."
-    if part["detectable"].notna().any():
-        text += " Detectable: the smallest true difference in nats that this test finds in "
-        text += f"{CASES}, at the spread seen here and as the smallest p value of the column."
-    if (part["finding"] == EQUIVALENT).any():
-        text += f" ≈: equal within {MARGIN} nats by two one-sided t tests at {100 * LEVEL:.0f} %, "
-        text += f"adjusted likewise; without ≈, p ≥ {LEVEL} does not mean equal."
-    if part[part["metric"] == "recovered"]["summary"].notna().any():
-        text += " Differences in `excess` are those of IW-NLL: the sentences are the same."
-    flipped = sorted({s.n for s in part["summary"].dropna() if s.sign_p is not None})
-    if flipped:  # one pattern of signs of all 2^n, and its mirror, are as far from 0
-        least = "; ".join(f"n = {n}: {2 / 2**n:.2g}" for n in flipped)
-        text += " In brackets the exact sign-flip test, not adjusted; the least it can be: "
-        text += f"{least}."
-    return text

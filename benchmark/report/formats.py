@@ -47,6 +47,7 @@ _MEANINGS |= {
     "updates (encoder / decoder)": "Steps of the optimiser on either part, mean over seeds.",
     "hours a run": "Training and evaluation, mean over seeds.",
     "n": "Seeds that both rows have.",
+    "alive in each": "Seeds whose latent is alive: of the first row, and of the other.",
     "chosen at": "The step of the chosen weights, as a share of training.",
     "published": "The number as its source prints it.",
     "difference": "Ours minus published.",
@@ -92,7 +93,7 @@ class Row:
 class Table:
     """``name`` is unique in the study; ``columns`` are titles without that of the labels.
 
-    ``kind``: "main", "steps", "paired", "sentences" or "published".
+    ``kind``: "main", "steps", "planned", "paired", "sentences" or "published".
     """
 
     name: str
@@ -102,6 +103,11 @@ class Table:
     rows: tuple[Row, ...]
     footnotes: tuple[str, ...] = ()
     kind: str = "main"
+
+    @property
+    def labels(self) -> str:
+        """The title of the column of labels."""
+        return "contrast" if self.kind == "planned" else "baseline"
 
 
 def brief(table: Table) -> Table:
@@ -172,7 +178,7 @@ def short(tables: Sequence[Table]) -> str:
 
 def _markdown(table: Table) -> list[str]:
     """Return an aligned Markdown table, and its footnotes as a list."""
-    rows = [["baseline", *table.columns]]
+    rows = [[table.labels, *table.columns]]
     for row in table.rows:
         label = re.sub(r"([\\`*$])", r"\\\1", row.label)  # its letters mean nothing to Markdown
         label += f" [{row.mark}]" if row.mark else ""
@@ -231,7 +237,7 @@ def tabular(columns: str, rows: Sequence[Sequence[str]]) -> str:
 
 
 def _tabular(table: Table) -> str:
-    rows = [[escape(title) for title in ("baseline", *table.columns)]]
+    rows = [[escape(title) for title in (table.labels, *table.columns)]]
     for row in table.rows:
         mark = f"\\textsuperscript{{{row.mark}}}" if row.mark else ""
         guard = "{}" if row.label[:1] in ("[", "*") else ""  # else an argument of the line before

@@ -27,12 +27,13 @@ class Group:
     """The records of one table: everything that is shown of them is read from here.
 
     The lines are in the order of the study's rows, then seeds. The notes tell how the records were
-    grouped.
+    grouped. The contrasts are pairs of labels that the study planned to compare.
     """
 
     title: str = ""
     lines: list[Record] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    contrasts: Sequence[tuple[str, str]] = ()
 
     @cached_property
     def runs(self) -> "pd.DataFrame":
@@ -47,7 +48,7 @@ class Group:
         """
         from benchmark.report.differences import differences  # scipy.stats takes a second
 
-        return differences(self.runs)
+        return differences(self.runs, self.contrasts)
 
 
 class _Key(NamedTuple):
@@ -71,11 +72,15 @@ _APART = {
 }
 
 
-def groups(lines: Sequence[Record]) -> list[Group]:
+def groups(lines: Sequence[Record], contrasts: Sequence[tuple[str, str]] = ()) -> list[Group]:
     """Return the tables of a study in the order of its rows; lines without a row are left out.
 
     A run without a record stands with the records of its data set and precision, those of its row
     first; where there are none of these, with the other such runs.
+
+    Args:
+        lines: of a study's collected file.
+        contrasts: that the study planned.
     """
     named = languages_as_seeds([line for line in lines if line.get("row") is not None])
     named.sort(key=lambda line: (line["row"], line["config"].get("seed", 0)))
@@ -89,7 +94,7 @@ def groups(lines: Sequence[Record]) -> list[Group]:
                 if near.data == key.data and key.precision in (None, near.precision)
             ]  # fmt: skip
             _, key = min(beside, key=lambda one: one[0], default=(False, key))
-        tables.setdefault(key, Group(key.data)).lines.append(line)
+        tables.setdefault(key, Group(key.data, contrasts=contrasts)).lines.append(line)
     for key, group in tables.items():
         for what, (title, note) in _APART.items():
             value = getattr(key, what)
@@ -277,5 +282,5 @@ def other_settings(lines: Iterable[Record]) -> list[str]:
         other = [f"{key} {row[key]} (others {usual[key].strip(chr(39))})"
                  for key in shared if repr(row[key]) != usual[key]]  # fmt: skip
         if other:
-            texts.append(f"{label}: {', '.join(other)}")
+            texts.append(f"`{label}` has {', '.join(other)}")
     return texts

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING
 
 from benchmark.core.measures import MEASURES, SIGNS
 from benchmark.core.schema import Record
-from benchmark.report import checkpoints, collapse
-from benchmark.report.differences import EQUIVALENT, METRICS, MOST_PAIRS, bold, explained, pairs
+from benchmark.report import checkpoints, collapse, paired
+from benchmark.report.differences import MOST_PAIRS, bold, pairs
 from benchmark.report.formats import DASH, Cell, Row, Table, slug
 from benchmark.report.frame import LAST, REFERENCES, bound
 from benchmark.report.grouping import Group, notes
 from benchmark.report.paper import published
-from benchmark.report.statistics import LEAST_T, Summary, number, shown, summarise
+from benchmark.report.statistics import LEAST_T, shown, summarise
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -27,8 +27,6 @@ MAIN = (
     "marginal_kl", "first_words", "bleu", "excess", "recovered", "recovered_mean",
     "mi_given_length", "recovered_length", *(f"recovered_word_{place}" for place in range(1, 5)),
 )  # fmt: skip
-PRIMARY = {"none": "mi", "lstm_lm": "iw_nll"}  # outcome of each reference, fixed beforehand
-_POWERED = ("mi", "iw_nll")  # metrics whose smallest detectable difference stands in the tables
 _STATES = ("state", *(f"state_{threshold}" for threshold in collapse.OTHER_THRESHOLDS))
 _ENDS = (
     "alive / undecided / collapsed",
@@ -46,7 +44,7 @@ def build(groups: Sequence[Group], arrays: "checkpoints.Arrays | None" = None) -
         base = slug(group.title, (table.name for table in tables))
         tables.append(replace(_main(group), name=base))
         for table in (
-            *_paired(group),
+            *paired.tables(group),
             *_steps(group),
             *checkpoints.tables(group.title, group.runs, arrays or {}),
             *published.tables(group.title, group.lines),
@@ -173,72 +171,6 @@ def _uncompared(runs: "pd.DataFrame") -> list[str]:
         f"make {len(couples)} pairs that differ in one thing alone (at most {MOST_PAIRS} are "
         "shown)."
     ]
-
-
-# Differences -------------------------------------------------------------------------------------
-
-
-def _paired(group: Group) -> list[Table]:
-    """Return a table for each reference, "minus-none" and "minus-lstm_lm", or one of "pairs"."""
-    tables = []
-    for reference in group.differences["reference"].unique():
-        part = group.differences[group.differences["reference"] == reference]
-        lines = part[part["metric"] == METRICS[0]]
-        if reference:
-            first = " / ".join(dict.fromkeys(lines["other"]))
-            name, title = f"minus-{reference}", f"differences to `{first}`"
-            what, labels = f"Row minus `{first}`", lines["label"]
-        else:
-            name, title = "pairs", "differences between rows"
-            known = group.runs[group.runs["status"] == "done"]["label"].nunique()
-            what = "Rows that differ in method or settings alone"
-            what = "Every pair of rows" if len(lines) == math.comb(known, 2) else what
-            what += ", as none is of `none` or `lstm_lm`"
-            labels = lines["label"] + " − " + lines["other"]
-        columns: dict[str, list[Cell]] = {}
-        for metric in METRICS:
-            heading, of = MEASURES[metric].title, part[part["metric"] == metric]
-            if of["summary"].notna().any():
-                primary = " (primary)" if PRIMARY.get(reference) == metric else ""
-                findings = of["finding"] == EQUIVALENT
-                cells = map(_difference, of["summary"], of["bound"], findings)
-                columns[heading + primary] = list(cells)
-            if of["p"].notna().any():
-                columns[f"p ({heading})"] = list(map(_p, of["summary"], of["p"]))
-            if metric in _POWERED and of["detectable"].notna().any():
-                columns[f"detectable ({heading})"] = list(map(_detectable, of["detectable"]))
-        columns["n"] = [Cell(str(len(seeds)), len(seeds)) for seeds in lines["seeds"]]
-        by_row = zip(labels, zip(*columns.values(), strict=True), lines["ids"], strict=True)
-        rows = tuple(Row(label, cells, ids=ids) for label, cells, ids in by_row)
-        notes = (explained(what, part),)
-        title = f"{group.title}: {title}"
-        tables.append(Table(name, title, notes, tuple(columns), rows, kind="paired"))
-    return tables
-
-
-def _difference(summary: Summary | None, bound: int, equivalent: bool) -> Cell:
-    if summary is None:
-        return Cell(DASH)
-    text = f"{SIGNS[bound]} {shown(summary)}{' ≈' * equivalent}".strip()
-    return Cell(text, summary.mean, half=summary.half, n=summary.n)
-
-
-def _p(summary: Summary | None, p: float) -> Cell:
-    """Return the adjusted p value; in brackets that of the sign-flip test."""
-    if summary is None or math.isnan(p):
-        return Cell(DASH)
-    text = _three_digits(p)
-    text += "" if summary.sign_p is None else f" [{_three_digits(summary.sign_p)}]"
-    return Cell(text, p, n=summary.n)
-
-
-def _detectable(nats: float) -> Cell:
-    """Return the smallest detectable difference in nats."""
-    return Cell(DASH) if math.isnan(nats) else Cell(number(nats), nats)
-
-
-def _three_digits(p: float) -> str:
-    return f"{p:.3f}" if p >= 5e-4 else "< 0.001"
 
 
 # The chosen and the last step --------------------------------------------------------------------

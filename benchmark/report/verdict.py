@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from benchmark.core.measures import SIGNS
 from benchmark.core.records import is_done
-from benchmark.report import collapse, differences
-from benchmark.report.differences import joined, many, tally
+from benchmark.report import collapse, differences, paired
+from benchmark.report.differences import joined, many, minus, tally
 from benchmark.report.frame import bound
 from benchmark.report.grouping import Group, other_settings
 from benchmark.report.statistics import LEAST_T, Summary, number, shown, summarise
@@ -73,7 +73,8 @@ def verdict(groups: Sequence[Group]) -> list[tuple[str, list[str]]]:
         groups: of `benchmark.report.grouping.groups`.
     """
     compared = [_contenders(group, "none") for group in groups]
-    each = sum(map(len, compared)) <= EACH
+    planned = any(group.contrasts for group in groups)  # then the other tests stand apart
+    each = sum(map(len, compared)) <= EACH and not planned
     told = []
     for group, others in zip(groups, compared, strict=True):
         title = group.title if len(groups) > 1 else ""
@@ -86,7 +87,7 @@ def _unlike(group: Group) -> list[str]:
     tested = group.differences[group.differences["p"].notna()]
     named = {*tested.loc[tested["reference"] != "", ["label", "other"]].stack()}
     texts = other_settings(one for one in group.lines if is_done(one) and one["label"] in named)
-    return [f"Not with the settings of the other rows: {'; '.join(texts)}."] if texts else []
+    return [f"These rows differ in their settings too: {'; '.join(texts)}."] if texts else []
 
 
 def reading(groups: Sequence[Group]) -> str:
@@ -125,11 +126,14 @@ def _sentences(group: Group, compared: Compared, each: bool) -> list[str]:
     if max(row.n for row in rows) < LEAST_T:
         return _few(rows, done, unit)
     models = _contenders(group, "lstm_lm")
+    planned = paired.planned(group, unit)
     if not compared and not models:
-        single = done["label"].nunique() == 1
-        sentences = ["No other row has a record, so nothing is compared."] if single else []
-        return [*_states(rows, unit), *(sentences or _pairs(group, unit))]
-    first = next((row for row in rows if row.label in _reference(runs)), None)
+        sentences = [*planned, *_pairs(group, unit)] or ["No differences between rows are tested."]
+        if done["label"].nunique() == 1:
+            sentences = ["No other row has a record, so nothing is compared."]
+        return [*_states(rows, unit), *sentences]
+    reference = set(runs.loc[runs["role"] == "none", "label"])
+    first = next((row for row in rows if row.label in reference), None)
     others = [row for row in rows if row is not first]
     sentences = [] if first is None else [f"{_state(first, unit)}."]
     if first is not None and each and compared:
@@ -141,12 +145,9 @@ def _sentences(group: Group, compared: Compared, each: bool) -> list[str]:
     else:
         sentences += _states(others, unit, "other " if first is not None else "")
         tallies = [(noun, compared, _code(first.label)) for noun in _MEASURES if first is not None]
-    return [*sentences, *_tallied([*tallies, ("likelihood", models, "the language model")], unit)]
-
-
-def _reference(runs: "pd.DataFrame") -> set[str]:
-    """Return the label of the row that the others are compared with, if there is one."""
-    return set(runs.loc[runs["role"] == "none", "label"])
+    rest = _tallied([*tallies, ("likelihood", models, "the language model")], unit)
+    rest = [f"Exploratory: {one}" for one in rest] if group.contrasts else rest
+    return [*sentences, *planned, *rest]
 
 
 def _rows(done: "pd.DataFrame") -> list[_Row]:
@@ -297,9 +298,8 @@ def _pairs(group: Group, unit: str) -> list[str]:
     """Return which differences between rows are shown, where no row is a reference."""
     table = group.differences[group.differences["reference"] == ""]
     sentences = []
-    for noun, metric in (("MI", "mi"), ("ELBO", "elbo"), ("Likelihood", "iw_nll")):
+    for noun, metric in (("MI", "mi"), ("ELBO", "elbo"), ("IW-NLL", "iw_nll")):
         lines = table[table["metric"] == metric].to_dict("records")
-        named = [(f"{_code(one['label'])} − {_code(one['other'])}", one) for one in lines]
-        text = tally(named, 0, unit, "pair")
+        text = tally([(minus(one), one) for one in lines], 0, unit, "pair")
         sentences += [f"{noun}, row against row: {text}."] if text else []
-    return sentences or ["No differences between rows are tested."]
+    return sentences

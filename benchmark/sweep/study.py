@@ -7,6 +7,7 @@
     seeds = [0, 1, 2, 3, 4]
     preset = "fu2019_ptb"            # any field of it may be set in [model], [train], [evaluate]
     precision = "fp32"               # or "bf16"; a row may have its own
+    contrasts = [["cyclical", "none"]]   # rows whose difference is tested; decide before training
     [train]
     epochs = 40
     [[baseline]]
@@ -16,12 +17,12 @@
     train = {lr = 5e-4}              # [model] and [train] of this row alone
 """
 
+import itertools
 import sys
 import tomllib
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import product
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
@@ -109,6 +110,12 @@ def _label(text: str) -> str:
     return text
 
 
+def _two(labels: list[str]) -> list[str]:
+    if len(set(labels)) != 2 or len(labels) != 2:
+        raise ValueError(f'{labels!r} is no contrast; give two different rows, ["one", "other"]')
+    return labels
+
+
 @dataclass(frozen=True)
 class _Head:
     """The table [study]."""
@@ -117,6 +124,7 @@ class _Head:
     seeds: Annotated[list[Seed], AfterValidator(_distinct)]
     preset: Preset | None = None
     precision: Precision = "fp32"
+    contrasts: list[Annotated[list[str], AfterValidator(_two)]] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -177,11 +185,19 @@ def load(
             mistakes.lines.append(
                 f"{where}: label '{label}' occurs twice; give one of the rows another"
             )
+    labels = [row.label for row in rows]
+    contrasts = head.contrasts if head is not None and len(rows) == len(tables) else []
+    mistakes.lines += [
+        f"{where}: study.contrasts: no row '{label}'; {suggest(label, labels)}"
+        for label in dict.fromkeys(itertools.chain(*contrasts)) if label not in labels
+    ]  # fmt: skip
+    if len({frozenset(pair) for pair in contrasts}) < len(contrasts):
+        mistakes.lines.append(f"{where}: study.contrasts: a pair occurs twice; name it once")
     if head is None or mistakes.lines:
         raise mistakes.error()
 
     runs: dict[str, Labelled] = {}
-    for seed, data, row in product(head.seeds, head.data, rows):
+    for seed, data, row in itertools.product(head.seeds, head.data, rows):
         # What is set nearer to the run wins: the file's sections, then --set, then the row's own.
         layers = (table, given, vars(row))
         sections = {

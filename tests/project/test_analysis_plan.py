@@ -2,6 +2,7 @@
 
 import json
 import re
+import tomllib
 from pathlib import Path
 
 import numpy as np
@@ -48,8 +49,11 @@ def test_the_assumed_spread_is_that_of_the_exact_language() -> None:
 def test_the_contrasts_are_between_core_rows_of_main() -> None:
     contrasts = re.findall(r"^\| `(\w+)` - `(\w+)` \|", PLAN, flags=re.MULTILINE)
     assert len(contrasts) == 3
-    core = study.load(ROOT / "paper" / "main.toml").labels[:7]
-    assert {label for pair in contrasts for label in pair} <= set(core)
+    for name in ("main", "ptb_small"):
+        path = ROOT / "paper" / f"{name}.toml"
+        assert {label for pair in contrasts for label in pair} <= set(study.load(path).labels[:7])
+        stated = tomllib.loads(path.read_text())["study"]["contrasts"]
+        assert list(map(tuple, stated)) == contrasts
 
 
 def test_the_optimiser_is_that_of_the_lower_validation_nll() -> None:

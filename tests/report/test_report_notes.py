@@ -25,7 +25,7 @@ def test_settings_of_some_rows_are_told() -> None:
     )
     assert found.notes[-1] == (
         "Rows differ in settings too, not in the method alone: "
-        "c: lr 0.5 (others 0.001), schedule cosine (others constant)."
+        "`c` has lr 0.5 (others 0.001), schedule cosine (others constant)."
     )
     same = line("b", 1)
     same["config"]["preset"] = None  # tells where the settings come from, and is none itself

@@ -12,6 +12,7 @@ from statsmodels.stats.power import TTestPower
 from benchmark.report import formats, tables
 from benchmark.report.formats import Cell, Table
 from benchmark.report.grouping import groups
+from benchmark.report.verdict import verdict
 
 Lines = list[dict[str, Any]]
 
@@ -188,3 +189,73 @@ def test_a_setting_younger_than_a_record_is_no_difference() -> None:
     pairs = {row.label for row in build(*rows)["ptb-pairs"].rows}
     assert {"a − e", "b − f", "c − g", "d − h"} <= pairs
     assert len(pairs) == 4 + 2 * 6
+
+
+def planned(*lines: Lines) -> tuple[dict[str, Table], list[str]]:
+    """The tables by name, and the verdict, of a study that plans a - b, c - b and d - b."""
+    contrasts = [("a", "b"), ("c", "b"), ("d", "b")]
+    by_table = groups([one for part in lines for one in part], contrasts)
+    ((_, said),) = verdict(by_table)
+    return {table.name: table for table in tables.build(by_table)}, said
+
+
+B_MI = [0.5, 0.7, 0.6, 0.4, 0.55]
+A_MI = [1.5, 1.9, 1.4, 1.6, 1.7]
+C_MI = [0.9, 0.3, 0.8, 0.5, 0.4]
+
+
+def test_planned_contrasts_are_a_family_of_their_own() -> None:
+    built, said = planned(
+        rows_of("none", 0, NONE, mi=[0.01] * 5),
+        rows_of("a", 1, GOOD, mi=A_MI), rows_of("b", 2, BAD, mi=B_MI),
+        rows_of("c", 3, SAME, mi=C_MI),
+    )  # fmt: skip
+    found = built["ptb-planned"]
+    assert list(built)[1] == "ptb-planned"  # after the main table, before all other differences
+    assert [row.label for row in found.rows] == ["a − b", "c − b"]  # d has no record
+    by = {"a − b": A_MI, "c − b": C_MI}
+    p = {label: float(stats.ttest_rel(values, B_MI).pvalue) for label, values in by.items()}
+    assert p["a − b"] < p["c − b"]
+    assert cell(found, "a − b", "p (MI)").value == pytest.approx(2 * p["a − b"])
+    assert cell(found, "c − b", "p (MI)").value == pytest.approx(max(2 * p["a − b"], p["c − b"]))
+    least = TTestPower().solve_power(nobs=5, alpha=0.05 / 2, power=0.8)
+    deviation = np.subtract(C_MI, B_MI).std(ddof=1)
+    assert cell(found, "c − b", "detectable (MI)").value == pytest.approx(least * deviation)
+    assert cell(found, "a − b", "alive in each").text == "5 and 5 of 5"
+    assert cell(found, "a − b", "n").text == "5"
+    assert not found.footnotes
+    assert "ELBO" not in found.columns  # no planned outcome
+    # What is compared with `none` is not planned, and keeps its own adjustment.
+    assert "tests of this table are exploratory" in built["ptb-minus-none"].notes[0]
+    assert [one.partition(":")[0] for one in said if "Planned" in one or "Exploratory" in one] == [
+        "Planned, `a` − `b`", "Planned, `c` − `b`", "Exploratory",
+    ]  # fmt: skip
+    difference = np.subtract(A_MI, B_MI)
+    half = stats.t.ppf(0.975, 4) * stats.sem(difference)
+    assert f"MI {difference.mean():.2f} ± {half:.2f} nats (p " in said[-3]
+    assert f"(no difference is shown; 5 seeds could detect {least * deviation:.2f})" in said[-2]
+
+
+def test_contrasts_of_seeds_in_different_states_say_that_the_counts_are_the_result() -> None:
+    built, _ = planned(
+        rows_of("a", 1, GOOD, mi=[0.01, 1.9, 0.01, 1.6, 1.7], z_use=[0.01, 1, 0.01, 1, 1]),
+        rows_of("b", 2, BAD, mi=B_MI), rows_of("c", 3, SAME, mi=C_MI),
+    )  # fmt: skip
+    found = built["ptb-planned"]
+    assert cell(found, "a − b", "alive in each").text == "3 and 5 of 5"
+    assert [row.mark for row in found.rows] == [1, None]
+    assert found.footnotes[0].endswith("the counts are the result.")
+
+
+def test_a_bound_enters_no_planned_test() -> None:
+    """MI above ln N - 3 is a lower bound: of the two planned tests of MI, one is left."""
+    built, said = planned(
+        rows_of("a", 1, GOOD, mi=[7.5, 7.9, 7.4, 7.6, 7.7]), rows_of("b", 2, BAD, mi=B_MI),
+        rows_of("c", 3, SAME, mi=C_MI),
+    )  # fmt: skip
+    found = built["ptb-planned"]
+    assert cell(found, "a − b", "MI").text.startswith("≥ ")
+    assert cell(found, "a − b", "p (MI)").text == "–"
+    p = float(stats.ttest_rel(C_MI, B_MI).pvalue)
+    assert cell(found, "c − b", "p (MI)").value == pytest.approx(p)  # alone in its family
+    assert any("MI ≥ 7.07 ± " in one and "nats (not tested)" in one for one in said)

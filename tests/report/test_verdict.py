@@ -174,7 +174,7 @@ def test_rows_without_a_reference_are_compared_in_pairs() -> None:
     assert sentences(lines)[2:] == [
         "MI, row against row: different for `a` − `b` by −1.00 nats.",
         "ELBO, row against row: about equal for 1 pair (within 0.2 nats).",
-        "Likelihood, row against row: about equal for 1 pair (within 0.2 nats).",
+        "IW-NLL, row against row: about equal for 1 pair (within 0.2 nats).",
     ]
 
 
@@ -198,7 +198,7 @@ def test_rows_of_other_settings_are_named() -> None:
     for one in lines:
         one["config"]["train"] = {"epochs": 80 if one["label"] == "cyclical" else 40}
     assert sentences(lines) == [
-        *plain, "Not with the settings of the other rows: cyclical: epochs 80 (others 40)."
+        *plain, "These rows differ in their settings too: `cyclical` has epochs 80 (others 40)."
     ]  # fmt: skip
     assert not any("settings" in one for one in sentences(lines[5:]))  # nothing is compared
 

@@ -12,6 +12,7 @@ from benchmark.sweep import study
 
 HEAD = '[study]\ndata = ["exact_small"]\nseeds = [0, 1]\npreset = "exact_small"\n'
 ROW = '[[baseline]]\nname = "none"\n'
+TWO = ROW + '[[baseline]]\nname = "monotonic"\nlabel = "other"\n'
 
 
 def write(folder: Path, text: str) -> Path:
@@ -96,6 +97,17 @@ def test_a_baseline_of_ones_own_lies_beside_the_study(tmp_path: Path) -> None:
         (HEAD + "[train]\nepoch = 3\n" + ROW, "did you mean 'epochs'?"),
         (HEAD + "[train]\nepochs = 3.0\n" + ROW, "epochs"),
         (HEAD.replace("[study]", "[study") + ROW, "not valid TOML"),
+        (HEAD + 'contrasts = [["none"]]\n' + ROW, r"contrasts 1: \['none'\] is no contrast"),
+        (HEAD + 'contrasts = [["none", "none"]]\n' + ROW, "give two different rows"),
+        (HEAD + 'contrasts = ["none"]\n' + ROW, "study.contrasts 1: 'none' should be a valid list"),
+        (
+            HEAD + 'contrasts = [["none", "other"], ["other", "none"]]\n' + TWO,
+            "study.contrasts: a pair occurs twice; name it once",
+        ),
+        (
+            HEAD + 'contrasts = [["none", "othr"]]\n' + TWO,
+            "study.contrasts: no row 'othr'; did you mean 'other'",
+        ),
     ],
 )
 def test_bad_studies_are_refused_in_one_line(tmp_path: Path, text: str, message: str) -> None:

@@ -6,7 +6,7 @@ The parts of a key are separated by colons (names of exact languages have one of
   test number over seeds, as in its table. ROW may be a sum of rows, ``cyclical - none``: then the
   number is of each seed's difference. A last part ``mean``, ``half``, ``low`` or ``high`` (ends of
   the interval), ``min``, ``max`` or ``n`` picks one number; ``holm`` is the p value of a difference
-  between two rows, adjusted as in the tables.
+  between two rows, adjusted as in the tables; ``planned`` that over the study's planned contrasts.
 * ``study:STUDY:FIELD``: data, rows, seeds, runs (stated), recorded, hours, torch, python, or a
   setting of its ``[train]``.
 * ``data:DATA:FIELD``: what records say of a data set; ``tokens`` a sentence, ``cap`` = ln N.
@@ -37,6 +37,7 @@ from benchmark.core.schema import Record
 from benchmark.model import registry
 from benchmark.model.weight_path import TOLERANCE
 from benchmark.report.collapse import STATES
+from benchmark.report.differences import PLANNED
 from benchmark.report.frame import bound
 from benchmark.report.grouping import Group, languages_as_seeds
 from benchmark.report.paper import excerpts, facts
@@ -108,7 +109,9 @@ class Quantities:
         )
 
     def _group(self, study: str, data: str) -> Group:
-        return Group(lines=[one for one in self.done(study) if one["config"]["data"] == data])
+        lines = [one for one in self.done(study) if one["config"]["data"] == data]
+        contrasts = self.stated(study)["study"].get("contrasts", [])
+        return Group(lines=lines, contrasts=[(one, other) for one, other in contrasts])
 
     def _of_count(self, what: str) -> int:
         return {"baselines": len(registry.names()), "studies": len(self.studies)}[what]
@@ -170,8 +173,9 @@ class Quantities:
         signs = [1, *(1 if sign == "+" else -1 for sign in others[::2])]
         terms = list(zip(signs, [first, *others[1::2]], strict=True))
         group, labels = self.group(study, data), [label for _, label in terms]
-        if rank == ["holm"]:
+        if rank in (["holm"], [PLANNED]):
             table = group.differences
+            table = table[(table["reference"] == PLANNED) == (rank == [PLANNED])]
             both = table["label"].isin(labels) & table["other"].isin(labels)
             p = table[both & (table["metric"] == metric)]["p"].dropna()
             if len(labels) != 2 or p.empty:
