@@ -32,9 +32,10 @@ _MEASURES = {"ELBO": ("elbo", 1), "likelihood": ("iw_nll", -1)}  # and which sig
 # What a verdict's words rest on.
 READING = (
     f"Costs and gains: paired t tests over seeds, p < {differences.LEVEL} after Holm's adjustment "
-    f"for all rows of the table. About equal: within {differences.MARGIN} nats by two one-sided t "
-    "tests, adjusted likewise. Could detect: the smallest true difference that such a test finds "
-    f"in {differences.CASES}, at the spread seen here; a smaller one may exist."
+    "for all rows of the table; planned contrasts are adjusted among themselves. About equal: "
+    f"within {differences.MARGIN} nats by two one-sided t tests, adjusted likewise. Could detect: "
+    f"the smallest true difference that such a test finds in {differences.CASES}, at the spread "
+    "seen here; a smaller one may exist."
 )
 
 
@@ -146,7 +147,8 @@ def _sentences(group: Group, compared: Compared, each: bool) -> list[str]:
         sentences += _states(others, unit, "other " if first is not None else "")
         tallies = [(noun, compared, _code(first.label)) for noun in _MEASURES if first is not None]
     rest = _tallied([*tallies, ("likelihood", models, "the language model")], unit)
-    rest = [f"Exploratory: {one}" for one in rest] if group.contrasts else rest
+    if group.contrasts:
+        rest = [f"Exploratory: {one.replace('Likelihood', 'likelihood', 1)}" for one in rest]
     return [*sentences, *planned, *rest]
 
 
