@@ -10,6 +10,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from benchmark.core.measures import CAPPED
 from benchmark.report.frame import REFERENCES, bound
 from benchmark.report.statistics import (
     POWER,
@@ -89,8 +90,8 @@ def differences(runs: "pd.DataFrame", contrasts: Sequence[tuple[str, str]] = ())
         lines += _compared(reference, pairs(runs, reference))
     if not lines and len(couples := pairs(runs)) <= MOST_PAIRS:
         lines = _compared("", couples)
-    rows = _by_label(runs)
-    planned = [Pair(a, b, rows[a], rows[b]) for a, b in contrasts if {a, b} <= rows.keys()]
+    rows, none = _by_label(runs), runs[:0].set_index("seed")
+    planned = [Pair(a, b, rows.get(a, none), rows.get(b, none)) for a, b in contrasts]
     lines = _compared(PLANNED, planned, OUTCOMES) + lines
     numbers = dict.fromkeys(("mean", "p", "detectable", "p_equivalent"), float)
     table = pd.DataFrame(lines, columns=list(COLUMNS)).astype(numbers)
@@ -155,12 +156,13 @@ def _compared(
 ) -> list[dict[str, Any]]:
     """Return the lines of one family of comparisons, whose p values are adjusted together.
 
-    A planned contrast has no test where a number is only a bound.
+    A family of planned contrasts is as large as it was planned, whatever has been recorded. Its
+    tests are t tests alone, and none is of an MI that is only a bound.
     """
     lines = []
     for label, other, runs, others in couples:
         seeds = [seed for seed in runs.index if seed in others.index]
-        if not seeds:
+        if not (seeds or reference == PLANNED):
             continue
         one, two = runs.loc[seeds], others.loc[seeds]
         head = {"reference": reference, "label": label, "other": other, "ids": tuple(one["id"]),
@@ -168,16 +170,18 @@ def _compared(
         lines += [head | _difference(one, two, metric) for metric in metrics]
     for metric in metrics:
         family = [line for line in lines if line["metric"] == metric]
-        for line in family:
-            if reference == PLANNED and line["bound"]:
-                line["p"] = None
         tests = sum(line["p"] is not None for line in family)
+        if reference == PLANNED:
+            tests = len(family)
+            for line in family:
+                line["p_equivalent"] = None
+                line["p"] = None if metric in CAPPED and line["bound"] else line["p"]
         for line in family:
             summary: Summary | None = line["summary"]
             if summary is not None and summary.deviation and not line["bound"]:
                 line["detectable"] = summary.deviation * detectable(summary.n, tests, LEVEL)
         for name in ("p", "p_equivalent"):
-            adjusted = holm([line[name] for line in family])
+            adjusted = holm([line[name] for line in family], tests if name == "p" else 0)
             for line, p in zip(family, adjusted, strict=True):
                 line[name] = p
     return lines
@@ -187,7 +191,7 @@ def _difference(one: "pd.DataFrame", two: "pd.DataFrame", metric: str) -> dict[s
     """Return a metric's columns of the same seeds; p values are not adjusted yet."""
     line: dict[str, Any] = dict.fromkeys(("summary", "mean", "p", "detectable", "p_equivalent"))
     line |= {"metric": metric, "values": (), "bound": 0}
-    if any(metric not in row or row[metric].isna().any() for row in (one, two)):
+    if any(row.empty or metric not in row or row[metric].isna().any() for row in (one, two)):
         return line
     first, second = ([float(value) for value in row[metric]] for row in (one, two))
     line["values"] = tuple(a - b for a, b in zip(first, second, strict=True))
@@ -282,4 +286,6 @@ def bold(table: "pd.DataFrame") -> tuple[set[str], list[str]]:
     return better, [
         "Bold follows one primary outcome: an IW-NLL significantly below that of `none` (paired t "
         f"test over seeds, p < {LEVEL}{adjusted}). Here it marks {rows}."
+        + " The test is exploratory."
+        * bool((table["reference"] == PLANNED).any())
     ]

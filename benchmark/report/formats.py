@@ -35,7 +35,9 @@ STATES = "alive / undecided / collapsed"  # the title of its column
 _SIX = {
     "main": (STATES, "ELBO", "KL", "MI", "IW-NLL", "z_use", "z_use (next)"),
     "paired": ("MI", "p (MI)", "IW-NLL", "p (IW-NLL)", "detectable (IW-NLL)", "n"),
+    "planned": ("alive in each", "MI", "p (MI)", "IW-NLL", "p (IW-NLL)", "n"),
 }
+LABELS = {"planned": "contrast"}  # the title of the first column, by the kind of the table
 _FEW = 6
 _CHOSEN = "of the weights with the best validation bound at KL weight 1"
 _MEANINGS = {one.title: one.meaning for one in measures.MEASURES.values()}
@@ -59,7 +61,7 @@ _BRIEF = (
     "ELBO", "KL", "MI", "z_use", "z_use (next)", "IW-NLL", "excess", "recovered",
     "alive / undecided / collapsed",
 )  # fmt: skip
-_BRIEF_PAIRED = ("MI", "p (MI)", "IW-NLL", "p (IW-NLL)", "n")
+_BRIEF_PAIRED = ("MI", "p (MI)", "IW-NLL", "p (IW-NLL)", "alive in each", "n")
 _LATEX = {
     "\\": r"\textbackslash{}", "{": r"\{", "}": r"\}", "_": r"\_", "%": r"\%", "&": r"\&",
     "#": r"\#", "$": r"\$", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "−": "$-$",
@@ -107,12 +109,12 @@ class Table:
     @property
     def labels(self) -> str:
         """The title of the column of labels."""
-        return "contrast" if self.kind == "planned" else "baseline"
+        return LABELS.get(self.kind, "baseline")
 
 
 def brief(table: Table) -> Table:
     """Return the most telling columns of a main table or one of differences; all of another."""
-    if table.kind not in ("main", "paired"):
+    if table.kind not in ("main", "paired", "planned"):
         return table
     wanted = _BRIEF if table.kind == "main" else _BRIEF_PAIRED
     titles = [title.removesuffix(" (primary)") for title in table.columns]

@@ -166,3 +166,20 @@ def bound(runs: "pd.DataFrame", metric: str, column: str = "") -> int:
     signs = (measures.bound(run, metric) for run in
              few.assign(**{metric: runs.get(column or metric)}).to_dict("records"))  # fmt: skip
     return next(filter(None, signs), 0)
+
+
+def known(runs: "pd.DataFrame", metric: str) -> bool:
+    """Return whether any run has a number."""
+    return metric in runs and bool(runs[metric].notna().any())
+
+
+def states(done: "pd.DataFrame", name: str = "state") -> tuple[int, int, int] | None:
+    """Count the seeds that are alive, undecided and collapsed; None where that is not known.
+
+    States that rest on two kinds of z_use are not added up.
+    """
+    mixed = known(done, "z_use") and known(done, "z_use_next")
+    if mixed or done[name].isna().any():
+        return None
+    alive, undecided, collapsed = (int((done[name] == one).sum()) for one in collapse.STATES)
+    return alive, undecided, collapsed

@@ -94,7 +94,7 @@ def groups(lines: Sequence[Record], contrasts: Sequence[tuple[str, str]] = ()) -
                 if near.data == key.data and key.precision in (None, near.precision)
             ]  # fmt: skip
             _, key = min(beside, key=lambda one: one[0], default=(False, key))
-        tables.setdefault(key, Group(key.data, contrasts=contrasts)).lines.append(line)
+        tables.setdefault(key, Group(key.data)).lines.append(line)
     for key, group in tables.items():
         for what, (title, note) in _APART.items():
             value = getattr(key, what)
@@ -103,6 +103,8 @@ def groups(lines: Sequence[Record], contrasts: Sequence[tuple[str, str]] = ()) -
                 group.title += ", " + title.format(value)
                 group.notes.append(note)
         group.notes += _of_data(group.lines)
+        labels = {line["label"] for line in group.lines}
+        group.contrasts = [pair for pair in contrasts if labels.issuperset(pair)]
     return list(tables.values())
 
 

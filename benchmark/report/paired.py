@@ -5,21 +5,24 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from benchmark.core.measures import MEASURES, SIGNS
-from benchmark.report import collapse
 from benchmark.report.differences import (
+    BOUND,
     CASES,
     EQUIVALENT,
     LEVEL,
     MARGIN,
     METRICS,
     OPEN,
+    OUTCOMES,
     PLANNED,
     SIGNIFICANT,
     joined,
     many,
     minus,
+    tally,
 )
 from benchmark.report.formats import DASH, Cell, Row, Table
+from benchmark.report.frame import states
 from benchmark.report.grouping import Group
 from benchmark.report.statistics import Summary, number, shown
 
@@ -27,13 +30,12 @@ if TYPE_CHECKING:
     import pandas as pd
 
 _PRIMARY = {"none": "mi", "lstm_lm": "iw_nll"}  # outcome of each reference, fixed beforehand
-_POWERED = ("mi", "iw_nll")  # metrics whose smallest detectable difference stands in the tables
 _EXPLORATORY = (
     "The tests of this table are exploratory: the planned contrasts have a table of their own."
 )
 _MIXED = (
-    "Seeds of one row differ in the state of their latent. A t test describes such seeds badly: "
-    "the counts are the result."
+    "Some seeds of one row are alive and others have collapsed. A t test describes such seeds "
+    "badly: the counts are the result."
 )
 
 
@@ -66,19 +68,20 @@ def tables(group: Group) -> list[Table]:
         for metric in METRICS:
             heading, of = MEASURES[metric].title, part[part["metric"] == metric]
             if of["summary"].notna().any():
-                primary = " (primary)" if _PRIMARY.get(reference) == metric else ""
+                stated = _PRIMARY.get(reference) == metric and not group.contrasts
+                primary = " (primary)" if stated else ""
                 findings = of["finding"] == EQUIVALENT
                 cells = map(_difference, of["summary"], of["bound"], findings)
                 columns[heading + primary] = list(cells)
             if of["p"].notna().any():
                 columns[f"p ({heading})"] = list(map(_p, of["summary"], of["p"]))
-            if metric in _POWERED and of["detectable"].notna().any():
+            if metric in OUTCOMES and of["detectable"].notna().any():
                 columns[f"detectable ({heading})"] = list(map(_detectable, of["detectable"]))
         notes, kind, mixed = (_explained(what, part),), "paired", [False] * len(lines)
         if reference == PLANNED:
             kind = "planned"
             counted = [_alive(group.runs, line) for line in lines.to_dict("records")]
-            columns["alive in each"] = [cell for cell, _ in counted]
+            columns["alive in each"] = [Cell(text) for text, _ in counted]
             mixed = [differ for _, differ in counted]
         elif group.contrasts and part["p"].notna().any():
             notes = (f"{_EXPLORATORY} {notes[0]}",)
@@ -93,15 +96,15 @@ def tables(group: Group) -> list[Table]:
     return built
 
 
-def _alive(runs: "pd.DataFrame", line: Mapping[Any, Any]) -> tuple[Cell, bool]:
-    """Return how many seeds are alive in each row of a contrast, and if a row's seeds differ."""
-    done = runs[runs["seed"].isin(line["seeds"])]
-    states = [done.loc[done["label"] == label, "state"] for label in (line["label"], line["other"])]
-    if any(state.isna().any() for state in states):  # such as of a language model
-        return Cell(DASH), False
-    alive = [int((state == collapse.STATES[0]).sum()) for state in states]
-    text = f"{alive[0]} and {alive[1]} of {len(line['seeds'])}"
-    return Cell(text, alive[0] - alive[1]), any(state.nunique() > 1 for state in states)
+def _alive(runs: "pd.DataFrame", line: Mapping[Any, Any]) -> tuple[str, bool]:
+    """Return how many of a contrast's seeds are alive, and if some of one row's have collapsed."""
+    shared = runs[(runs["status"] == "done") & runs["seed"].isin(line["seeds"])]
+    counts = [states(shared[shared["label"] == line[name]]) for name in ("label", "other")]
+    if not line["seeds"] or None in counts:  # such as of a language model
+        return DASH, False
+    (one, _, collapsed), (two, _, lost) = filter(None, counts)
+    text = f"{one} and {two} of {len(line['seeds'])}"
+    return text, bool((one and collapsed) or (two and lost))
 
 
 def planned(group: Group, unit: str) -> list[str]:
@@ -114,24 +117,41 @@ def planned(group: Group, unit: str) -> list[str]:
     table = group.differences[group.differences["reference"] == PLANNED]
     sentences = []
     for _, lines in table.groupby(["label", "other"], sort=False):
-        parts = []
-        for line in lines[lines["summary"].notna()].to_dict("records"):
-            shows = {
-                EQUIVALENT: f"about equal, within {MARGIN} nats",
-                OPEN: "no difference is shown",
-            }
-            text = shows.get(line["finding"], "not tested")
-            if line["finding"] == SIGNIFICANT:
-                p = _three_digits(line["p"])
-                text = f"p {p}" if p.startswith("<") else f"p = {p}"
-            elif line["finding"] == OPEN:
-                seeds = many(line["summary"].n, unit)
-                text += f"; {seeds} could detect {number(line['detectable'])}"
-            cell = _difference(line["summary"], line["bound"], False)
-            parts.append(f"{MEASURES[line['metric']].title} {cell.text} nats ({text})")
-        sentences += (
-            [f"Planned, {minus(lines.iloc[0].to_dict())}: {joined(parts)}."] if parts else []
-        )
+        first, *_ = of_pair = lines.to_dict("records")
+        parts = [_shown(line, unit) for line in of_pair if line["values"]]
+        text = joined(parts) if parts else f"no {unit} of both rows has a record"
+        counts, mixed = _alive(group.runs, first)
+        text += f"; {counts} {unit}s are alive, and these counts are the result" * mixed
+        sentences.append(f"Planned, {minus(first)}: {text}.")
+    return sentences
+
+
+def _shown(line: Mapping[Any, Any], unit: str) -> str:
+    """Return a planned difference in words."""
+    title = MEASURES[line["metric"]].title
+    if line["summary"] is None:
+        return f"{title} of both is only a bound"
+    text = {OPEN: "no difference is shown", BOUND: "a bound on the wrong side"}.get(
+        line["finding"], "not tested"
+    )
+    if line["finding"] == SIGNIFICANT:
+        p = _three_digits(line["p"])
+        text = f"p {p}" if p.startswith("<") else f"p = {p}"
+    elif line["finding"] == OPEN and not math.isnan(line["detectable"]):
+        text += f"; {many(line['summary'].n, unit)} could detect {number(line['detectable'])}"
+    size = _difference(line["summary"], line["bound"], equivalent=False).text
+    return f"{title} {size} nats ({text})"
+
+
+def unreferenced(group: Group, unit: str) -> list[str]:
+    """Return which differences between rows are shown, where no row is a reference."""
+    table = group.differences[group.differences["reference"] == ""]
+    start = "Exploratory, " * bool(group.contrasts)
+    sentences = []
+    for noun, metric in (("MI", "mi"), ("ELBO", "elbo"), ("IW-NLL", "iw_nll")):
+        lines = table[table["metric"] == metric].to_dict("records")
+        text = tally([(minus(one), one) for one in lines], 0, unit, "pair")
+        sentences += [f"{start}{noun}, row against row: {text}."] if text else []
     return sentences
 
 
@@ -167,13 +187,15 @@ def _explained(what: str, part: "pd.DataFrame") -> str:
         what: the rows, such as "Row minus `none`".
         part: the table's lines of `differences`.
     """
-    tested = bool(part["p"].notna().any())
+    tested, is_plan = bool(part["p"].notna().any()), bool((part["reference"] == PLANNED).any())
     text = f"{what}, paired by the n seeds that both have."
     if tested:
-        text += " p: paired t test, adjusted by Holm for the rows of the column."
+        text += " p: paired t test, adjusted by Holm for the rows of the column"
+        text += ", all that were planned." if is_plan else "."
     if part["bound"].any():
         text += " ≥, ≤: the difference of a bound is a bound"
-        text += ", and p is of the bounds." if tested else "."
+        text += ", and p is of the bounds" * tested
+        text += "; no MI that is a bound is tested." if is_plan else "."
     if part["detectable"].notna().any():
         text += " Detectable: the smallest true difference in nats that this test finds in "
         text += f"{CASES}, at the spread seen here and as the smallest p value of the column."

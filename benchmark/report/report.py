@@ -1,6 +1,5 @@
 """The report of a study: tables, figures and a page, written or compared with what is there."""
 
-import operator
 import shlex
 import tomllib
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from benchmark.report import checkpoints, formats, tables, terminal
 from benchmark.report.formats import Table
 from benchmark.report.grouping import Group, caveats, groups, preset_caveats
 from benchmark.report.verdict import reading, verdict
+from benchmark.sweep.study import locate, planned
 
 if TYPE_CHECKING:
     from benchmark.report.figures import Picture
@@ -211,20 +211,20 @@ def read(study: str, results: Path) -> Report:
     if not lines:
         raise UserError(f"{path}: holds no run; run `pcbench collect {file}` again")
     arrays = checkpoints.load(sentences.path_of(results, name), lines)
-    seeds, contrasts = _stated(file)
-    by_table = groups(lines, contrasts)
+    source = locate(file if Path(file).exists() else name)
+    by_table = groups(lines, planned(source))
     built = tables.build(by_table, arrays)
-    return Report(name, file, path, lines, consistency.check(lines, seeds), by_table, built)
+    findings = consistency.check(lines, _seeds(source))
+    return Report(name, file, path, lines, findings, by_table, built)
 
 
-def _stated(file: str) -> tuple[list[int] | None, list[tuple[str, str]]]:
-    """Return the seeds and the contrasts that a study's file states; None and [] if it is damaged.
+def _seeds(file: Path) -> list[int] | None:
+    """Return the seeds that a study's file states; None if it is not there or damaged.
 
     What is wrong with the file is reported by the commands that train its runs.
     """
     try:
-        head = tomllib.loads(Path(file).read_text(encoding="utf-8"))["study"]
-        seeds = [operator.index(seed) for seed in head["seeds"]]
-        return seeds, [(str(one), str(other)) for one, other in head.get("contrasts", [])]
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
-        return None, []
+        seeds = tomllib.loads(file.read_text(encoding="utf-8"))["study"]["seeds"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    return seeds if isinstance(seeds, list) and all(type(s) is int for s in seeds) else None

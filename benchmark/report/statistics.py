@@ -179,11 +179,12 @@ def _t(level: float, n: int) -> float:
     return float(stats.t.ppf((1 + level) / 2, n - 1))
 
 
-def holm(p: Sequence[float | None]) -> list[float | None]:
+def holm(p: Sequence[float | None], tests: int = 0) -> list[float | None]:
     """Return p values adjusted so that the family-wise error rate stays below the level.
 
     The k-th smallest of m is multiplied by m - k + 1; none falls below a smaller one's, none rises
-    above 1. None (no test was made) stays None and does not count.
+    above 1. None (no test was made) stays None. m counts the tests made, or is ``tests`` if that is
+    more: then the others are taken to have the largest p values.
 
     Source: Holm, A simple sequentially rejective multiple test procedure, 1979.
     """
@@ -191,7 +192,7 @@ def holm(p: Sequence[float | None]) -> list[float | None]:
     adjusted: list[float | None] = [None] * len(p)
     least = 0.0
     for rank, (value, place) in enumerate(order):
-        least = min(1.0, max(least, (len(order) - rank) * value))
+        least = min(1.0, max(least, (max(tests, len(order)) - rank) * value))
         adjusted[place] = least
     return adjusted
 

@@ -13,7 +13,7 @@ from benchmark.core.schema import Record
 from benchmark.report import checkpoints, collapse, paired
 from benchmark.report.differences import MOST_PAIRS, bold, pairs
 from benchmark.report.formats import DASH, Cell, Row, Table, slug
-from benchmark.report.frame import LAST, REFERENCES, bound
+from benchmark.report.frame import LAST, REFERENCES, bound, known, states
 from benchmark.report.grouping import Group, notes
 from benchmark.report.paper import published
 from benchmark.report.statistics import LEAST_T, shown, summarise
@@ -61,11 +61,6 @@ def remarks(lines: Sequence[Record]) -> list[str]:
     return [text] if stray else []
 
 
-def _known(runs: "pd.DataFrame", metric: str) -> bool:
-    """Return whether any run has a number."""
-    return metric in runs and bool(runs[metric].notna().any())
-
-
 def _sign(runs: "pd.DataFrame", metric: str, column: str = "") -> str:
     """Return "≥ " or "≤ " before a number that is a bound, otherwise nothing."""
     return f"{SIGNS[bound(runs, metric, column)]} ".lstrip()
@@ -77,9 +72,9 @@ def _sign(runs: "pd.DataFrame", metric: str, column: str = "") -> str:
 def _main(group: Group) -> Table:
     """Return a row a label, summarised over seeds; footnotes tell which runs have no record."""
     runs = group.runs
-    hidden = {name for name in MAIN if MEASURES[name].exact and not _known(runs, "excess")}
-    hidden |= {name for name in MAIN if MEASURES[name].optional and not _known(runs, name)}
-    if "z_use_next" not in hidden and not _known(runs, "z_use"):  # all records are older
+    hidden = {name for name in MAIN if MEASURES[name].exact and not known(runs, "excess")}
+    hidden |= {name for name in MAIN if MEASURES[name].optional and not known(runs, name)}
+    if "z_use_next" not in hidden and not known(runs, "z_use"):  # all records are older
         hidden.add("z_use")
     metrics = [name for name in MAIN if name not in hidden]
     better, rule = bold(group.differences)
@@ -148,18 +143,6 @@ def _ends(done: "pd.DataFrame") -> list[Cell]:
     ]
 
 
-def states(done: "pd.DataFrame", name: str = "state") -> tuple[int, int, int] | None:
-    """Count the seeds that are alive, undecided and collapsed; None where that is not known.
-
-    States that rest on two kinds of z_use are not added up.
-    """
-    mixed = _known(done, "z_use") and _known(done, "z_use_next")
-    if mixed or done[name].isna().any():
-        return None
-    alive, undecided, collapsed = (int((done[name] == one).sum()) for one in collapse.STATES)
-    return alive, undecided, collapsed
-
-
 def _uncompared(runs: "pd.DataFrame") -> list[str]:
     """Return why no differences are shown: no reference, and too many pairs."""
     couples = pairs(runs)
@@ -185,12 +168,12 @@ def _steps(group: Group) -> list[Table]:
     done = group.runs[group.runs["status"] == "done"]
     if not len(done):
         return []
-    metrics = [name for name in LAST if _known(done, name) and _known(done, f"last_{name}")]
+    metrics = [name for name in LAST if known(done, name) and known(done, f"last_{name}")]
     rows = []
     for label, runs in done.groupby("label", sort=False):
         share = float((runs["best_step"] / runs["steps"].astype(float)).mean(skipna=False))
-        known = not math.isnan(share)
-        cells = [Cell(f"{100 * share:.0f} %", share, n=len(runs)) if known else Cell(DASH)]
+        finite = not math.isnan(share)
+        cells = [Cell(f"{100 * share:.0f} %", share, n=len(runs)) if finite else Cell(DASH)]
         for metric in metrics:
             cells += _chosen_and_last(runs, metric)
         rows.append(Row(str(label), tuple(cells), ids=tuple(runs["id"])))

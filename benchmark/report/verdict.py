@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Any
 from benchmark.core.measures import SIGNS
 from benchmark.core.records import is_done
 from benchmark.report import collapse, differences, paired
-from benchmark.report.differences import joined, many, minus, tally
-from benchmark.report.frame import bound
+from benchmark.report.differences import joined, many, tally
+from benchmark.report.frame import bound, states
 from benchmark.report.grouping import Group, other_settings
 from benchmark.report.statistics import LEAST_T, Summary, number, shown, summarise
-from benchmark.report.tables import cell, states
+from benchmark.report.tables import cell
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -32,10 +32,14 @@ _MEASURES = {"ELBO": ("elbo", 1), "likelihood": ("iw_nll", -1)}  # and which sig
 # What a verdict's words rest on.
 READING = (
     f"Costs and gains: paired t tests over seeds, p < {differences.LEVEL} after Holm's adjustment "
-    "for all rows of the table; planned contrasts are adjusted among themselves. About equal: "
+    "for all rows of the table. About equal: "
     f"within {differences.MARGIN} nats by two one-sided t tests, adjusted likewise. Could detect: "
     f"the smallest true difference that such a test finds in {differences.CASES}, at the spread "
     "seen here; a smaller one may exist."
+)
+READING_PLANNED = (
+    "Planned contrasts are adjusted among themselves; a difference in IW-NLL below 0 favours the "
+    "first row."
 )
 
 
@@ -93,8 +97,10 @@ def _unlike(group: Group) -> list[str]:
 
 def reading(groups: Sequence[Group]) -> str:
     """Return the rules behind the verdict's words; nothing where nothing was tested."""
-    tested = any(group.differences["p"].notna().any() for group in groups)
-    return READING if tested else ""
+    if not any(group.differences["p"].notna().any() for group in groups):
+        return ""
+    planned = any(group.contrasts for group in groups)
+    return READING + f" {READING_PLANNED}" * planned
 
 
 def _contenders(group: Group, reference: str) -> Compared:
@@ -102,7 +108,8 @@ def _contenders(group: Group, reference: str) -> Compared:
     others = group.runs.loc[group.runs["baseline"].isin(["lstm_lm", "autoencoder"]), "label"]
     compared: Compared = defaultdict(dict)
     for line in group.differences.to_dict("records"):
-        if line["reference"] == reference and line["label"] not in set(others):
+        planned = (line["label"], line["other"]) in group.contrasts
+        if line["reference"] == reference and line["label"] not in set(others) and not planned:
             compared[line["label"]][line["metric"]] = line
     return compared
 
@@ -129,7 +136,9 @@ def _sentences(group: Group, compared: Compared, each: bool) -> list[str]:
     models = _contenders(group, "lstm_lm")
     planned = paired.planned(group, unit)
     if not compared and not models:
-        sentences = [*planned, *_pairs(group, unit)] or ["No differences between rows are tested."]
+        sentences = [*planned, *paired.unreferenced(group, unit)] or [
+            "No differences between rows are tested."
+        ]
         if done["label"].nunique() == 1:
             sentences = ["No other row has a record, so nothing is compared."]
         return [*_states(rows, unit), *sentences]
@@ -146,10 +155,8 @@ def _sentences(group: Group, compared: Compared, each: bool) -> list[str]:
     else:
         sentences += _states(others, unit, "other " if first is not None else "")
         tallies = [(noun, compared, _code(first.label)) for noun in _MEASURES if first is not None]
-    rest = _tallied([*tallies, ("likelihood", models, "the language model")], unit)
-    if group.contrasts:
-        rest = [f"Exploratory: {one.replace('Likelihood', 'likelihood', 1)}" for one in rest]
-    return [*sentences, *planned, *rest]
+    tallies.append(("likelihood", models, "the language model"))
+    return [*sentences, *planned, *_tallied(tallies, unit, bool(group.contrasts))]
 
 
 def _rows(done: "pd.DataFrame") -> list[_Row]:
@@ -286,22 +293,14 @@ def _one(label: str, one: Mapping[str, Line], row: _Row | None, unit: str, refer
     return f"{'; '.join([start[0].upper() + start[1:], *clauses])}."
 
 
-def _tallied(tallies: Iterable[tuple[str, Compared, str]], unit: str) -> list[str]:
+def _tallied(
+    tallies: Iterable[tuple[str, Compared, str]], unit: str, exploratory: bool
+) -> list[str]:
     """Return a sentence on how many rows are better or worse than a reference, by measure."""
     sentences = []
     for noun, compared, reference in tallies:
         metric, better = _MEASURES[noun]
         text = tally([(_code(label), one[metric]) for label, one in compared.items()], better, unit)
-        sentences += [f"{noun[0].upper()}{noun[1:]} against {reference}: {text}."] if text else []
-    return sentences
-
-
-def _pairs(group: Group, unit: str) -> list[str]:
-    """Return which differences between rows are shown, where no row is a reference."""
-    table = group.differences[group.differences["reference"] == ""]
-    sentences = []
-    for noun, metric in (("MI", "mi"), ("ELBO", "elbo"), ("IW-NLL", "iw_nll")):
-        lines = table[table["metric"] == metric].to_dict("records")
-        text = tally([(minus(one), one) for one in lines], 0, unit, "pair")
-        sentences += [f"{noun}, row against row: {text}."] if text else []
+        start = f"Exploratory, {noun}" if exploratory else noun[0].upper() + noun[1:]
+        sentences += [f"{start} against {reference}: {text}."] if text else []
     return sentences

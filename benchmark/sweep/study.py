@@ -116,6 +116,16 @@ def _two(labels: list[str]) -> list[str]:
     return labels
 
 
+Contrast = Annotated[list[str], AfterValidator(_two)]
+
+
+@dataclass(frozen=True)
+class _Planned:
+    """The part of the table [study] that a report needs."""
+
+    contrasts: list[Contrast] = field(default_factory=list)
+
+
 @dataclass(frozen=True)
 class _Head:
     """The table [study]."""
@@ -124,7 +134,7 @@ class _Head:
     seeds: Annotated[list[Seed], AfterValidator(_distinct)]
     preset: Preset | None = None
     precision: Precision = "fp32"
-    contrasts: list[Annotated[list[str], AfterValidator(_two)]] = field(default_factory=list)
+    contrasts: list[Contrast] = field(default_factory=list)  # see the function
 
 
 @dataclass(frozen=True)
@@ -185,14 +195,8 @@ def load(
             mistakes.lines.append(
                 f"{where}: label '{label}' occurs twice; give one of the rows another"
             )
-    labels = [row.label for row in rows]
-    contrasts = head.contrasts if head is not None and len(rows) == len(tables) else []
-    mistakes.lines += [
-        f"{where}: study.contrasts: no row '{label}'; {suggest(label, labels)}"
-        for label in dict.fromkeys(itertools.chain(*contrasts)) if label not in labels
-    ]  # fmt: skip
-    if len({frozenset(pair) for pair in contrasts}) < len(contrasts):
-        mistakes.lines.append(f"{where}: study.contrasts: a pair occurs twice; name it once")
+    if not mistakes.lines:
+        mistakes.of(contrasts, table, where)
     if head is None or mistakes.lines:
         raise mistakes.error()
 
@@ -218,6 +222,43 @@ def load(
         raise mistakes.error()
     study = Study(plain(path.stem), path, tuple(runs.values()))
     return replace(study, configs=tuple(study.of_seeds(seeds)))
+
+
+def contrasts(table: Mapping[str, Any], where: str) -> list[tuple[str, str]]:
+    """Return the pairs of rows that a study plans to compare, as labels; the second is subtracted.
+
+    Args:
+        table: the content of the study's file.
+        where: the file, for messages.
+
+    Raises:
+        UserError: no two different rows of the study, rows of unlike precision, or a pair twice.
+    """
+    head, rows = table.get("study", {}), table.get("baseline", [])
+    planned = {key: head[key] for key in ("contrasts",) if key in head}
+    pairs = build(_Planned, planned, where, "study").contrasts
+    usual = head.get("precision", "fp32")
+    precisions = {row.get("label", row.get("name")): row.get("precision", usual) for row in rows}
+    mistakes = [
+        f"no row '{label}'; {suggest(label, [str(known) for known in precisions])}"
+        for label in dict.fromkeys(itertools.chain(*pairs))
+        if label not in precisions
+    ]
+    mistakes += [
+        f"'{one}' and '{other}' differ in precision, so no table has both; give them the same"
+        for one, other in pairs
+        if precisions.get(one) != precisions.get(other)
+    ] if not mistakes else []  # fmt: skip
+    if len({frozenset(pair) for pair in pairs}) < len(pairs):
+        mistakes.append("a pair occurs twice; name it once")
+    if mistakes:
+        raise UserError("\n".join(f"{where}: study.contrasts: {one}" for one in mistakes))
+    return [(one, other) for one, other in pairs]
+
+
+def planned(path: Path) -> list[tuple[str, str]]:
+    """Return the `contrasts` of a study's file; none if there is no file."""
+    return contrasts(_read(path), str(path)) if path.exists() else []
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -1,6 +1,8 @@
 """Paired tables: the right seeds are paired, tests are adjusted, and bold is what it claims."""
 
+import json
 import math
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,6 +12,7 @@ from scipy import stats
 from statsmodels.stats.power import TTestPower
 
 from benchmark.report import formats, tables
+from benchmark.report import report as reporting
 from benchmark.report.formats import Cell, Table
 from benchmark.report.grouping import groups
 from benchmark.report.verdict import verdict
@@ -199,63 +202,113 @@ def planned(*lines: Lines) -> tuple[dict[str, Table], list[str]]:
     return {table.name: table for table in tables.build(by_table)}, said
 
 
-B_MI = [0.5, 0.7, 0.6, 0.4, 0.55]
-A_MI = [1.5, 1.9, 1.4, 1.6, 1.7]
-C_MI = [0.9, 0.3, 0.8, 0.5, 0.4]
+def detectable(first: list[float], second: list[float], tests: int) -> float:
+    least = TTestPower().solve_power(nobs=len(first), alpha=0.05 / tests, power=0.8)
+    return float(least * np.subtract(first, second).std(ddof=1))
+
+
+A_MI, B_MI, C_MI = [1.5, 1.9, 1.4, 1.6, 1.7], [0.5, 0.7, 0.6, 0.4, 0.55], [0.9, 0.3, 0.8, 0.5, 0.4]
+D = rows_of("d", 4, [None] * 5)  # no record yet
 
 
 def test_planned_contrasts_are_a_family_of_their_own() -> None:
     built, said = planned(
-        rows_of("none", 0, NONE, mi=[0.01] * 5),
-        rows_of("a", 1, GOOD, mi=A_MI), rows_of("b", 2, BAD, mi=B_MI),
-        rows_of("c", 3, SAME, mi=C_MI),
+        rows_of("none", 0, NONE, mi=[0.01] * 5), rows_of("a", 1, GOOD, mi=A_MI),
+        rows_of("b", 2, BAD, mi=B_MI), rows_of("c", 3, SAME, mi=C_MI), D,
     )  # fmt: skip
     found = built["ptb-planned"]
     assert list(built)[1] == "ptb-planned"  # after the main table, before all other differences
-    assert [row.label for row in found.rows] == ["a − b", "c − b"]  # d has no record
-    by = {"a − b": A_MI, "c − b": C_MI}
-    p = {label: float(stats.ttest_rel(values, B_MI).pvalue) for label, values in by.items()}
-    assert p["a − b"] < p["c − b"]
-    assert cell(found, "a − b", "p (MI)").value == pytest.approx(2 * p["a − b"])
-    assert cell(found, "c − b", "p (MI)").value == pytest.approx(max(2 * p["a − b"], p["c − b"]))
-    least = TTestPower().solve_power(nobs=5, alpha=0.05 / 2, power=0.8)
-    deviation = np.subtract(C_MI, B_MI).std(ddof=1)
-    assert cell(found, "c − b", "detectable (MI)").value == pytest.approx(least * deviation)
+    assert found.labels == "contrast"
+    assert [row.label for row in found.rows] == ["a − b", "c − b", "d − b"]
+    assert {one.text for one in found.rows[2].cells} == {"–", "0"}
+    # The family has the size that was planned, though one contrast has no record.
+    p = {label: float(stats.ttest_rel(mi, B_MI).pvalue) for label, mi in (("a", A_MI), ("c", C_MI))}
+    assert p["a"] < p["c"]
+    assert cell(found, "a − b", "p (MI)").value == pytest.approx(3 * p["a"])
+    assert cell(found, "c − b", "p (MI)").value == pytest.approx(min(1, 2 * p["c"]))
+    least = detectable(C_MI, B_MI, 3)
+    assert cell(found, "c − b", "detectable (MI)").value == pytest.approx(least)
     assert cell(found, "a − b", "alive in each").text == "5 and 5 of 5"
     assert cell(found, "a − b", "n").text == "5"
     assert not found.footnotes
     assert "ELBO" not in found.columns  # no planned outcome
     # What is compared with `none` is not planned, and keeps its own adjustment.
-    assert "tests of this table are exploratory" in built["ptb-minus-none"].notes[0]
-    assert [one.partition(":")[0] for one in said if "Planned" in one or "Exploratory" in one] == [
-        "Planned, `a` − `b`", "Planned, `c` − `b`", "Exploratory",
-    ]  # fmt: skip
+    other = built["ptb-minus-none"]
+    assert "tests of this table are exploratory" in other.notes[0]
+    assert "MI" in other.columns  # and not "MI (primary)"
+    assert any("The test is exploratory." in note for note in built["ptb"].notes)
     difference = np.subtract(A_MI, B_MI)
     half = stats.t.ppf(0.975, 4) * stats.sem(difference)
-    assert f"MI {difference.mean():.2f} ± {half:.2f} nats (p " in said[-3]
-    assert f"(no difference is shown; 5 seeds could detect {least * deviation:.2f})" in said[-2]
+    plans = [one for one in said if one.startswith("Planned, ")]
+    assert plans[0].startswith(
+        f"Planned, `a` − `b`: MI {difference.mean():.2f} ± {half:.2f} nats (p "
+    )
+    assert f"(no difference is shown; 5 seeds could detect {least:.2f})" in plans[1]
+    assert plans[2] == "Planned, `d` − `b`: no seed of both rows has a record."
+    assert said[-1].startswith("Exploratory, likelihood against `none`: ")
+
+
+def test_a_planned_difference_is_not_called_about_equal() -> None:
+    """The plan has a t test alone; a comparison with a reference is not made twice in words."""
+    contrasts = [("a", "none")]
+    lines = [*rows_of("none", 0, NONE, mi=B_MI), *rows_of("a", 1, SAME, mi=A_MI)]
+    by_table = groups(lines, contrasts)
+    found = {table.name: table for table in tables.build(by_table)}
+    assert cell(found["ptb-minus-none"], "a", "IW-NLL").text.endswith(" ≈")
+    assert not cell(found["ptb-planned"], "a − none", "IW-NLL").text.endswith(" ≈")
+    ((_, said),) = verdict(by_table)
+    assert not any("about equal" in one or "Exploratory" in one for one in said)
+    assert groups(lines, [("a", "else")])[0].contrasts == []  # of another table
 
 
 def test_contrasts_of_seeds_in_different_states_say_that_the_counts_are_the_result() -> None:
-    built, _ = planned(
-        rows_of("a", 1, GOOD, mi=[0.01, 1.9, 0.01, 1.6, 1.7], z_use=[0.01, 1, 0.01, 1, 1]),
-        rows_of("b", 2, BAD, mi=B_MI), rows_of("c", 3, SAME, mi=C_MI),
+    built, said = planned(
+        rows_of("a", 1, GOOD, mi=[0.01, 1.9, 0.01, 1.6, 1.7], z_use=[0.01, 1, 0.01, 1, 1],
+                z_use_se=[0.01] * 5),
+        rows_of("b", 2, BAD, mi=B_MI), rows_of("c", 3, SAME, mi=C_MI), D,
     )  # fmt: skip
     found = built["ptb-planned"]
     assert cell(found, "a − b", "alive in each").text == "3 and 5 of 5"
-    assert [row.mark for row in found.rows] == [1, None]
+    assert [row.mark for row in found.rows] == [1, None, None]
     assert found.footnotes[0].endswith("the counts are the result.")
+    (text,) = [one for one in said if one.startswith("Planned, `a`")]
+    assert text.endswith("; 3 and 5 of 5 seeds are alive, and these counts are the result.")
+    assert built["ptb-pairs"].notes[0].startswith("The tests of this table are exploratory")
+    assert [one for one in said if "row against row" in one] == [
+        one for one in said if one.startswith("Exploratory, ")
+    ]
 
 
-def test_a_bound_enters_no_planned_test() -> None:
-    """MI above ln N - 3 is a lower bound: of the two planned tests of MI, one is left."""
-    built, said = planned(
-        rows_of("a", 1, GOOD, mi=[7.5, 7.9, 7.4, 7.6, 7.7]), rows_of("b", 2, BAD, mi=B_MI),
-        rows_of("c", 3, SAME, mi=C_MI),
-    )  # fmt: skip
+def test_no_mi_that_is_a_bound_enters_a_planned_test_but_an_iw_nll_does() -> None:
+    """MI above ln N - 3 is a lower bound; an IW-NLL that still falls is an upper one."""
+    a = rows_of("a", 1, GOOD, mi=[7.5, 7.9, 7.4, 7.6, 7.7])
+    for one in a:
+        one["metrics"]["test"]["iw_upper_bound"] = True
+    built, said = planned(a, rows_of("b", 2, BAD, mi=B_MI), rows_of("c", 3, SAME, mi=C_MI), D)
     found = built["ptb-planned"]
     assert cell(found, "a − b", "MI").text.startswith("≥ ")
     assert cell(found, "a − b", "p (MI)").text == "–"
     p = float(stats.ttest_rel(C_MI, B_MI).pvalue)
-    assert cell(found, "c − b", "p (MI)").value == pytest.approx(p)  # alone in its family
-    assert any("MI ≥ 7.07 ± " in one and "nats (not tested)" in one for one in said)
+    assert cell(found, "c − b", "p (MI)").value == pytest.approx(min(1, 3 * p))
+    assert cell(found, "a − b", "IW-NLL").text.startswith("≤ −")
+    assert cell(found, "a − b", "p (IW-NLL)").value is not None
+    (text,) = [one for one in said if one.startswith("Planned, `a`")]
+    for part in ("MI ≥ 7.07 ± ", "nats (not tested)", "IW-NLL ≤ −", "(p < 0.001)"):
+        assert part in text
+
+
+def test_a_study_beside_the_folder_of_results_is_read_by_its_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As `pcbench sweep` finds it."""
+    monkeypatch.chdir(tmp_path)
+    rows = '[[baseline]]\nname = "none"\nlabel = "a"\n[[baseline]]\nname = "none"\nlabel = "b"\n'
+    head = '[study]\ndata = ["ptb"]\nseeds = [0]\ncontrasts = [["a", "b"]]\n'
+    (tmp_path / "my.toml").write_text(head + rows)
+    (tmp_path / "results").mkdir()
+    lines = [*rows_of("a", 0, GOOD, mi=A_MI), *rows_of("b", 1, BAD, mi=B_MI)]
+    text = "".join(f"{json.dumps(one)}\n" for one in lines)
+    (tmp_path / "results" / "my.jsonl").write_text(text)
+    for name in ("my", "my.toml", "results/my.jsonl"):
+        report = reporting.read(name, Path("results"))
+        assert "ptb-planned" in {table.name for table in report.built}, name

@@ -108,6 +108,10 @@ def test_a_baseline_of_ones_own_lies_beside_the_study(tmp_path: Path) -> None:
             HEAD + 'contrasts = [["none", "othr"]]\n' + TWO,
             "study.contrasts: no row 'othr'; did you mean 'other'",
         ),
+        (
+            HEAD + 'contrasts = [["none", "other"]]\n' + TWO + 'precision = "bf16"\n',
+            "study.contrasts: 'none' and 'other' differ in precision, so no table has both",
+        ),
     ],
 )
 def test_bad_studies_are_refused_in_one_line(tmp_path: Path, text: str, message: str) -> None:
@@ -260,3 +264,12 @@ def test_a_field_whose_type_is_no_setting_is_named(tmp_path: Path) -> None:
     row = '[[baseline]]\nname = "odd"\nfile = "odd.py"\n'
     with pytest.raises(UserError, match=r"mine\.toml: baseline\.odd: .*Thing"):
         study.load(write(tmp_path, HEAD + row))
+
+
+def test_planned_contrasts_are_read_as_strictly_without_the_rest(tmp_path: Path) -> None:
+    path = write(tmp_path, HEAD + 'contrasts = [["other", "none"]]\n' + TWO)
+    assert study.planned(path) == [("other", "none")]
+    assert study.planned(tmp_path / "absent.toml") == []
+    assert study.planned(write(tmp_path, HEAD + ROW)) == []
+    with pytest.raises(UserError, match=r"study\.contrasts: 3 should be a valid list"):
+        study.planned(write(tmp_path, HEAD + "contrasts = 3\n" + TWO))

@@ -14,10 +14,10 @@ import pandas as pd
 from benchmark.core.measures import MEASURES, SIGNS
 from benchmark.report.figures import runs, style
 from benchmark.report.formats import DASH
-from benchmark.report.frame import bound
+from benchmark.report.frame import bound, states
 from benchmark.report.grouping import Group
 from benchmark.report.statistics import number
-from benchmark.report.tables import cell, states
+from benchmark.report.tables import cell
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -12,12 +12,11 @@ from benchmark.core.schema import Record
 from benchmark.core.settings import ModelConfig, TrainConfig
 from benchmark.report.differences import LEVEL, many
 from benchmark.report.formats import DASH, Cell
-from benchmark.report.frame import bound
+from benchmark.report.frame import bound, states
 from benchmark.report.grouping import Group
 from benchmark.report.leaderboard import sources
 from benchmark.report.leaderboard.ranks import Ranking, ranking
 from benchmark.report.statistics import LEAST_T, Summary, paired, shown, summarise
-from benchmark.report.tables import states
 from benchmark.run.presets import CAVEATS
 
 if TYPE_CHECKING:

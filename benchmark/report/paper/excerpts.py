@@ -14,7 +14,6 @@ from benchmark.core.errors import UserError
 from benchmark.report.formats import DASH, STATES, escape, tabular
 
 POINTS = 8.0  # the smallest print of the paper
-_FIRST = "baseline"  # what the first column is called
 _HEADS = {STATES: "a / u / c"}
 
 
@@ -40,7 +39,8 @@ def table(folder: Path, key: str) -> str:
             lines.append([rf"\texttt{{{escape(label)}}}", *(_cell(cells[t]) for t in titles)])
     kept = [line[0] if i == 0 or line[0] != lines[i - 1][0] else "" for i, line in enumerate(lines)]
     body = [[label, *line[1:]] for label, line in zip(kept, lines, strict=True)]
-    head = [escape(_HEADS.get(title, title)) for title in (_FIRST, *titles)]
+    first = "contrast" if name.endswith("-planned") else "baseline"
+    head = [escape(_HEADS.get(title, title)) for title in (first, *titles)]
     return tabular("l" + "r" * len(titles), [head, *body])
 
 

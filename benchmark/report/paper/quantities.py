@@ -44,6 +44,7 @@ from benchmark.report.paper import excerpts, facts
 from benchmark.report.paper.facts import Quantity, rounded, whole
 from benchmark.report.paper.literature import Misprint, Value, read
 from benchmark.report.statistics import detectable, summarise
+from benchmark.sweep.study import contrasts
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -110,8 +111,7 @@ class Quantities:
 
     def _group(self, study: str, data: str) -> Group:
         lines = [one for one in self.done(study) if one["config"]["data"] == data]
-        contrasts = self.stated(study)["study"].get("contrasts", [])
-        return Group(lines=lines, contrasts=[(one, other) for one, other in contrasts])
+        return Group(lines=lines, contrasts=contrasts(self.stated(study), study))
 
     def _of_count(self, what: str) -> int:
         return {"baselines": len(registry.names()), "studies": len(self.studies)}[what]
