@@ -10,24 +10,28 @@ import pandas as pd
 from benchmark.core import measures
 from benchmark.report import collapse
 
+# What all tables share: one remark an item.
 LEGEND = (
     "Test split, nats per sentence (natural logarithm); perplexities per token. ELBO is the bound "
-    "itself: higher is better. Over seeds: mean ± half the width of Student's 95 % interval (n ≥ "
-    "3), the range (n = 2), or the value (n = 1; SE is its own standard error over sentences). "
+    "itself: higher is better.",
+    "Over seeds: mean ± half the width of Student's 95 % interval (n ≥ 3), the range (n = 2), or "
+    "the value (n = 1; SE is its own standard error over sentences).",
     "≥: MI above ln N − 3 is a lower bound. ≤: more importance samples would still lower it. "
-    "–: there is no such number. z_use: what reconstruction loses with the latent of a stranger, "
-    "a sentence of equal length drawn at random. "
+    "–: there is no such number.",
+    "z_use: what reconstruction loses with the latent of a stranger, a sentence of equal length "
+    "drawn at random.",
     f"AU: active units, threshold {measures.ACTIVE}. First words: loss of the first "
-    f"{measures.FIRST_WORDS} tokens of a sentence, nats per token. Alive: MI or z_use "
-    f"exceeds {collapse.THRESHOLD} nats by more than "
-    f"{collapse.ERRORS} of its standard errors over sentences; collapsed: the upper ends of both "
-    "lie below it; undecided: neither (numbers of seeds, also at other thresholds). MI is what the "
-    "encoder writes into z, z_use what the decoder reads from it: a model alive by MI alone is "
-    "not shown to use its latent. IW-NLL of "
-    "`lstm_lm` is its exact NLL. Bold: IW-NLL below that of `none`, paired by seed, p < 0.05 after "
-    "Holm's adjustment for the rows of the table; nothing else is ever bold. Primary outcomes, "
-    "fixed beforehand: IW-NLL minus that of `lstm_lm`, MI, and the share of seeds alive; in the "
-    "analysis plan of `main` also IW-NLL minus that of `none`."
+    f"{measures.FIRST_WORDS} tokens of a sentence, nats per token.",
+    f"Alive: MI or z_use exceeds {collapse.THRESHOLD} nats by more than {collapse.ERRORS} of its "
+    "standard errors over sentences; collapsed: the upper ends of both lie below it; undecided: "
+    "neither (numbers of seeds, also at other thresholds). MI is what the encoder writes into z, "
+    "z_use what the decoder reads from it: a model alive by MI alone is not shown to use its "
+    "latent.",
+    "IW-NLL of `lstm_lm` is its exact NLL.",
+    "Bold: IW-NLL below that of `none`, paired by seed, p < 0.05 after Holm's adjustment for the "
+    "rows of the table; nothing else is ever bold.",
+    "Primary outcomes, fixed beforehand: IW-NLL minus that of `lstm_lm`, MI, and the share of "
+    "seeds alive; in the analysis plan of `main` also IW-NLL minus that of `none`.",
 )
 DASH = "–"
 STATES = "alive / undecided / collapsed"  # the title of its column
@@ -164,7 +168,7 @@ def slug(title: str, taken: Iterable[str]) -> str:
 
 def markdown(study: str, tables: Sequence[Table], remarks: Sequence[str] = ()) -> str:
     """Return a page: legend, each table with its notes and footnotes, then the remarks."""
-    parts = [f"# {study}", LEGEND]
+    parts = [f"# {study}", " ".join(LEGEND)]
     for table in tables:
         parts += [f"## {table.title}", *table.notes, *_markdown(table)]
     if remarks:

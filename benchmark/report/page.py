@@ -81,7 +81,8 @@ def page(
         "page", filters,
         study=study, command=command or f"pcbench report {study}", lines=lines, images=images,
         source=f"{results}/{study}.jsonl", legend=LEGEND, sections=sections, shown=shown,
-        gallery=_gallery(lines), verdict=verdict, reading=reading, tips=_tips(tables),
+        contents=_contents(tables), gallery=_gallery(lines), tips=_tips(tables),
+        verdict=verdict, reading=reading,
         wrong=[finding for finding in findings if finding.wrong],
         known=[finding for finding in findings if not finding.wrong],
         done=sum(map(is_done, lines)),
@@ -187,6 +188,17 @@ def _sections(
         heads = [(table.columns[i], i not in first) for i in places]
         sections.append({"table": table, "heads": heads, "rows": rows})
     return shown, sections
+
+
+def _contents(tables: Sequence[Table]) -> list[tuple[Table, list[Table]]]:
+    """Return each main table with the tables that stand below it."""
+    contents: list[tuple[Table, list[Table]]] = []
+    for table in tables:
+        if table.kind == "main" or not contents:
+            contents.append((table, []))
+        else:
+            contents[-1][1].append(table)
+    return contents
 
 
 def _chips(table: Table, row: Row, place: int) -> list[tuple[str, str]]:
