@@ -80,11 +80,10 @@ def verdict(groups: Sequence[Group]) -> list[tuple[str, list[str]]]:
     compared = [_contenders(group, "none") for group in groups]
     planned = any(group.contrasts for group in groups)  # then the other tests stand apart
     each = sum(map(len, compared)) <= EACH and not planned
-    told = []
-    for group, others in zip(groups, compared, strict=True):
-        title = group.title if len(groups) > 1 else ""
-        told.append((title, [*_sentences(group, others, each), *_unlike(group)]))
-    return told
+    return [
+        (group.title * (len(groups) > 1), [*_sentences(group, others, each), *_unlike(group)])
+        for group, others in zip(groups, compared, strict=True)
+    ]
 
 
 def _unlike(group: Group) -> list[str]:

@@ -69,9 +69,9 @@ def draw(frame: pd.DataFrame) -> Figure:
         points = frame[frame[metric].notna() & (frame["role"] != "truth")]
         ends = []
         for row in style.rows_of(points):
-            own = points[(points["label"] == row.label) & points["seed"].notna()]
-            style.curves(panel, own, "step", metric, row)
-            end = own.sort_values("step").groupby("seed")[metric].last().mean()
+            points_of_row = points[(points["label"] == row.label) & points["seed"].notna()]
+            style.curves(panel, points_of_row, "step", metric, row)
+            end = points_of_row.sort_values("step").groupby("seed")[metric].last().mean()
             ends.append((TITLES.get(row.label, row.label), end, row.look.colour))
         for value in true[metric].dropna():
             panel.axhline(value, color="black", ls=looks.TRUTH.line, lw=0.8, zorder=0)
