@@ -104,7 +104,7 @@ def _title(key: Key, keys: Sequence[Key]) -> str:
         settings = {name: json.loads(value) for name, value in (*of.usual, *of.measured)}
         return {
             "epochs": f"{settings.pop('epochs')} epochs", "precision": of.precision,
-            "preset": f"preset {of.preset}", "evaluation": f"evaluation {of.evaluation}",
+            "preset": of.protocol, "evaluation": f"evaluation {of.evaluation}",
             "samples": f"{settings.pop('iw_samples')} importance samples",
             **{name: f"{name} {value}" for name, value in settings.items()},
             "text": f"text {of.text:.8}",

@@ -37,6 +37,11 @@ class Key(NamedTuple):
     measured: tuple[tuple[str, str], ...]  # settings of the evaluation
     usual: tuple[tuple[str, str], ...]  # settings of network and training that most rows have
 
+    @property
+    def protocol(self) -> str:
+        """The preset in words."""
+        return "no preset" if self.preset == "none" else f"preset {self.preset}"
+
 
 @dataclass(frozen=True)
 class Entry:
@@ -219,7 +224,7 @@ def _told(summary: Summary, sign: int, text: str) -> Cell:
 
 def _facts(key: Key, lines: Sequence[Record]) -> Iterator[str]:
     usual, measured = dict(key.usual), dict(key.measured)
-    yield f"preset {key.preset}"
+    yield key.protocol
     yield f"{usual['epochs']} epochs"
     yield key.precision
     sizes = {line["data"].get("test_sentences") for line in lines} - {None}
