@@ -41,7 +41,8 @@ _SIX = {
     "paired": ("MI", "p (MI)", "IW-NLL", "p (IW-NLL)", "detectable (IW-NLL)", "n"),
     "planned": ("alive in each", "MI", "p (MI)", "IW-NLL", "p (IW-NLL)", "n"),
 }
-LABELS = {"planned": "contrast"}  # the title of the first column, by the kind of the table
+BASELINE = "baseline"  # the title of the first column
+LABELS = {"planned": "contrast"}  # that of other kinds of table
 _FEW = 6
 _CHOSEN = "of the weights with the best validation bound at KL weight 1"
 _MEANINGS = {one.title: one.meaning for one in measures.MEASURES.values()}
@@ -113,7 +114,7 @@ class Table:
     @property
     def labels(self) -> str:
         """The title of the column of labels."""
-        return LABELS.get(self.kind, "baseline")
+        return LABELS.get(self.kind, BASELINE)
 
 
 def brief(table: Table) -> Table:

@@ -11,7 +11,7 @@ import zlib
 from pathlib import Path
 
 from benchmark.core.errors import UserError
-from benchmark.report.formats import DASH, STATES, escape, tabular
+from benchmark.report.formats import BASELINE, DASH, LABELS, STATES, escape, tabular
 
 POINTS = 8.0  # the smallest print of the paper
 _HEADS = {STATES: "a / u / c"}
@@ -39,7 +39,7 @@ def table(folder: Path, key: str) -> str:
             lines.append([rf"\texttt{{{escape(label)}}}", *(_cell(cells[t]) for t in titles)])
     kept = [line[0] if i == 0 or line[0] != lines[i - 1][0] else "" for i, line in enumerate(lines)]
     body = [[label, *line[1:]] for label, line in zip(kept, lines, strict=True)]
-    first = "contrast" if name.endswith("-planned") else "baseline"
+    first = LABELS.get(name.rpartition("-")[2], BASELINE)  # a table's name ends with its kind
     head = [escape(_HEADS.get(title, title)) for title in (first, *titles)]
     return tabular("l" + "r" * len(titles), [head, *body])
 
